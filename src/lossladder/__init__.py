@@ -1,0 +1,22 @@
+"""Train recurrent networks on sequences whose best possible loss is known exactly."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("lossladder")
+__all__ = ["Ladder", "Run", "Rung", "load_run"]
+
+_HOMES = {
+    "Ladder": "lossladder.ladder",
+    "Rung": "lossladder.ladder",
+    "Run": "lossladder.training",
+    "load_run": "lossladder.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names on first use: torch takes seconds, and `--help` needs none of it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lossladder' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

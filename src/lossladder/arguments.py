@@ -1,0 +1,72 @@
+"""What constructors ask of their arguments; every message says what came and what is allowed."""
+
+import math
+from typing import Any
+
+
+def whole(name: str, value: Any, at_least: int = 1, at_most: int | None = None) -> int:
+    """Return `value` if it is a whole number in [at_least, at_most].
+
+    Raises:
+        ValueError: naming the argument, what came and what is allowed.
+
+    >>> whole("hidden_size", 4)
+    4
+    >>> whole("hidden_size", -1)
+    Traceback (most recent call last):
+    ValueError: hidden_size=-1: must be a whole number of at least 1
+    """
+    allowed = f"a whole number of at least {at_least}"
+    if at_most is not None:
+        allowed = f"a whole number from {at_least} to {at_most}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name}={value!r}: must be {allowed}")
+    if value < at_least or (at_most is not None and value > at_most):
+        raise ValueError(f"{name}={value}: must be {allowed}")
+    return value
+
+
+def real(
+    name: str, value: Any, above: float = -math.inf, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Return `value` as a float if it is a finite number with above < value and least <= value <= most.
+
+    Raises:
+        ValueError: naming the argument, what came and what is allowed.
+    """
+    allowed = "a finite number"
+    if above > -math.inf:
+        allowed = f"a number above {above:g}"
+    elif most < math.inf:
+        allowed = f"a number from {least:g} to {most:g}"
+    elif least > -math.inf:
+        allowed = f"a number of at least {least:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name}={value!r}: must be {allowed}")
+    if not (value > above and least <= value <= most):
+        raise ValueError(f"{name}={value:g}: must be {allowed}")
+    return float(value)
+
+
+def chance(name: str, value: Any) -> float:
+    """Return `value` as a float if it is a probability.
+
+    >>> chance("base", 1.5)
+    Traceback (most recent call last):
+    ValueError: base=1.5: must be a number from 0 to 1
+    """
+    return real(name, value, least=0.0, most=1.0)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}={value!r}: must be true or false")
+    return value
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is one of the words allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+    return value

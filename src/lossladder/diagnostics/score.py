@@ -1,0 +1,105 @@
+"""How good a network is: its loss without label noise, its mistakes, and whether it cheats."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lossladder.ladder import Ladder
+from lossladder.models import Network
+from lossladder.tasks import Batch, Task
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measurement.
+
+    Args:
+        loss: expected loss under the exact law of the targets, nats per scored step.
+        standard_error: of the loss, from its spread over sequences.
+        error: share of sequences with a mistake at a scored step; None where targets are random.
+        mistakes: number of those sequences; None where targets are random.
+        sequences: number of sequences scored.
+        leak: standard errors by which the loss on drawn targets lies under that of the exact law on
+            the same targets; no honest predictor gets far above 0.
+    """
+
+    loss: float
+    standard_error: float
+    error: float | None
+    mistakes: int | None
+    sequences: int
+    leak: float
+
+    @property
+    def leaks(self) -> bool:
+        """Whether the network must have seen what it was to predict."""
+        return self.leak > 4.0
+
+
+@torch.no_grad()
+def log_probabilities(network: Network, batch: Batch) -> Float[Tensor, "batch time output"]:
+    """What the network predicts, float64, on the CPU."""
+    device = next(network.parameters()).device
+    logits, _ = network(batch.inputs.to(device))
+    return torch.log_softmax(logits.cpu().double(), dim=-1)
+
+
+def score(network: Network, task: Task, batch: Batch) -> Score:
+    """Measure a network on sequences whose exact law is known."""
+    predicted = log_probabilities(network, batch)
+    steps = batch.scored.sum(dim=1).double()  # scored steps of each sequence
+    expected = _by_sequence(task.expected_losses(predicted, batch.probabilities), batch)
+    loss = float(expected.sum() / steps.sum())
+    error, mistakes = None, None
+    if bool((batch.probabilities[batch.scored].amax(dim=-1) == 1).all()):  # targets are certain
+        wrong = (predicted.argmax(dim=-1) != batch.targets) & batch.scored
+        mistakes = int(wrong.any(dim=1).sum())
+        error = mistakes / len(wrong)
+    return Score(
+        loss=loss,
+        standard_error=_standard_error(expected - loss * steps, steps),
+        error=error,
+        mistakes=mistakes,
+        sequences=len(expected),
+        leak=_leak(predicted, batch, steps),
+    )
+
+
+def behaviour(network: Network, batch: Batch, ladder: Ladder) -> dict[str, float]:
+    """How far the predictions are from each rung's own, in nats, nearest first."""
+    divergences = ladder.divergences(
+        batch.inputs, log_probabilities(network, batch), batch.scored
+    )
+    return dict(sorted(divergences.items(), key=lambda item: item[1]))
+
+
+def _leak(
+    predicted: Float[Tensor, "batch time output"], batch: Batch, steps: Float[Tensor, " batch"]
+) -> float:
+    """Mean advantage over the exact law on the drawn targets, in its standard errors.
+
+    The expected advantage is minus a divergence, so it is never above 0 for a predictor that sees
+    only the inputs so far.
+    """
+    targets = batch.targets[..., None]
+    exact = batch.probabilities.gather(-1, targets).log()
+    advantage = _by_sequence((predicted.gather(-1, targets) - exact)[..., 0], batch)
+    mean = float(advantage.sum() / steps.sum())
+    # a network on the floor differs from the law by rounding only, which is no evidence
+    return mean / max(_standard_error(advantage - mean * steps, steps), 1e-5)
+
+
+def _by_sequence(
+    values: Float[Tensor, "batch time"], batch: Batch
+) -> Float[Tensor, " batch"]:
+    return torch.where(batch.scored, values, 0.0).sum(dim=1)
+
+
+def _standard_error(deviations: Float[Tensor, " batch"], steps: Float[Tensor, " batch"]) -> float:
+    """Of a mean over all scored steps, where sequences, not steps, are independent."""
+    sequences = len(steps)
+    if sequences < 2:
+        return float("inf")
+    return float(deviations.std() / steps.mean()) / sequences**0.5

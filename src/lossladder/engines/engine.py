@@ -1,0 +1,64 @@
+"""The promise of an engine: a chunk of windows in, one loss a window out, one update each."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lossladder.models import Network, State
+from lossladder.tasks import Task
+
+
+class Chunk(NamedTuple):
+    """Consecutive windows, one optimizer update each, in order.
+
+    Args:
+        inputs: symbols (windows, batch, time); `Task.features` says what a network sees of them.
+        targets: classes (windows, batch, time).
+        scored: which steps count (windows, batch, time); None: all of them.
+        carried: True: each window starts from the state the one before ended in.
+            False: each starts from the initial state.
+    """
+
+    inputs: Integer[Tensor, "windows batch time"]
+    targets: Integer[Tensor, "windows batch time"]
+    scored: Bool[Tensor, "windows batch time"] | None
+    carried: bool
+
+
+class Engine(ABC):
+    """Runs the updates of a chunk.
+
+    Args:
+        network: trained in place.
+        task: owns the loss.
+        optimizer: of the network's parameters; its state stays torch's own, so that a run can go
+            on with another engine.
+        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        optimizer: Optimizer,
+        gradient_clip: float | None = None,
+    ) -> None:
+        self.network = network
+        self.task = task
+        self.optimizer = optimizer
+        self.gradient_clip = gradient_clip
+
+    @abstractmethod
+    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+        """One update a window; the loss of each, nats a scored step, before its update.
+
+        The gradient stops at the start of each window: the state is carried, detached.
+        """
+
+
+def detached(state: State) -> State:
+    """The same state with no history: the gradient stops here, which is the truncation."""
+    return tuple(part.detach() for part in state)

@@ -1,0 +1,15 @@
+"""Floor 0: rungs, ladders and the exact information arithmetic under them."""
+
+from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
+from lossladder.ladder.ladder import Ladder
+from lossladder.ladder.rung import Predictor, Rung
+
+__all__ = [
+    "Ladder",
+    "Predictor",
+    "Rung",
+    "binary_entropy",
+    "cross_entropy",
+    "divergence",
+    "entropy",
+]

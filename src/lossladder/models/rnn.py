@@ -1,0 +1,35 @@
+"""The notebooks' cell: one matrix for input and state concatenated, and a tanh."""
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+from lossladder.models.recurrent import Cell, State
+
+
+class RNN(Cell):
+    """h' = tanh([x, h] W + b), with W glorot-uniform and b zero.
+
+    Args:
+        input_size: features a step.
+        hidden_size: features of each hidden.
+    Raises:
+        ValueError: if a size is no whole number above 0.
+    Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.weight = nn.Parameter(torch.empty(input_size + hidden_size, hidden_size))
+        self.bias = nn.Parameter(torch.empty(hidden_size))
+        self.initialise()
+
+    def initialise(self, generator: Generator | None = None) -> None:
+        """Draw fresh parameters."""
+        nn.init.xavier_uniform_(self.weight, generator=generator)
+        nn.init.zeros_(self.bias)
+
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+        """The state one step later."""
+        (h,) = state
+        return (torch.tanh(torch.addmm(self.bias, torch.cat([x, h], dim=-1), self.weight)),)

@@ -1,0 +1,183 @@
+"""What count and parity share: the sum of the bits so far, modulo the number of classes."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Generator, Tensor
+
+from lossladder import arguments
+from lossladder.ladder import Ladder, Rung, entropy
+from lossladder.tasks import bits
+from lossladder.tasks.task import Draw, Task
+
+_LONGEST_FINITE = 16  # 65 536 strings
+
+
+class BitSum(Task):
+    """Independent strings of bits; the target is the sum of the bits so far, modulo `output_size`.
+
+    A predictor that knows the last j bits needs the law of the sum of the others, which is a
+    binomial law folded modulo `output_size`; its entropy is the rung.
+
+    Args:
+        output_size: number of classes.
+        num_steps: length of a string, in time steps.
+        chance_of_one: chance of a one in the input.
+        every_step: True: every step carries its label. False: only the last one does.
+        mixed_lengths: True: lengths are uniform on 1 ... num_steps, the rest is padding that is
+            not scored. False: all strings have num_steps.
+    Raises:
+        ValueError: if a size is no whole number above 0, or a chance is none.
+    """
+
+    streams = False
+    reach = None
+    encoding = torch.tensor([[0.0], [1.0]])
+
+    def __init__(
+        self,
+        output_size: int,
+        num_steps: int,
+        chance_of_one: float = 0.5,
+        every_step: bool = False,
+        mixed_lengths: bool = False,
+    ) -> None:
+        self.num_steps: int = arguments.whole("num_steps", num_steps)
+        self.output_size = output_size
+        self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
+        self.every_step = arguments.flag("every_step", every_step)
+        self.mixed_lengths = arguments.flag("mixed_lengths", mixed_lengths)
+        self.shape = "many_to_many" if self.every_step else "many_to_one"
+
+    # --- sampling ---------------------------------------------------------------------------
+
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw strings of bits; see `Task.draw`. Strings are independent: there is no `past`."""
+        ones = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
+        lengths = torch.full((batch_size,), num_steps)
+        if self.mixed_lengths:
+            lengths = torch.randint(1, num_steps + 1, (batch_size,), generator=generator)
+            ones = ones * (torch.arange(num_steps) < lengths[:, None])
+        return self._labelled(ones, lengths)
+
+    def everything(self) -> Draw:
+        """All 2**num_steps strings, in counting order."""
+        if self.num_steps > _LONGEST_FINITE:
+            raise ValueError(
+                f"num_steps={self.num_steps}: the set of all strings is kept up to "
+                f"{_LONGEST_FINITE} bits; use data=fresh for longer ones"
+            )
+        if self.chance_of_one != 0.5 or self.mixed_lengths:
+            raise ValueError(
+                f"chance_of_one={self.chance_of_one:g}, mixed_lengths={self.mixed_lengths}: the "
+                "strings of a finite set are equally likely and equally long; use data=fresh"
+            )
+        numbers = torch.arange(2**self.num_steps)
+        places = torch.arange(self.num_steps - 1, -1, -1)
+        ones = (numbers[:, None] >> places & 1).to(torch.uint8)
+        return self._labelled(ones, torch.full((len(ones),), self.num_steps))
+
+    def _labelled(
+        self, ones: Integer[Tensor, "batch time"], lengths: Integer[Tensor, " batch"]
+    ) -> Draw:
+        sums = ones.cumsum(dim=1) % self.output_size
+        return Draw(ones, sums, self._scored(ones.shape[1], lengths))
+
+    def _scored(
+        self, num_steps: int, lengths: Integer[Tensor, " batch"]
+    ) -> Bool[Tensor, "batch time"] | None:
+        steps = torch.arange(num_steps)
+        if not self.every_step:
+            return steps == lengths[:, None] - 1  # the last step of the string, not of the row
+        return steps < lengths[:, None] if self.mixed_lengths else None
+
+    # --- theory -----------------------------------------------------------------------------
+
+    def probabilities(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """Exact law of each target given the inputs so far, float64: it is certain."""
+        return self.predict(inputs, known=inputs.shape[1])
+
+    def predict(
+        self, inputs: Float[Tensor, "batch time input"], known: int
+    ) -> Float[Tensor, "batch time output"]:
+        """Law of the sum so far for a predictor that sees the last `known` bits of it.
+
+        P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.
+        """
+        sums = inputs[..., 0].round().long().cumsum(dim=1)
+        num_steps = sums.shape[1]
+        classes = torch.arange(self.output_size, device=inputs.device)
+        law = torch.empty((*sums.shape, self.output_size), dtype=torch.float64, device=sums.device)
+        for step, unseen in enumerate(self.unseen_laws(num_steps, known)):
+            seen = sums[:, step] - (sums[:, step - known] if step >= known else 0)
+            law[:, step] = unseen.to(sums.device)[(classes - seen[:, None]) % self.output_size]
+        return law
+
+    def unseen_laws(self, num_steps: int, known: int) -> list[Float[Tensor, " classes"]]:
+        """Law of the sum of the bits a predictor of the last `known` bits has not seen, by step."""
+        law = torch.zeros(self.output_size, dtype=torch.float64)
+        law[0] = 1.0
+        laws = []
+        for step in range(num_steps):
+            if step >= known:  # one more bit has gone out of sight
+                law = (1 - self.chance_of_one) * law + self.chance_of_one * law.roll(1)
+            laws.append(law)
+        return laws
+
+    def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
+        """Rungs by the number of bits known, counted from the last one."""
+        num_steps = num_steps or self.num_steps
+        rungs: list[Rung] = []
+        for known in _numbers_known(num_steps):
+            rung = self._rung(known, num_steps)
+            if not rungs or rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
+                rungs.append(rung)
+        return Ladder(rungs)
+
+    def _rung(self, known: int, num_steps: int) -> Rung:
+        by_step = torch.stack([entropy(law) for law in self.unseen_laws(num_steps, known)])
+        weights = self._weights(num_steps)
+        return Rung(
+            name="none" if known == 0 else "all" if known == num_steps else f"last {known}",
+            loss=float((by_step * weights).sum() / weights.sum()),
+            knows=_knows(known, num_steps),
+            predictor=partial(self.predict, known=known),
+            reach=known - 1 if known else None,
+            by_step=tuple(by_step.tolist()),
+        )
+
+    def _weights(self, num_steps: int) -> Float[Tensor, " time"]:
+        """How often each step is scored, in proportion."""
+        if not self.mixed_lengths:
+            lengths = torch.tensor([num_steps])
+        else:
+            lengths = torch.arange(1, num_steps + 1)
+        scored = self._scored(num_steps, lengths)
+        if scored is None:
+            return torch.ones(num_steps, dtype=torch.float64)
+        return scored.double().mean(dim=0)
+
+
+def _numbers_known(num_steps: int) -> list[int]:
+    """All numbers of bits for short strings; powers of two and the last ones for long ones."""
+    if num_steps <= 12:
+        return list(range(num_steps + 1))
+    powers = [2**k for k in range(num_steps.bit_length()) if 2**k < num_steps - 1]
+    return [0, *powers, num_steps - 1, num_steps]
+
+
+def _knows(known: int, num_steps: int) -> str:
+    if known == 0:
+        return "only how often each target occurs"
+    if known == num_steps:
+        return "every bit so far"
+    return "the last bit only" if known == 1 else f"the last {known} bits only"

@@ -1,0 +1,234 @@
+"""Echo: past ones at fixed lags raise or lower the chance of a one now."""
+
+from collections.abc import Mapping
+from functools import cached_property, partial
+from itertools import chain, combinations, product
+
+import numpy as np
+import torch
+from jaxtyping import Float, Integer
+from torch import Generator, Tensor
+
+from lossladder import arguments
+from lossladder.ladder import Ladder, Rung, binary_entropy
+from lossladder.tasks import bits
+from lossladder.tasks.task import Draw, Task
+
+NOTEBOOK_EFFECTS = {3: 0.5, 8: -0.25}
+Lags = tuple[int, ...]
+
+
+class Echo(Task):
+    """Past ones at fixed lags raise or lower the chance of a one now.
+
+        input    1   0   0   1   1   0   1
+        chance  .5  .5  .5  1.  .5  .5  1.        effects={3: +0.5}
+
+    Args:
+        effects: lag in time steps -> change in the chance of a one; None: {3: 0.5, 8: -0.25}.
+        base: chance of a one when no past one applies.
+        chance_of_one: chance of a one in the input.
+    Raises:
+        ValueError: if a lag is no whole number, or a chance is none. A chance that effects push
+            outside [0, 1] is clipped, as comparing it with a uniform number does.
+    Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I".
+
+    >>> for rung in Echo().ladder(): print(f"{rung.name:12} {rung.loss:.12f}")
+    none         0.661563238158
+    lag 8        0.627741162589
+    lag 3        0.519166699707
+    lags 3 and 8 0.454454367449
+    """
+
+    shape = "many_to_many"
+    streams = True
+    num_steps = None
+    output_size = 2
+    encoding = torch.eye(2)
+
+    def __init__(
+        self,
+        effects: Mapping[int, float] | None = None,
+        base: float = 0.5,
+        chance_of_one: float = 0.5,
+    ) -> None:
+        effects = NOTEBOOK_EFFECTS if effects is None else effects
+        if not isinstance(effects, Mapping):
+            raise ValueError(f"effects={effects!r}: must map lags to effects, like {{3: 0.5}}")
+        self.effects = {
+            arguments.whole("effects: lag", lag, at_least=0): arguments.real(
+                f"effects: effect at lag {lag}", effect
+            )
+            for lag, effect in sorted(effects.items(), key=lambda item: str(item[0]))
+        }
+        self.lags: Lags = tuple(sorted(self.effects))
+        if len(self.lags) > 10:
+            raise ValueError(f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags")
+        self.base = arguments.chance("base", base)
+        self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
+        self.reach = max(self.lags, default=0)
+        self.chances = np.array(
+            [
+                np.clip(self.base + sum(self.effects[lag] for lag, x in zip(self.lags, history, strict=True) if x), 0, 1)
+                for history in product((0, 1), repeat=len(self.lags))
+            ]
+        )  # chance of a one after each history; the first lag is the most significant bit
+
+    # --- sampling ---------------------------------------------------------------------------
+
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw inputs and targets; see `Task.draw`."""
+        if past is None:
+            past = bits.coins(generator, self.chance_of_one, batch_size, self.reach)
+        inputs = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
+        known = bits.resolution(self.chances)
+        if known is None:
+            targets = self._targets(generator, torch.cat([past, inputs], dim=1), num_steps)
+        else:
+            targets = self._packed_targets(generator, known, past, inputs)
+        return Draw(inputs, targets, None)
+
+    def _targets(
+        self, generator: Generator, ones: Integer[Tensor, "batch all"], num_steps: int
+    ) -> Integer[Tensor, "batch time"]:
+        """Targets for any chances: look the chance up, compare it with a uniform number."""
+        history = torch.zeros(len(ones), num_steps, dtype=torch.long)
+        for lag in self.lags:
+            start = self.reach - lag
+            history = 2 * history + ones[:, start : start + num_steps]
+        uniform = torch.rand(history.shape, generator=generator, dtype=torch.float64)
+        return (uniform < torch.from_numpy(self.chances)[history]).to(torch.uint8)
+
+    def _packed_targets(
+        self,
+        generator: Generator,
+        resolution: int,
+        past: Integer[Tensor, "batch reach"],
+        inputs: Integer[Tensor, "batch time"],
+    ) -> Integer[Tensor, "batch time"]:
+        """Targets for chances with few binary digits: the same comparison, 8 sequences a byte."""
+        batch_size, num_steps = inputs.shape
+        ones = np.concatenate([bits.pack(past), bits.pack(inputs)])
+        planes = bits.random_planes(generator, resolution, num_steps, batch_size)
+        at_lag = [ones[self.reach - lag : self.reach - lag + num_steps] for lag in self.lags]
+        targets = np.zeros_like(planes[0])
+        for history, chance in zip(product((0, 1), repeat=len(self.lags)), self.chances, strict=True):
+            coin = bits.below(planes, round(chance * 2**resolution))
+            for one, x in zip(at_lag, history, strict=True):
+                coin &= one if x else ~one
+            targets |= coin
+        return bits.unpack(targets, batch_size)
+
+    # --- theory -----------------------------------------------------------------------------
+
+    def probabilities(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """Exact law of each target given the inputs so far, float64."""
+        return self.predict(inputs, self.lags)
+
+    def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
+        """A rung for every subset of the lags.
+
+        Without carried state the first steps see fewer lags: `by_step` says what each can reach.
+
+        >>> floor = Echo().ladder(num_steps=10, carried=False).floor
+        >>> [round(loss, 4) for loss in floor.by_step]
+        [0.6616, 0.6616, 0.6616, 0.5192, 0.5192, 0.5192, 0.5192, 0.5192, 0.4545, 0.4545]
+        >>> round(floor.loss, 6)
+        0.548943
+        """
+        subsets = chain.from_iterable(
+            combinations(self.lags, size) for size in range(len(self.lags) + 1)
+        )
+        starts_bare = num_steps is not None and not carried
+        return Ladder([self._rung(known, num_steps if starts_bare else None) for known in subsets])
+
+    def _rung(self, known: Lags, num_steps: int | None) -> Rung:
+        by_step = None
+        if num_steps is not None:
+            by_step = tuple(self.loss_knowing(_visible(known, step)) for step in range(num_steps))
+        return Rung(
+            name=_name(known),
+            loss=self.loss_knowing(known) if by_step is None else sum(by_step) / len(by_step),
+            knows=_knows(known),
+            predictor=partial(self.predict, known=known),
+            reach=max(known, default=0),
+            by_step=by_step,
+        )
+
+    def loss_knowing(self, known: Lags) -> float:
+        """Expected loss of the best predictor that sees the inputs at `known` lags, nats.
+
+        sum over histories of P(history) h(E[chance | history]), with h the binary entropy.
+
+        >>> round(Echo().loss_knowing((8,)), 12)
+        0.627741162589
+        """
+        return self._losses_by_subset[known]
+
+    @cached_property
+    def _losses_by_subset(self) -> dict[Lags, float]:
+        losses = {}
+        for size in range(len(self.lags) + 1):
+            for known in combinations(self.lags, size):
+                weights = torch.ones((), dtype=torch.float64)
+                for _ in known:
+                    weights = weights[..., None] * self._input_law
+                losses[known] = float((weights * binary_entropy(self.chance_given(known))).sum())
+        return losses
+
+    @property
+    def _input_law(self) -> Float[Tensor, "2"]:
+        return torch.tensor([1 - self.chance_of_one, self.chance_of_one], dtype=torch.float64)
+
+    def chance_given(self, known: Lags) -> Float[Tensor, "..."]:
+        """Chance of a one given the inputs at `known` lags: one axis of size 2 for each of them."""
+        chances = torch.from_numpy(self.chances).view((2,) * len(self.lags))
+        for axis in reversed(range(len(self.lags))):
+            if self.lags[axis] not in known:
+                chances = torch.tensordot(chances, self._input_law, dims=([axis], [0]))
+        return chances
+
+    def predict(
+        self, inputs: Float[Tensor, "batch time input"], known: Lags
+    ) -> Float[Tensor, "batch time output"]:
+        """Law of each target for a predictor that sees the inputs at `known` lags."""
+        ones = inputs[..., 1].long()
+        num_steps = ones.shape[1]
+        chance = torch.empty(ones.shape, dtype=torch.float64, device=ones.device)
+        edges = sorted({0, *(lag for lag in known if lag < num_steps), num_steps})
+        for first, last in zip(edges, edges[1:], strict=False):
+            seen = _visible(known, first)  # the same lags for every step of [first, last)
+            table = self.chance_given(seen).to(ones.device)
+            chance[:, first:last] = table[tuple(ones[:, first - lag : last - lag] for lag in seen)]
+        return torch.stack([1 - chance, chance], dim=-1)
+
+
+def _visible(known: Lags, step: int) -> Lags:
+    """Lags that reach no further back than the start of the sequence."""
+    return tuple(lag for lag in known if lag <= step)
+
+
+def _name(known: Lags) -> str:
+    if not known:
+        return "none"
+    return f"lag {known[0]}" if len(known) == 1 else f"lags {_listed(known)}"
+
+
+def _knows(known: Lags) -> str:
+    if not known:
+        return "only how often each target occurs"
+    if len(known) == 1:
+        return f"the input {known[0]} steps back"
+    return f"the inputs {_listed(known)} steps back"
+
+
+def _listed(lags: Lags) -> str:
+    return f"{', '.join(map(str, lags[:-1]))} and {lags[-1]}"

@@ -1,0 +1,182 @@
+"""The promise of a task: sampling, the exact law of its targets, and its ladder, in one place."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Integer, Shaped
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from lossladder.ladder import Ladder, cross_entropy
+
+
+class Draw(NamedTuple):
+    """Sequences as a task draws them: small, for speed.
+
+    Args:
+        inputs: symbols (batch, time), to be shown to a network through `Task.features`.
+        targets: classes (batch, time).
+        scored: which steps count (batch, time); None: all of them.
+    """
+
+    inputs: Integer[Tensor, "batch time"]
+    targets: Integer[Tensor, "batch time"]
+    scored: Bool[Tensor, "batch time"] | None
+
+
+class Batch(NamedTuple):
+    """Sequences with everything known about them.
+
+    Args:
+        inputs: features (batch, time, input), what a network sees.
+        targets: classes (batch, time).
+        scored: which steps count (batch, time).
+        probabilities: exact law of each target given the inputs so far (batch, time, output).
+    """
+
+    inputs: Float[Tensor, "batch time input"]
+    targets: Integer[Tensor, "batch time"]
+    scored: Bool[Tensor, "batch time"]
+    probabilities: Float[Tensor, "batch time output"]
+
+
+class Task(ABC):
+    """Sequences whose best possible loss is known exactly.
+
+    Args:
+        shape: one_to_one, one_to_many, many_to_one or many_to_many: which steps carry input and
+            which are scored.
+        streams: True: one endless sequence a row, state carried from window to window.
+            False: independent sequences of `num_steps`.
+        num_steps: length of a sequence, in time steps; None for streams.
+        reach: how many past steps the law of a target can depend on; None: all of them.
+        encoding: what a network sees for each symbol, (symbols, input).
+        output_size: number of target classes.
+    """
+
+    shape: str
+    streams: bool
+    num_steps: int | None
+    reach: int | None
+    encoding: Float[Tensor, "symbols input"]
+    output_size: int
+
+    @property
+    def input_size(self) -> int:
+        """Features a step."""
+        return self.encoding.shape[1]
+
+    @abstractmethod
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw fresh sequences; all randomness comes from `generator`.
+
+        Args:
+            generator: source of all randomness.
+            batch_size: sequences side by side.
+            num_steps: length, in time steps.
+            past: the symbols just before, when a stream is continued; None starts a new one, whose
+                own past is drawn and stays hidden.
+        """
+
+    @abstractmethod
+    def probabilities(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """Exact law of each target given the inputs so far, float64."""
+
+    @abstractmethod
+    def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
+        """The rungs, in nats per scored step.
+
+        Args:
+            num_steps: length of the sequences; None: the task's own.
+            carried: True: the state arrives from earlier steps of the stream, so that every step
+                sees the whole past. False: every sequence starts from nothing.
+        """
+
+    def features(self, symbols: Integer[Tensor, " *rest"]) -> Float[Tensor, "*rest input"]:
+        """What a network sees of symbols."""
+        return self.encoding.to(symbols.device)[symbols.long()]
+
+    def sample(
+        self, generator: Generator, batch_size: int, num_steps: int | None = None
+    ) -> Batch:
+        """Fresh sequences from their start, with the exact law of every target."""
+        steps = num_steps or self.num_steps
+        if steps is None:
+            raise ValueError("num_steps=None: a stream has no length of its own; give one")
+        return self.batch(self.draw(generator, batch_size, steps))
+
+    def batch(self, draw: Draw) -> Batch:
+        """Complete drawn sequences (from their start) with everything known about them."""
+        inputs = self.features(draw.inputs)
+        scored = draw.scored
+        if scored is None:
+            scored = torch.ones(draw.targets.shape, dtype=torch.bool)
+        return Batch(inputs, draw.targets.long(), scored, self.probabilities(inputs))
+
+    def everything(self) -> Draw:
+        """Every sequence there is, for a finite task.
+
+        Raises:
+            ValueError: if the task is not finite, or its sequences are not equally likely.
+        """
+        raise ValueError(f"{type(self).__name__.lower()}: has no finite set of sequences")
+
+    def losses(
+        self, logits: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
+    ) -> Float[Tensor, " *rest"]:
+        """Loss of each step against its drawn target, nats."""
+        flat = functional.cross_entropy(
+            logits.reshape(-1, self.output_size), targets.reshape(-1).long(), reduction="none"
+        )
+        return flat.view(targets.shape)
+
+    def expected_losses(
+        self,
+        logits: Float[Tensor, "*rest output"],
+        probabilities: Float[Tensor, "*rest output"],
+    ) -> Float[Tensor, " *rest"]:
+        """Loss of each step against the exact law of its target: no label noise, nats, float64."""
+        return cross_entropy(probabilities, torch.log_softmax(logits.double(), dim=-1))
+
+    def describe(self, batch: Batch, row: int = 0) -> str:
+        """One sequence with inputs, targets and the law of the targets aligned under each other."""
+        symbols = torch.cdist(batch.inputs[row], self.encoding.to(batch.inputs)).argmin(-1)
+        rows = {
+            "step": list(range(len(symbols))),
+            "input": symbols.tolist(),
+            "target": batch.targets[row].tolist(),
+            "its chance": batch.probabilities[row].gather(-1, batch.targets[row][:, None])[:, 0],
+        }
+        scored = batch.scored[row].tolist()
+        cells = {
+            name: [
+                f"{float(v):.2f}" if name == "its chance" else str(v)
+                for v in values
+            ]
+            for name, values in rows.items()
+        }
+        for name in ("target", "its chance"):
+            cells[name] = [v if s else "." for v, s in zip(cells[name], scored, strict=True)]
+        width = max(len(v) for values in cells.values() for v in values)
+        return "\n".join(
+            f"{name:<11}" + " ".join(v.rjust(width) for v in values)
+            for name, values in cells.items()
+        )
+
+
+def mean_over_scored(
+    losses: Shaped[Tensor, "batch time"], scored: Bool[Tensor, "batch time"] | None
+) -> Shaped[Tensor, ""]:
+    """Mean loss over the scored steps, nats."""
+    if scored is None:
+        return losses.mean()
+    return losses.mul(scored).sum() / scored.sum()

@@ -1,0 +1,138 @@
+"""The one place where a config becomes objects; what it may name is listed here."""
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeVar
+
+from torch.optim import Optimizer
+
+from lossladder import arguments
+from lossladder.engines import Engine
+from lossladder.models import Network, Recurrent
+from lossladder.tasks import Task
+from lossladder.training.data import Data
+from lossladder.training.plan import plan
+from lossladder.training.seeds import seeded
+
+# A config must not be able to run anything else. Who keeps tasks or networks in a package of their
+# own says so in the environment, where no config reaches: LOSSLADDER_PACKAGES=mine,yours
+_PACKAGES = ("lossladder", "torch.optim")
+
+Built = TypeVar("Built")
+
+
+class RequestError(ValueError):
+    """What was asked for cannot be had; the message says what was asked and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The objects of a run.
+
+    Args:
+        task: what is to be learnt.
+        network: initialised from the seed.
+        data: chunks and validation sequences, with the plan of the run.
+        make_optimizer: parameters -> optimizer.
+        make_engine: network, task, optimizer -> engine.
+    """
+
+    task: Task
+    network: Network
+    data: Data
+    make_optimizer: Callable[..., Optimizer]
+    make_engine: Callable[..., Engine]
+
+
+def build(config: Mapping[str, Any]) -> Parts:
+    """Turn a resolved config (plain values) into objects.
+
+    Raises:
+        RequestError: naming the key, what came and what is allowed.
+    """
+    seed = _asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
+    task = _construct("task", config["task"], Task)
+    recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
+    network = Network(recurrent, task.output_size)
+    network.initialise(seeded("weights", seed))
+    data = _construct("data", config["data"], Data, task=task, seed=seed)
+    trainer = config["trainer"]
+    data.plan = _asked(
+        "trainer",
+        lambda: plan(
+            epoch=data.updates_per_epoch,
+            chunk=data.windows_per_chunk,
+            cut_at_epochs=data.carried,
+            max_epochs=trainer["max_epochs"],
+            max_steps=trainer["max_steps"],
+            validate_every=trainer["validate_every"],
+        ),
+    )
+    clip = trainer["gradient_clip"]
+    if clip is not None:
+        clip = _asked("trainer", lambda: arguments.real("gradient_clip", clip, above=0))
+    make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
+    _asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
+    _asked("optimizer", lambda: make_optimizer(network.parameters()))  # refuses now, not later
+    make_engine = _constructor("engine", config["engine"], Engine, gradient_clip=clip)
+    return Parts(task, network, data, make_optimizer, make_engine)
+
+
+def _construct(
+    key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
+) -> Built:
+    make = _constructor(key, config, promise, **given)
+    return _asked(key, make)
+
+
+def _constructor(
+    key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
+) -> Callable[..., Built]:
+    """What `key._target_` names, with the config's values and the given ones filled in.
+
+    Nothing is imported, let alone called, unless it lies in an allowed package; and what is found
+    there must be a class that keeps the promise.
+    """
+    values = {name: value for name, value in config.items() if name != "_target_"}
+    target = config.get("_target_")
+    packages = (*_PACKAGES, *filter(None, os.environ.get("LOSSLADDER_PACKAGES", "").split(",")))
+    if not isinstance(target, str) or not target.startswith(tuple(f"{p}." for p in packages)):
+        raise RequestError(
+            f"{key}._target_={target}: must lie in one of the allowed packages, "
+            f"{', '.join(packages)}"
+        )
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise RequestError(f"{key}._target_={target}: {error}") from error
+    if not (inspect.isclass(found) and issubclass(found, promise)) or inspect.isabstract(found):
+        raise RequestError(f"{key}._target_={target}: is no {promise.__name__}")
+    allowed = list(inspect.signature(found).parameters)
+    for unknown in set(values) - set(allowed):
+        offered = [name for name in allowed if name not in given]
+        near = get_close_matches(unknown, offered, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise RequestError(
+            f"{key}.{unknown}={values[unknown]}: no such key; allowed: {', '.join(offered)}{hint}"
+        )
+    return partial(found, **values, **given)
+
+
+def _asked(key: str | None, make: Callable[[], Built]) -> Built:
+    """Run `make`; what it refuses was wrong in the request, under this key of the config."""
+    try:
+        return make()
+    except RequestError:
+        raise
+    except (ValueError, TypeError) as error:
+        message = str(error)
+        names_argument = re.match(r"\w+[:=]", message)  # "hidden_size=-1: must be ..."
+        prefix = "" if key is None else f"{key}." if names_argument else f"{key}: "
+        raise RequestError(prefix + message) from error

@@ -1,0 +1,129 @@
+"""The promise of a DataModule: chunks as a pure function of (seed, member, step)."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Bool
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from lossladder import arguments
+from lossladder.engines import Chunk
+from lossladder.ladder import Ladder
+from lossladder.tasks import Batch, Draw, Task
+from lossladder.training.plan import Plan
+
+_LARGEST_VALIDATION = 10_000_000  # probabilities held at once
+
+
+class Data(LightningDataModule, ABC):
+    """Training chunks and one validation batch for a task.
+
+    Because a chunk depends on nothing but (seed, member, updates), a run can go on exactly from any
+    step, and every engine sees the same data.
+
+    Args:
+        task: draws the sequences.
+        batch_size: sequences side by side in a window.
+        windows_per_chunk: windows handed to the engine at once; more of them spread the trainer's
+            cost a batch over more updates.
+        seed: of the run.
+        member: which of several networks trained at once.
+    Raises:
+        ValueError: if a size is no whole number above 0.
+    """
+
+    carried: bool  # state carried from window to window
+    updates_per_epoch: int
+    plan: Plan  # given once the length of the run is known
+
+    def __init__(
+        self, task: Task, batch_size: int, windows_per_chunk: int, seed: int, member: int = 0
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.batch_size = arguments.whole("batch_size", batch_size)
+        self.windows_per_chunk = arguments.whole("windows_per_chunk", windows_per_chunk)
+        self.seed = seed
+        self.member = member
+
+    @abstractmethod
+    def chunk(self, updates: range) -> Chunk:
+        """The windows of these updates, which lie within one epoch where state is carried."""
+
+    @abstractmethod
+    def validation(self) -> Batch:
+        """Sequences to score a network on, with the exact law of their targets."""
+
+    @abstractmethod
+    def ladder(self) -> Ladder:
+        """What the validation loss is held against."""
+
+    def training_ladder(self) -> Ladder:
+        """What the training loss is held against."""
+        return self.ladder()
+
+    def training_set(self) -> Batch | None:
+        """The sequences trained on, where they are a finite set; None: never the same twice."""
+        return None
+
+    def hidden(self) -> Bool[Tensor, " sequences"]:
+        """Which validation sequences no training can have prepared for; none, by default."""
+        return torch.zeros(len(self.validation().inputs), dtype=torch.bool)
+
+    def train_dataloader(self) -> "Leg":
+        """The chunks of the leg that comes next."""
+        leg = self.trainer.current_epoch if self.trainer is not None else 0
+        return Leg(self, leg)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """One batch: the validation sequences, drawn once."""
+        return DataLoader([self.validation()], batch_size=None)
+
+    def sequences(self, wanted: int, num_steps: int) -> int:
+        """As many validation sequences as wanted, or fewer where their laws would fill the memory."""
+        return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
+
+
+class Leg:
+    """The chunks between two validations; sized, so that Lightning fetches none ahead."""
+
+    def __init__(self, data: Data, leg: int) -> None:
+        self.data = data
+        self.chunks = list(data.plan.chunks(leg))
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return map(self.data.chunk, self.chunks)
+
+
+def windows(draw: Draw, count: int, carried: bool) -> Chunk:
+    """Cut drawn sequences into `count` windows.
+
+    Carried: (batch, count * time), cut along time. Otherwise: (count * batch, time), cut along the
+    batch. Both are views.
+    """
+
+    def cut(part: Tensor) -> Tensor:
+        if carried:
+            return part.unflatten(1, (count, -1)).transpose(0, 1)  # (windows, batch, time)
+        return part.unflatten(0, (count, -1))
+
+    scored = None if draw.scored is None else cut(draw.scored)
+    return Chunk(cut(draw.inputs), cut(draw.targets), scored, carried)
+
+
+def joined(parts: list[Draw], along: int) -> Draw:
+    """Draws one after another in time (1) or side by side in the batch (0)."""
+    if len(parts) == 1:
+        return parts[0]
+
+    def join(tensors: tuple[Tensor, ...]) -> Tensor:
+        return torch.cat([t.T for t in tensors], dim=1 - along).T  # keeps time-major storage
+
+    inputs, targets, scored = zip(*parts, strict=True)
+    return Draw(join(inputs), join(targets), None if scored[0] is None else join(scored))

@@ -1,0 +1,82 @@
+"""The folder of a run: claimed once, written whole, never shared."""
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from lossladder.training.build import RequestError
+
+CONFIG, RESULT, CHECKPOINT, LOG = "config.yaml", "result.json", "checkpoints/last.ckpt", "run.log"
+_LEAST_SPACE = 2**20  # bytes a short run leaves behind, events and reference lines included
+
+
+def claim(folder: Path, config: Mapping[str, Any]) -> None:
+    """Make `folder` the home of one run and write its config there.
+
+    Raises:
+        RequestError: if another run lives there, or the folder cannot be written; nothing is left.
+    """
+    made = _missing_parents(folder)
+    probe = folder / ".space"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(os.urandom(_LEAST_SPACE))
+        probe.unlink()
+        with (folder / CONFIG).open("x") as file:  # two runs cannot both create it
+            file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    except FileExistsError as error:
+        raise RequestError(
+            f"hydra.run.dir={folder}: holds a run already; choose another folder"
+        ) from error
+    except OSError as error:
+        probe.unlink(missing_ok=True) if folder.is_dir() else None
+        discard(folder, made)
+        raise RequestError(f"hydra.run.dir={folder}: cannot be written: {error.strerror}") from error
+
+
+def _missing_parents(folder: Path) -> list[Path]:
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def discard(folder: Path, made: list[Path]) -> None:
+    """Remove folders that were made for a run that never began, as far as they are empty."""
+    for path in dict.fromkeys((folder, *made)):
+        try:
+            path.rmdir()
+        except OSError:
+            return
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write `result.json`, all or nothing."""
+    scratch = folder / f".{RESULT}.{os.getpid()}"
+    with scratch.open("w") as file:
+        json.dump(result, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(folder / RESULT)
+
+
+@contextmanager
+def run_log(folder: Path) -> Iterator[logging.Logger]:
+    """Everything logged meanwhile goes to `run.log` as well."""
+    handler = logging.FileHandler(folder / LOG)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root, ours = logging.getLogger(), logging.getLogger("lossladder")
+    level = ours.level
+    ours.setLevel(logging.INFO)
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield ours
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        ours.setLevel(level)
+        handler.close()

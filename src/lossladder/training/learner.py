@@ -1,0 +1,128 @@
+"""The LightningModule: gives each chunk to its engine and carries the state to the next."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch.optim import Optimizer
+
+from lossladder.diagnostics import Score, score
+from lossladder.engines import Chunk, Engine
+from lossladder.models import Network, State
+from lossladder.tasks import Batch, Task
+from lossladder.training.curve import Curve
+from lossladder.training.data import Data
+
+
+class Learner(LightningModule):
+    """Chunked, truncated back-propagation through time.
+
+    Args:
+        network: trained in place.
+        data: where chunks come from; owns the task and the plan.
+        name: of the task; its loss is logged as `<name>/loss`.
+        make_optimizer: parameters -> optimizer.
+        make_engine: network, task, optimizer -> engine.
+    """
+
+    automatic_optimization = False  # one batch is a chunk of many updates: the engine's work
+
+    def __init__(
+        self,
+        network: Network,
+        data: Data,
+        name: str,
+        make_optimizer: Callable[..., Optimizer],
+        make_engine: Callable[[Network, Task, Optimizer], Engine],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network
+        self.data = data
+        self.name = name
+        self.make_optimizer = make_optimizer
+        self.make_engine = make_engine
+        self.updates = 0
+        self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
+        self.diverged = False
+        self.state: State = ()
+        self.training_curve = Curve()
+        self.validation_curve = Curve()
+        self.score: Score | None = None
+        self._since = 0.0
+
+    def configure_optimizers(self) -> Optimizer:
+        """The optimizer of the network's parameters."""
+        return self.make_optimizer(self.network.parameters())
+
+    def on_train_start(self) -> None:
+        """Build the engine, now that parameters are on their device."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer={optimizer!r}: one optimizer trains the whole network")
+        self.engine = self.make_engine(self.network, self.data.task, optimizer)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock of a leg."""
+        self._since = time.perf_counter()
+
+    def training_step(self, chunk: Chunk, batch_idx: int) -> None:
+        """Run the updates of a chunk and log their mean loss, once."""
+        if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
+            self.state = self.network.initial_state(chunk.inputs.shape[1])
+        losses, self.state = self.engine.train(chunk, self.state)
+        self.updates += len(losses)
+        loss = float(losses.double().mean())
+        self.training_curve.add(self.updates, loss, len(losses))
+        now = time.perf_counter()
+        self._log(loss=loss, updates_per_second=len(losses) / (now - self._since))
+        self.seconds, self._since = self.seconds + now - self._since, now
+        if not math.isfinite(loss):
+            self.diverged = True
+            self.trainer.should_stop = True
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score the network against the exact law of the targets."""
+        if self.diverged:
+            return
+        self.score = score(self.network, self.data.task, _on_cpu(batch))
+        self.validation_curve.add(self.updates, self.score.loss, 1)
+        floor = self.data.ladder().floor.loss
+        values = {
+            "validation_loss": self.score.loss,
+            "validation_above_floor": self.score.loss - floor,
+        }
+        if self.score.error is not None:
+            values["validation_error"] = self.score.error
+        self._log(**values)
+
+    def _log(self, **values: float) -> None:
+        if self.logger is not None:
+            metrics = {f"{self.name}/{key}": value for key, value in values.items()}
+            self.logger.log_metrics(metrics, step=self.updates)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what an exact continuation needs, as plain values."""
+        checkpoint["lossladder"] = {
+            "updates": self.updates,
+            "seconds": self.seconds,
+            "state": list(self.state),
+            "training_curve": self.training_curve.state(),
+            "validation_curve": self.validation_curve.state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take up where the checkpoint was saved."""
+        saved = checkpoint["lossladder"]
+        self.updates, self.seconds = saved["updates"], saved["seconds"]
+        self.state = tuple(part.to(self.device) for part in saved["state"])
+        self.training_curve.restore(saved["training_curve"])
+        self.validation_curve.restore(saved["validation_curve"])
+
+
+def _on_cpu(batch: Batch) -> Batch:
+    """Ladders are float64 arithmetic: they stay on the CPU."""
+    return Batch(*(torch.as_tensor(part).cpu() for part in batch))

@@ -1,0 +1,73 @@
+"""How the updates of a run are laid out: chunks within legs, a validation after each leg."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lossladder import arguments
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All updates of a run.
+
+    Args:
+        updates: optimizer updates of the whole run.
+        epoch: updates an epoch.
+        leg: updates between two validations; one Lightning epoch.
+        chunk: most windows handed to the engine at once; one Lightning batch.
+        cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
+    """
+
+    updates: int
+    epoch: int
+    leg: int
+    chunk: int
+    cut_at_epochs: bool
+
+    @property
+    def legs(self) -> int:
+        """Number of legs; the last may be short."""
+        return -(-self.updates // self.leg)
+
+    def chunks(self, leg: int) -> Iterator[range]:
+        """The updates of each chunk of a leg.
+
+        >>> list(Plan(updates=7, epoch=5, leg=10, chunk=4, cut_at_epochs=True).chunks(0))
+        [range(0, 4), range(4, 5), range(5, 7)]
+        """
+        first, end = leg * self.leg, min((leg + 1) * self.leg, self.updates)
+        while first < end:
+            last = min(first + self.chunk, end)
+            if self.cut_at_epochs:
+                last = min(last, (first // self.epoch + 1) * self.epoch)
+            yield range(first, last)
+            first = last
+
+
+def plan(
+    *,
+    epoch: int,
+    chunk: int,
+    cut_at_epochs: bool,
+    max_epochs: int | None,
+    max_steps: int | None,
+    validate_every: int | None,
+) -> Plan:
+    """Lay out a run of `max_steps` updates or, where that is None, of `max_epochs` epochs.
+
+    Validation comes every `validate_every` updates; None: once an epoch, but no more often than
+    every 100 updates.
+
+    Raises:
+        ValueError: if a number is no whole number above 0, or neither length is given.
+    """
+    if max_steps is not None:
+        updates = arguments.whole("max_steps", max_steps)
+    elif max_epochs is not None:
+        updates = arguments.whole("max_epochs", max_epochs) * epoch
+    else:
+        raise ValueError("max_epochs=None, max_steps=None: give one of them")
+    leg = epoch * -(-100 // epoch)
+    if validate_every is not None:
+        leg = arguments.whole("validate_every", validate_every)
+    return Plan(updates, epoch, min(leg, updates), chunk, cut_at_epochs)

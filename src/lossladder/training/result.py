@@ -1,0 +1,88 @@
+"""What a run measures and leaves in `result.json`."""
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+
+import lossladder
+from lossladder.diagnostics import behaviour, score
+from lossladder.models import Network
+from lossladder.training.data import Data
+from lossladder.training.learner import Learner
+
+
+def summary(learner: Learner) -> dict[str, Any]:
+    """Everything measured in a run, as plain values."""
+    data, ladder = learner.data, learner.data.ladder()
+    curve = learner.training_curve.points()
+    passed = data.training_ladder().passed(curve["updates"], curve["loss"])
+    measured = learner.score is not None and not learner.diverged
+    return {
+        **(measure(learner.network, data) if measured else {"loss": None, "rung": None}),
+        "floor": ladder.floor.loss,
+        "rungs": [
+            {
+                "name": rung.name,
+                "loss": rung.loss,
+                "knows": rung.knows,
+                "reached_at": passed.get(rung.name),
+            }
+            for rung in ladder
+        ],
+        "steps": learner.updates,
+        "steps_per_second": learner.updates / learner.seconds if learner.seconds else None,
+        "training_seconds": learner.seconds,
+        "parameters": sum(p.numel() for p in learner.network.parameters()),
+        "curve": curve,
+        "validation": learner.validation_curve.points(),
+        "versions": versions(),
+    }
+
+
+def measure(network: Network, data: Data) -> dict[str, Any]:
+    """Loss, rung, behaviour and mistakes of a network, on the validation sequences."""
+    batch, ladder = data.validation(), data.ladder()
+    measured = score(network, data.task, batch)
+    reached = ladder.reached(measured.loss)
+    divergences = behaviour(network, batch, ladder)
+    values: dict[str, Any] = {
+        "loss": measured.loss,
+        "standard_error": measured.standard_error,
+        "floor": ladder.floor.loss,
+        "above_floor": ladder.above_floor(measured.loss),
+        "rung": None if reached is None else reached.name,
+        "nearest": next(iter(divergences)),
+        "divergences": divergences,
+        "leak": measured.leak,
+        "leaks": measured.leaks,
+    }
+    if measured.error is not None:
+        values |= {
+            "error": measured.error,
+            "mistakes": measured.mistakes,
+            "sequences": measured.sequences,
+        }
+    training_set = data.training_set()
+    if training_set is not None:
+        training = score(network, data.task, training_set)
+        hidden = data.hidden()
+        values |= {
+            "test_error": measured.error,
+            "train_error": training.error,
+            "train_loss": training.loss,
+            "hidden_sequences": int(hidden.sum()),
+            "hidden_classes": sorted(set(batch.targets[hidden][batch.scored[hidden]].tolist())),
+        }
+    return values
+
+
+def versions() -> dict[str, str]:
+    """Versions a result depends on."""
+    return {
+        "lossladder": lossladder.__version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,90 @@
+"""A finished run, read back from its folder."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import OmegaConf
+
+from lossladder.models import Network
+from lossladder.tasks import Task
+from lossladder.training.build import Parts, RequestError, build
+from lossladder.training.checkpoints import FORMAT
+from lossladder.training.folder import CHECKPOINT, CONFIG, RESULT
+
+
+class Run(NamedTuple):
+    """A run as it was left.
+
+    Args:
+        task: what was to be learnt.
+        network: with the weights of the last checkpoint.
+        result: what `result.json` says.
+        config: what `config.yaml` says.
+        parts: everything `build` made of the config.
+    """
+
+    task: Task
+    network: Network
+    result: dict[str, Any]
+    config: dict[str, Any]
+    parts: Parts
+
+
+def load_run(folder: str | Path, **changes: Any) -> Run:
+    """Read a run back: task, network with its weights, result and config.
+
+    Args:
+        folder: of the run.
+        changes: keys of the config to replace, by group: `task={"num_steps": 500}`.
+    Raises:
+        RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
+            version, or the weights do not fit the changed config.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, RESULT, CHECKPOINT):
+        if not (folder / name).is_file():
+            raise RequestError(f"run={folder}: is no finished run, it has no {name}")
+    try:
+        config = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+        result = json.loads((folder / RESULT).read_text())
+    except Exception as error:
+        raise RequestError(f"run={folder}: its config or result cannot be read: {error}") from error
+    if not isinstance(config, dict) or not isinstance(result, dict):
+        raise RequestError(f"run={folder}: is no run, its config or result is no mapping")
+    for group, values in changes.items():
+        config[group] = {**config[group], **values} if isinstance(values, dict) else values
+    try:
+        parts = build(config)
+    except KeyError as error:
+        raise RequestError(f"run={folder}: its config has no key {error}") from error
+    _load_weights(parts.network, folder / CHECKPOINT)
+    return Run(parts.task, parts.network, result, config, parts)
+
+
+def _load_weights(network: Network, path: Path) -> None:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        written_by = checkpoint.get("lossladder_format")
+    except Exception as error:
+        raise RequestError(
+            f"run: {path} cannot be read, it is truncated or no checkpoint"
+        ) from error
+    if written_by != FORMAT:
+        raise RequestError(
+            f"run: {path} has format {written_by}, from another version of lossladder; "
+            f"this one reads format {FORMAT}"
+        )
+    prefix = "network."
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        misfit = str(error).splitlines()[-1].strip()
+        raise RequestError(f"run: the weights in {path} do not fit this network: {misfit}") from error
+    network.eval()

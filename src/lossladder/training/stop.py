@@ -1,0 +1,29 @@
+"""Stop a run as soon as it stands on a rung."""
+
+from lightning.pytorch import Callback, Trainer
+
+from lossladder.ladder import Ladder
+from lossladder.training.learner import Learner
+
+
+class StopAtRung(Callback):
+    """Ends training when the validation loss stands on a rung or under it.
+
+    Args:
+        ladder: what the validation loss is held against.
+        name: of the rung.
+    Raises:
+        ValueError: if the ladder has no such rung.
+    """
+
+    def __init__(self, ladder: Ladder, name: str) -> None:
+        self.ladder = ladder
+        self.rung = ladder.floor if name == "floor" else ladder[name]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Stop, if the rung is reached."""
+        if pl_module.score is None:
+            return
+        reached = self.ladder.reached(pl_module.score.loss)
+        if reached is not None and reached.loss <= self.rung.loss:
+            trainer.should_stop = True

@@ -1,0 +1,84 @@
+"""The verdict: what a result says, in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_ENDINGS = {
+    "diverged": "The loss became infinite or no number: try a smaller optimizer.lr or "
+    "trainer.gradient_clip=1.",
+    "failed": "The run failed; its log has the traceback.",
+    "interrupted": "The run was interrupted; what it had learnt is in its checkpoint.",
+}
+
+
+def verdict(result: Mapping[str, Any]) -> str:
+    """What a person wants to know of a run, in a few lines."""
+    lines = [" · ".join(str(result[key]) for key in ("task", "model", "engine") if key in result)]
+    if "seed" in result:
+        lines[0] += f" · seed {result['seed']}"
+    if result.get("status") in _ENDINGS:
+        lines.append(_ENDINGS[result["status"]])
+    if result.get("loss") is not None:
+        lines += [_loss(result), _rung(result), _behaviour(result)]
+    if result.get("mistakes") is not None:
+        lines.append(_mistakes(result))
+    if result.get("train_error") is not None:
+        lines.append(_split(result))
+    if result.get("leaks"):
+        lines.append(
+            f"ALARM  the loss on drawn targets lies {result['leak']:.0f} standard errors under what "
+            "the exact law attains: the network sees what it is to predict"
+        )
+    if result.get("steps_per_second"):
+        lines.append(
+            f"speed  {result['steps']} updates, {result['steps_per_second']:,.0f} a second"
+        )
+    return "\n".join(lines)
+
+
+def _loss(result: Mapping[str, Any]) -> str:
+    return (
+        f"loss   {result['loss']:.4f} ± {result['standard_error']:.4f} nats a step, "
+        f"{result['above_floor']:.4f} above the floor {result['floor']:.4f}"
+    )
+
+
+def _rung(result: Mapping[str, Any]) -> str:
+    if result["rung"] is None:
+        return "rung   none yet: worse than knowing only how often each target occurs"
+    rungs = {rung["name"]: rung for rung in result.get("rungs", ())}
+    rung = rungs.get(result["rung"])
+    if rung is None:
+        return f"rung   {result['rung']}"
+    line = f"rung   {rung['name']} ({rung['loss']:.4f}): knows {rung['knows']}"
+    passed = [
+        f"{other['name']} at {other['reached_at']}"
+        for other in rungs.values()
+        if other["reached_at"] is not None
+    ]
+    return f"{line}\npassed {', '.join(passed)} updates" if passed else line
+
+
+def _behaviour(result: Mapping[str, Any]) -> str:
+    near = result["nearest"]
+    return f"acts   most like the predictor of “{near}” ({result['divergences'][near]:.4f} nats away)"
+
+
+def _mistakes(result: Mapping[str, Any]) -> str:
+    share = 100 * result["mistakes"] / result["sequences"]
+    if result["mistakes"] == 0:
+        return f"solved all {result['sequences']} sequences without a mistake"
+    return f"wrong  {result['mistakes']} of {result['sequences']} sequences ({share:.2f} %)"
+
+
+def _split(result: Mapping[str, Any]) -> str:
+    line = f"train  error {100 * result['train_error']:.2f} % on the training set; "
+    classes = result["hidden_classes"]
+    if not classes:
+        return line + "the split hid no class from it"
+    floor = 100 * result["hidden_sequences"] / result["sequences"]
+    noun = "class" if len(classes) == 1 else "classes"
+    return (
+        f"{line}the split hid {len(classes)} {noun} from it ({', '.join(map(str, classes))}), "
+        f"so that {result['hidden_sequences']} test sequences ({floor:.2f} %) could not be learnt"
+    )
