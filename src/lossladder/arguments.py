@@ -1,7 +1,8 @@
 """What constructors ask of their arguments; every message says what came and what is allowed."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 
 def whole(name: str, value: Any, at_least: int = 1, at_most: int | None = None) -> int:
@@ -27,9 +28,13 @@ def whole(name: str, value: Any, at_least: int = 1, at_most: int | None = None) 
 
 
 def real(
-    name: str, value: Any, above: float = -math.inf, least: float = -math.inf, most: float = math.inf
+    name: str,
+    value: Any,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    most: float = math.inf,
 ) -> float:
-    """Return `value` as a float if it is a finite number with above < value and least <= value <= most.
+    """Return `value` as a float if it is finite, above `above` and within [least, most].
 
     Raises:
         ValueError: naming the argument, what came and what is allowed.
@@ -70,3 +75,10 @@ def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
     return value
+
+
+def mapping(name: str, value: Any, example: str) -> Mapping[Any, Any]:
+    """Return `value` if it maps keys to values, as `example` does."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}={value!r}: must be a mapping like {example}")
+    return cast("Mapping[Any, Any]", value)

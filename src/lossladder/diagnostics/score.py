@@ -69,9 +69,7 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
 
 def behaviour(network: Network, batch: Batch, ladder: Ladder) -> dict[str, float]:
     """How far the predictions are from each rung's own, in nats, nearest first."""
-    divergences = ladder.divergences(
-        batch.inputs, log_probabilities(network, batch), batch.scored
-    )
+    divergences = ladder.divergences(batch.inputs, log_probabilities(network, batch), batch.scored)
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
 
@@ -91,9 +89,7 @@ def _leak(
     return mean / max(_standard_error(advantage - mean * steps, steps), 1e-5)
 
 
-def _by_sequence(
-    values: Float[Tensor, "batch time"], batch: Batch
-) -> Float[Tensor, " batch"]:
+def _by_sequence(values: Float[Tensor, "batch time"], batch: Batch) -> Float[Tensor, " batch"]:
     return torch.where(batch.scored, values, 0.0).sum(dim=1)
 
 

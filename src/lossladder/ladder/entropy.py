@@ -41,7 +41,7 @@ def divergence(
 ) -> Float[Tensor, " *rest"]:
     """Kullback-Leibler divergence of a prediction from `truth`, in nats: loss above the floor.
 
-    >>> half = torch.tensor([0.5, 0.5])
+    >>> half = torch.tensor([0.5, 0.5], dtype=torch.float64)
     >>> float(divergence(half, half.log()))
     0.0
     """

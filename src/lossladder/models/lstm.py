@@ -28,5 +28,6 @@ class LSTM(TorchLayer):
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
         super().initialise(generator)
-        _, forget, _, _ = self.layer.bias_ih_l0.chunk(4)
+        _, _, bias_ih, _ = self.layer.all_weights[0]
+        _, forget, _, _ = bias_ih.chunk(4)  # torch's order: i, f, g, o
         nn.init.constant_(forget, self.forget_bias)

@@ -40,8 +40,8 @@ class Network(nn.Module):
         """Logits at every step, and the state after the last; without a state, from the initial."""
         if state is None:
             state = self.initial_state(len(inputs))
-        hiddens, state = self.recurrent(inputs, state)
-        return self.readout(hiddens), state
+        hiddens, after = self.recurrent(inputs, state)
+        return self.readout(hiddens), after
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first step."""

@@ -1,4 +1,4 @@
-"""The promise of a recurrent network: a window of inputs and a state in, hiddens and a state out."""
+"""The promise of a recurrent network: inputs and a state in, hiddens and a state out."""
 
 from abc import ABC, abstractmethod
 

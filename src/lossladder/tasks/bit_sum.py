@@ -43,7 +43,7 @@ class BitSum(Task):
         every_step: bool = False,
         mixed_lengths: bool = False,
     ) -> None:
-        self.num_steps: int = arguments.whole("num_steps", num_steps)
+        self.length = self.num_steps = arguments.whole("num_steps", num_steps)
         self.output_size = output_size
         self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
         self.every_step = arguments.flag("every_step", every_step)
@@ -69,9 +69,9 @@ class BitSum(Task):
 
     def everything(self) -> Draw:
         """All 2**num_steps strings, in counting order."""
-        if self.num_steps > _LONGEST_FINITE:
+        if self.length > _LONGEST_FINITE:
             raise ValueError(
-                f"num_steps={self.num_steps}: the set of all strings is kept up to "
+                f"num_steps={self.length}: the set of all strings is kept up to "
                 f"{_LONGEST_FINITE} bits; use data=fresh for longer ones"
             )
         if self.chance_of_one != 0.5 or self.mixed_lengths:
@@ -79,10 +79,10 @@ class BitSum(Task):
                 f"chance_of_one={self.chance_of_one:g}, mixed_lengths={self.mixed_lengths}: the "
                 "strings of a finite set are equally likely and equally long; use data=fresh"
             )
-        numbers = torch.arange(2**self.num_steps)
-        places = torch.arange(self.num_steps - 1, -1, -1)
+        numbers = torch.arange(2**self.length)
+        places = torch.arange(self.length - 1, -1, -1)
         ones = (numbers[:, None] >> places & 1).to(torch.uint8)
-        return self._labelled(ones, torch.full((len(ones),), self.num_steps))
+        return self._labelled(ones, torch.full((len(ones),), self.length))
 
     def _labelled(
         self, ones: Integer[Tensor, "batch time"], lengths: Integer[Tensor, " batch"]
@@ -126,7 +126,7 @@ class BitSum(Task):
         """Law of the sum of the bits a predictor of the last `known` bits has not seen, by step."""
         law = torch.zeros(self.output_size, dtype=torch.float64)
         law[0] = 1.0
-        laws = []
+        laws: list[Tensor] = []
         for step in range(num_steps):
             if step >= known:  # one more bit has gone out of sight
                 law = (1 - self.chance_of_one) * law + self.chance_of_one * law.roll(1)
@@ -135,7 +135,7 @@ class BitSum(Task):
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
         """Rungs by the number of bits known, counted from the last one."""
-        num_steps = num_steps or self.num_steps
+        num_steps = num_steps or self.length
         rungs: list[Rung] = []
         for known in _numbers_known(num_steps):
             rung = self._rung(known, num_steps)
@@ -152,7 +152,7 @@ class BitSum(Task):
             knows=_knows(known, num_steps),
             predictor=partial(self.predict, known=known),
             reach=known - 1 if known else None,
-            by_step=tuple(by_step.tolist()),
+            by_step=tuple(float(loss) for loss in by_step),
         )
 
     def _weights(self, num_steps: int) -> Float[Tensor, " time"]:

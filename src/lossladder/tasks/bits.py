@@ -20,7 +20,7 @@ def resolution(chances: NDArray[np.float64]) -> int | None:
     True
     """
     for bits in range(1, _FINEST + 1):
-        scaled = chances * 2**bits
+        scaled = chances * 2.0**bits
         if np.array_equal(scaled, np.round(scaled)):
             return bits
     return None
@@ -56,7 +56,7 @@ def below(planes: Packed, numerator: int) -> Packed:
 
 def unpack(packed: Packed, batch_size: int) -> UInt8[Tensor, "batch time"]:
     """One symbol a sequence and step; stored time by time, so that the batch is contiguous."""
-    return torch.from_numpy(np.unpackbits(packed, axis=-1, count=batch_size)).T
+    return torch.as_tensor(np.unpackbits(packed, axis=-1, count=batch_size)).T
 
 
 def pack(symbols: UInt8[Tensor, "batch time"]) -> Packed:

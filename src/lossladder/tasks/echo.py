@@ -1,8 +1,8 @@
 """Echo: past ones at fixed lags raise or lower the chance of a one now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, partial
-from itertools import chain, combinations, product
+from itertools import chain, combinations, pairwise, product
 
 import numpy as np
 import torch
@@ -53,8 +53,7 @@ class Echo(Task):
         chance_of_one: float = 0.5,
     ) -> None:
         effects = NOTEBOOK_EFFECTS if effects is None else effects
-        if not isinstance(effects, Mapping):
-            raise ValueError(f"effects={effects!r}: must map lags to effects, like {{3: 0.5}}")
+        effects = arguments.mapping("effects", effects, example="{3: 0.5}")
         self.effects = {
             arguments.whole("effects: lag", lag, at_least=0): arguments.real(
                 f"effects: effect at lag {lag}", effect
@@ -63,16 +62,23 @@ class Echo(Task):
         }
         self.lags: Lags = tuple(sorted(self.effects))
         if len(self.lags) > 10:
-            raise ValueError(f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags")
+            raise ValueError(
+                f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags"
+            )
         self.base = arguments.chance("base", base)
         self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
-        self.reach = max(self.lags, default=0)
-        self.chances = np.array(
-            [
-                np.clip(self.base + sum(self.effects[lag] for lag, x in zip(self.lags, history, strict=True) if x), 0, 1)
-                for history in product((0, 1), repeat=len(self.lags))
-            ]
-        )  # chance of a one after each history; the first lag is the most significant bit
+        self.longest_lag = self.reach = max(self.lags, default=0)
+        sums = [
+            self.base
+            + sum(self.effects[lag] for lag, x in zip(self.lags, history, strict=True) if x)
+            for history in self._histories()
+        ]
+        # chance of a one after each history; the first lag is its most significant bit
+        self.chances = np.clip(np.array(sums, dtype=np.float64), 0, 1)
+
+    def _histories(self) -> Iterable[tuple[int, ...]]:
+        """What can have stood at the lags."""
+        return product((0, 1), repeat=len(self.lags))
 
     # --- sampling ---------------------------------------------------------------------------
 
@@ -85,7 +91,7 @@ class Echo(Task):
     ) -> Draw:
         """Draw inputs and targets; see `Task.draw`."""
         if past is None:
-            past = bits.coins(generator, self.chance_of_one, batch_size, self.reach)
+            past = bits.coins(generator, self.chance_of_one, batch_size, self.longest_lag)
         inputs = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
         known = bits.resolution(self.chances)
         if known is None:
@@ -100,10 +106,10 @@ class Echo(Task):
         """Targets for any chances: look the chance up, compare it with a uniform number."""
         history = torch.zeros(len(ones), num_steps, dtype=torch.long)
         for lag in self.lags:
-            start = self.reach - lag
+            start = self.longest_lag - lag
             history = 2 * history + ones[:, start : start + num_steps]
         uniform = torch.rand(history.shape, generator=generator, dtype=torch.float64)
-        return (uniform < torch.from_numpy(self.chances)[history]).to(torch.uint8)
+        return (uniform < torch.as_tensor(self.chances)[history]).to(torch.uint8)
 
     def _packed_targets(
         self,
@@ -116,9 +122,10 @@ class Echo(Task):
         batch_size, num_steps = inputs.shape
         ones = np.concatenate([bits.pack(past), bits.pack(inputs)])
         planes = bits.random_planes(generator, resolution, num_steps, batch_size)
-        at_lag = [ones[self.reach - lag : self.reach - lag + num_steps] for lag in self.lags]
+        starts = (self.longest_lag - lag for lag in self.lags)
+        at_lag = [ones[start : start + num_steps] for start in starts]
         targets = np.zeros_like(planes[0])
-        for history, chance in zip(product((0, 1), repeat=len(self.lags)), self.chances, strict=True):
+        for history, chance in zip(self._histories(), self.chances, strict=True):
             coin = bits.below(planes, round(chance * 2**resolution))
             for one, x in zip(at_lag, history, strict=True):
                 coin &= one if x else ~one
@@ -175,7 +182,7 @@ class Echo(Task):
 
     @cached_property
     def _losses_by_subset(self) -> dict[Lags, float]:
-        losses = {}
+        losses: dict[Lags, float] = {}
         for size in range(len(self.lags) + 1):
             for known in combinations(self.lags, size):
                 weights = torch.ones((), dtype=torch.float64)
@@ -190,10 +197,10 @@ class Echo(Task):
 
     def chance_given(self, known: Lags) -> Float[Tensor, "..."]:
         """Chance of a one given the inputs at `known` lags: one axis of size 2 for each of them."""
-        chances = torch.from_numpy(self.chances).view((2,) * len(self.lags))
+        chances = torch.as_tensor(self.chances).view((2,) * len(self.lags))
         for axis in reversed(range(len(self.lags))):
             if self.lags[axis] not in known:
-                chances = torch.tensordot(chances, self._input_law, dims=([axis], [0]))
+                chances = chances.movedim(axis, -1) @ self._input_law  # mean over what is not seen
         return chances
 
     def predict(
@@ -204,7 +211,7 @@ class Echo(Task):
         num_steps = ones.shape[1]
         chance = torch.empty(ones.shape, dtype=torch.float64, device=ones.device)
         edges = sorted({0, *(lag for lag in known if lag < num_steps), num_steps})
-        for first, last in zip(edges, edges[1:], strict=False):
+        for first, last in pairwise(edges):
             seen = _visible(known, first)  # the same lags for every step of [first, last)
             table = self.chance_given(seen).to(ones.device)
             chance[:, first:last] = table[tuple(ones[:, first - lag : last - lag] for lag in seen)]

@@ -105,9 +105,7 @@ class Task(ABC):
         """What a network sees of symbols."""
         return self.encoding.to(symbols.device)[symbols.long()]
 
-    def sample(
-        self, generator: Generator, batch_size: int, num_steps: int | None = None
-    ) -> Batch:
+    def sample(self, generator: Generator, batch_size: int, num_steps: int | None = None) -> Batch:
         """Fresh sequences from their start, with the exact law of every target."""
         steps = num_steps or self.num_steps
         if steps is None:
@@ -128,7 +126,10 @@ class Task(ABC):
         Raises:
             ValueError: if the task is not finite, or its sequences are not equally likely.
         """
-        raise ValueError(f"{type(self).__name__.lower()}: has no finite set of sequences")
+        raise ValueError(
+            f"task={type(self).__name__.lower()}: has no finite set of sequences; "
+            "use data=streams or data=fresh"
+        )
 
     def losses(
         self, logits: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
@@ -150,26 +151,21 @@ class Task(ABC):
     def describe(self, batch: Batch, row: int = 0) -> str:
         """One sequence with inputs, targets and the law of the targets aligned under each other."""
         symbols = torch.cdist(batch.inputs[row], self.encoding.to(batch.inputs)).argmin(-1)
-        rows = {
-            "step": list(range(len(symbols))),
-            "input": symbols.tolist(),
-            "target": batch.targets[row].tolist(),
-            "its chance": batch.probabilities[row].gather(-1, batch.targets[row][:, None])[:, 0],
-        }
-        scored = batch.scored[row].tolist()
+        scored = [bool(s) for s in batch.scored[row]]
+        targets = batch.targets[row]
+        chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
         cells = {
-            name: [
-                f"{float(v):.2f}" if name == "its chance" else str(v)
-                for v in values
-            ]
-            for name, values in rows.items()
+            "step": [str(step) for step in range(len(symbols))],
+            "input": [str(int(symbol)) for symbol in symbols],
+            "target": [str(int(t)) if s else "." for t, s in zip(targets, scored, strict=True)],
+            "its chance": [
+                f"{float(c):.2f}" if s else "." for c, s in zip(chances, scored, strict=True)
+            ],
         }
-        for name in ("target", "its chance"):
-            cells[name] = [v if s else "." for v, s in zip(cells[name], scored, strict=True)]
-        width = max(len(v) for values in cells.values() for v in values)
+        width = max(len(cell) for row_of_cells in cells.values() for cell in row_of_cells)
         return "\n".join(
-            f"{name:<11}" + " ".join(v.rjust(width) for v in values)
-            for name, values in cells.items()
+            f"{name:<11}" + " ".join(cell.rjust(width) for cell in row_of_cells)
+            for name, row_of_cells in cells.items()
         )
 
 
