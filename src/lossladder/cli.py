@@ -9,10 +9,11 @@ import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -35,32 +36,40 @@ def conf_dir() -> Path:
 def main() -> None:
     """Train as the command line says; see `train.py` at the root for what it can say."""
     # a token, not a clock: a hundred runs may start in the same second
-    OmegaConf.register_new_resolver("token", lambda: secrets.token_hex(4), replace=True)
+    OmegaConf.register_new_resolver(
+        "token", lambda: secrets.token_hex(4), use_cache=True, replace=True
+    )
+    OmegaConf.register_new_resolver(
+        "short", lambda text: str(text).replace("/", "-")[:120], replace=True
+    )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole and are put in one line below
     door = hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(_job)
-    sys.exit(exit_code(door))
+    sys.exit(_exit_code(door))
 
 
-def exit_code(door: Callable[[], Any]) -> int:
-    """Run a door; say on standard error what went wrong, in one line."""
+def _exit_code(door: Callable[[], Any]) -> int:
+    """Run the door; say on standard error what went wrong, in one line."""
     try:
         door()
     except KeyboardInterrupt:
-        return _say("interrupted", FAILED)
+        return say("interrupted", FAILED)
     except RunFailedError:  # said by the job itself, like a wrong request below
         return FAILED
     except (HydraException, OmegaConfBaseException) as error:
         from lossladder.wrong import explained
 
-        return _say(explained(error, sys.argv[1:], conf_dir()), WRONG)
+        return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
     except OSError as error:
-        return _say(f"{error.filename}: {error.strerror}; choose another folder with logs=", WRONG)
+        return say(f"logs: {error.filename} cannot be made: {error.strerror}; use logs=", WRONG)
     except ValueError:
         return WRONG
+    finally:
+        _end_of_sweep()
     return DONE
 
 
-def _say(message: str, code: int) -> int:
+def say(message: str, code: int) -> int:
+    """One line on standard error; gives the exit code back."""
     print(f"lossladder: {message}", file=sys.stderr)
     return code
 
@@ -73,21 +82,34 @@ def _job(config: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    choices = hydra_config.runtime.choices
-    plain["names"] = {key: choices[key] for key in ("task", "model", "engine")}
     try:
-        result = train(plain, folder, _board(Path(config.logs)))
+        result = train(_plain(config), folder, _board(Path(config.logs)))
     except ValueError as error:
-        discard(folder, [folder.parent] if hydra_config.mode == RunMode.MULTIRUN else [])
+        discard(folder)
         raise _ended(error, WRONG) from error
-    print(f"{verdict(result)}\nfolder {_shown(folder)}")
+    print(f"{verdict(result)}\nfolder {shown(folder)}\n")
     if result["status"] == "interrupted":
         raise KeyboardInterrupt
     if result["status"] != "done":
-        error = RunFailedError(f"the run {result['status']}; see {_shown(folder / 'run.log')}")
+        error = RunFailedError(f"the run {result['status']}; see {shown(folder / 'run.log')}")
         raise _ended(error, FAILED)
     return result["loss"]
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    """The config as plain values, with the names that were chosen in each group.
+
+    A run that is resumed keeps its own config, but for what the command line changes.
+    """
+    if config.resume is not None:
+        from lossladder.training.run import changed_config
+
+        asked_for = HydraConfig.get().overrides.task
+        changes = [change for change in asked_for if not change.startswith(("resume=", "logs="))]
+        return {**changed_config(Path(config.resume), changes), "resume": str(config.resume)}
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    choices = HydraConfig.get().runtime.choices
+    return {**plain, "names": {key: choices[key] for key in ("task", "model", "engine")}}
 
 
 def _ended(error: Exception, code: int) -> BaseException:
@@ -96,7 +118,7 @@ def _ended(error: Exception, code: int) -> BaseException:
     A job of a sweep hands its error on, so that the others go on. A single run says it here and
     exits past Hydra, which would add lines of its own.
     """
-    _say(str(error), code)
+    say(str(error), code)
     return error if HydraConfig.get().mode == RunMode.MULTIRUN else SystemExit(code)
 
 
@@ -109,5 +131,30 @@ def _board(logs: Path) -> Path:
     return logs if folder.parent == logs.resolve() else folder
 
 
-def _shown(path: Path) -> Path:
+class NoteSweep(Callback):
+    """Hydra's callback that tells which folder a sweep writes to."""
+
+    folder: ClassVar[Path | None] = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Note the folder, for the end."""
+        NoteSweep.folder = Path(config.hydra.sweep.dir)
+
+
+def _end_of_sweep() -> None:
+    """Sum a sweep up; leave nothing of one in which every request was wrong."""
+    folder = NoteSweep.folder
+    if folder is None or not folder.is_dir():
+        return
+    if [path.name for path in folder.iterdir()] == ["multirun.yaml"]:
+        (folder / "multirun.yaml").unlink()
+        folder.rmdir()
+        return
+    from lossladder.report.sweep import table
+
+    print(f"{table(folder)}\nfolder {shown(folder)}")
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be said from here."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

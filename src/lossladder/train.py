@@ -13,8 +13,9 @@ import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from omegaconf import OmegaConf
 
+from lossladder import arguments
 from lossladder.training.board import Board
-from lossladder.training.build import Parts, RequestError, build
+from lossladder.training.build import Parts, RequestError, asked, build
 from lossladder.training.checkpoints import AtomicCheckpointIO, KeepLast
 from lossladder.training.folder import CHECKPOINT, claim, run_log, write_result
 from lossladder.training.learner import Learner
@@ -49,7 +50,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     with run_log(folder) as log:
         log.info("config\n%s", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
         write_references(references, f"{learner.name}/loss", ladder, parts.data.plan.updates)
-        status = _fit(trainer, learner, log)
+        status = _fit(trainer, learner, config.get("resume"), log)
         result = {
             **config["names"],
             "seed": config["seed"],
@@ -67,15 +68,15 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
 
 def _trainer(config: Mapping[str, Any], parts: Parts, folder: Path, board: Board) -> Trainer:
     """Lightning's Trainer, told that a leg is an epoch and a chunk a batch."""
-    torch.set_num_threads(config["threads"])
     _quiet()
+    torch.set_num_threads(asked("trainer", lambda: arguments.whole("threads", config["threads"])))
     ladder, plan = parts.data.ladder(), parts.data.plan
     callbacks: list[Callback] = [KeepLast(folder / CHECKPOINT)]
+    if asked("trainer", lambda: arguments.flag("progress", config["progress"])):
+        callbacks.append(Progress(ladder, plan.updates))
+    if config["stop_at"] is not None:
+        callbacks.append(asked("trainer", lambda: StopAtRung(ladder, config["stop_at"])))
     try:
-        if config["progress"]:
-            callbacks.append(Progress(ladder, plan.updates))
-        if config["stop_at"] is not None:
-            callbacks.append(StopAtRung(ladder, config["stop_at"]))
         return Trainer(
             accelerator=config["accelerator"],
             devices=config["devices"],
@@ -90,13 +91,17 @@ def _trainer(config: Mapping[str, Any], parts: Parts, folder: Path, board: Board
             enable_model_summary=False,
         )
     except Exception as error:  # Lightning has exceptions of many kinds for what it cannot do
-        raise RequestError(f"trainer: {str(error).splitlines()[0]}") from error
+        raise RequestError(
+            f"trainer.accelerator={config['accelerator']}, trainer.devices={config['devices']}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
 
 
-def _fit(trainer: Trainer, learner: Learner, log: logging.Logger) -> str:
+def _fit(trainer: Trainer, learner: Learner, resume: str | None, log: logging.Logger) -> str:
     """Train; the status says how it ended."""
+    checkpoint = None if resume is None else Path(resume) / CHECKPOINT
     try:
-        trainer.fit(learner, datamodule=learner.data)
+        trainer.fit(learner, datamodule=learner.data, ckpt_path=checkpoint)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         log.warning("interrupted after %d updates", learner.updates)
         return "interrupted"

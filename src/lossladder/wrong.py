@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 
@@ -18,7 +19,9 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
         conf: the config folder.
     """
     message = str(error)
-    choice = re.search(r"Could not find '([\w/]+)/([^']+)'", message)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: cannot be read as key=value"
+    choice = re.search(r"Could not find '([\w/]+)/([^']*)'", message)
     if choice:
         group, name = choice.groups()
         allowed = sorted(path.stem for path in (conf / group).glob("*.yaml"))
@@ -41,7 +44,7 @@ def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> st
     siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [k for k in keys if "." not in k]
     if key in keys:
         return f"{key}={value}: {' '.join(message.split())}"
-    return f"{key}={value}: no such key; allowed: {', '.join(siblings)}{_near(key, keys)}"
+    return f"{key}={value}: no such key; allowed: {', '.join(siblings)}{_near(key, siblings)}"
 
 
 def _default(requested: list[str], without: str, conf: Path) -> DictConfig:

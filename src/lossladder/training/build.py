@@ -3,7 +3,7 @@
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -56,14 +56,15 @@ def build(config: Mapping[str, Any]) -> Parts:
     Raises:
         RequestError: naming the key, what came and what is allowed.
     """
-    seed = _asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
+    _check_keys(config)
+    seed = asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
     task = _construct("task", config["task"], Task)
     recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
     network = Network(recurrent, task.output_size)
     network.initialise(seeded("weights", seed))
     data = _construct("data", config["data"], Data, task=task, seed=seed)
     trainer = config["trainer"]
-    data.plan = _asked(
+    data.plan = asked(
         "trainer",
         lambda: plan(
             epoch=data.updates_per_epoch,
@@ -76,19 +77,42 @@ def build(config: Mapping[str, Any]) -> Parts:
     )
     clip = trainer["gradient_clip"]
     if clip is not None:
-        clip = _asked("trainer", lambda: arguments.real("gradient_clip", clip, above=0))
+        clip = asked("trainer", lambda: arguments.real("gradient_clip", clip, above=0))
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
-    _asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
-    _asked("optimizer", lambda: make_optimizer(network.parameters()))  # refuses now, not later
+    asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
+    asked("optimizer", lambda: make_optimizer(network.parameters()))  # refuses now, not later
     make_engine = _constructor("engine", config["engine"], Engine, gradient_clip=clip)
     return Parts(task, network, data, make_optimizer, make_engine)
+
+
+_TRAINER_KEYS = (
+    "max_epochs", "max_steps", "validate_every", "gradient_clip", "stop_at",
+    "accelerator", "devices", "threads", "progress",
+)  # fmt: skip
+_KEYS = ("task", "model", "optimizer", "data", "trainer", "engine", "seed", "logs", "names", "resume")
+
+
+def _check_keys(config: Mapping[str, Any]) -> None:
+    """Refuse keys nobody reads; a key that were passed over would be a wish ignored in silence."""
+    for key in config:
+        if key not in _KEYS:
+            raise RequestError(_no_such_key("", key, config[key], _KEYS))
+    for key, value in config["trainer"].items():
+        if key not in _TRAINER_KEYS:
+            raise RequestError(_no_such_key("trainer.", key, value, _TRAINER_KEYS))
+
+
+def _no_such_key(prefix: str, key: str, value: Any, allowed: Sequence[str]) -> str:
+    near = get_close_matches(key, allowed, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{prefix}{key}={value}: no such key; allowed: {', '.join(allowed)}{hint}"
 
 
 def _construct(
     key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
 ) -> Built:
     make = _constructor(key, config, promise, **given)
-    return _asked(key, make)
+    return asked(key, make)
 
 
 def _constructor(
@@ -114,18 +138,13 @@ def _constructor(
         raise RequestError(f"{key}._target_={target}: {error}") from error
     if not (inspect.isclass(found) and issubclass(found, promise)) or inspect.isabstract(found):
         raise RequestError(f"{key}._target_={target}: is no {promise.__name__}")
-    allowed = list(inspect.signature(found).parameters)
-    for unknown in set(values) - set(allowed):
-        offered = [name for name in allowed if name not in given]
-        near = get_close_matches(unknown, offered, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise RequestError(
-            f"{key}.{unknown}={values[unknown]}: no such key; allowed: {', '.join(offered)}{hint}"
-        )
+    allowed = [name for name in inspect.signature(found).parameters if name not in given]
+    for unknown in values.keys() - set(allowed):
+        raise RequestError(_no_such_key(f"{key}.", unknown, values[unknown], allowed))
     return partial(found, **values, **given)
 
 
-def _asked(key: str | None, make: Callable[[], Built]) -> Built:
+def asked(key: str | None, make: Callable[[], Built]) -> Built:
     """Run `make`; what it refuses was wrong in the request, under this key of the config."""
     try:
         return make()
@@ -133,6 +152,10 @@ def _asked(key: str | None, make: Callable[[], Built]) -> Built:
         raise
     except (ValueError, TypeError) as error:
         message = str(error)
-        names_argument = re.match(r"\w+[:=]", message)  # "hidden_size=-1: must be ..."
-        prefix = "" if key is None else f"{key}." if names_argument else f"{key}: "
+        if key is None or message.startswith("task="):
+            prefix = ""
+        elif re.match(r"\w+(=|: \w+=)", message):  # "hidden_size=-1: must be ..."
+            prefix = f"{key}."
+        else:
+            prefix = f"{key}: "
         raise RequestError(prefix + message) from error

@@ -34,7 +34,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class KeepLast(Callback):
-    """Saves `last.ckpt` after every validation.
+    """Saves `last.ckpt` after every leg.
 
     Args:
         path: of the checkpoint.
@@ -43,7 +43,7 @@ class KeepLast(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Save, unless the weights have become useless."""
         if not pl_module.diverged:
             trainer.save_checkpoint(self.path)

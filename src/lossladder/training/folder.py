@@ -22,7 +22,6 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     Raises:
         RequestError: if another run lives there, or the folder cannot be written; nothing is left.
     """
-    made = _missing_parents(folder)
     probe = folder / ".space"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -31,26 +30,18 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         with (folder / CONFIG).open("x") as file:  # two runs cannot both create it
             file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
     except FileExistsError as error:
-        raise RequestError(
-            f"hydra.run.dir={folder}: holds a run already; choose another folder"
-        ) from error
+        raise RequestError(f"hydra.run.dir={folder}: holds a run already; choose another") from error
     except OSError as error:
-        probe.unlink(missing_ok=True) if folder.is_dir() else None
-        discard(folder, made)
-        raise RequestError(f"hydra.run.dir={folder}: cannot be written: {error.strerror}") from error
+        if folder.is_dir():
+            probe.unlink(missing_ok=True)
+        discard(folder)
+        raise RequestError(f"logs: {folder} cannot be written: {error.strerror}") from error
 
 
-def _missing_parents(folder: Path) -> list[Path]:
-    return [path for path in (folder, *folder.parents) if not path.exists()]
-
-
-def discard(folder: Path, made: list[Path]) -> None:
-    """Remove folders that were made for a run that never began, as far as they are empty."""
-    for path in dict.fromkeys((folder, *made)):
-        try:
-            path.rmdir()
-        except OSError:
-            return
+def discard(folder: Path) -> None:
+    """Remove the folder that was made for a run that never began, if it is empty."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:

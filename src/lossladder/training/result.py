@@ -1,5 +1,6 @@
 """What a run measures and leaves in `result.json`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import lightning
@@ -8,6 +9,7 @@ import torch
 
 import lossladder
 from lossladder.diagnostics import behaviour, score
+from lossladder.ladder import Ladder
 from lossladder.models import Network
 from lossladder.training.data import Data
 from lossladder.training.learner import Learner
@@ -22,15 +24,7 @@ def summary(learner: Learner) -> dict[str, Any]:
     return {
         **(measure(learner.network, data) if measured else {"loss": None, "rung": None}),
         "floor": ladder.floor.loss,
-        "rungs": [
-            {
-                "name": rung.name,
-                "loss": rung.loss,
-                "knows": rung.knows,
-                "reached_at": passed.get(rung.name),
-            }
-            for rung in ladder
-        ],
+        "rungs": rungs(ladder, passed),
         "steps": learner.updates,
         "steps_per_second": learner.updates / learner.seconds if learner.seconds else None,
         "training_seconds": learner.seconds,
@@ -39,6 +33,19 @@ def summary(learner: Learner) -> dict[str, Any]:
         "validation": learner.validation_curve.points(),
         "versions": versions(),
     }
+
+
+def rungs(ladder: Ladder, passed: Mapping[str, int]) -> list[dict[str, Any]]:
+    """A ladder as plain values, with the update at which each rung was first reached."""
+    return [
+        {
+            "name": rung.name,
+            "loss": rung.loss,
+            "knows": rung.knows,
+            "reached_at": passed.get(rung.name),
+        }
+        for rung in ladder
+    ]
 
 
 def measure(network: Network, data: Data) -> dict[str, Any]:

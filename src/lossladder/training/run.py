@@ -1,11 +1,12 @@
 """A finished run, read back from its folder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from lossladder.models import Network
 from lossladder.tasks import Task
@@ -32,35 +33,57 @@ class Run(NamedTuple):
     parts: Parts
 
 
-def load_run(folder: str | Path, **changes: Any) -> Run:
+def load_run(folder: str | Path, changes: Sequence[str] = ()) -> Run:
     """Read a run back: task, network with its weights, result and config.
 
     Args:
         folder: of the run.
-        changes: keys of the config to replace, by group: `task={"num_steps": 500}`.
+        changes: to its config, as on the command line: `["task.num_steps=500"]`.
     Raises:
         RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
             version, or the weights do not fit the changed config.
     """
     folder = Path(folder)
+    config = changed_config(folder, changes)
+    try:
+        result = json.loads((folder / RESULT).read_text())
+    except ValueError as error:
+        raise RequestError(f"run={folder}: its {RESULT} cannot be read: {error}") from error
+    try:
+        parts = build(config)
+    except KeyError as error:
+        raise RequestError(f"run={folder}: its {CONFIG} has no key {error}") from error
+    _load_weights(parts.network, folder / CHECKPOINT)
+    return Run(parts.task, parts.network, result, config, parts)
+
+
+def changed_config(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
+    """The config of a run, with changes to it as on a command line.
+
+    Raises:
+        RequestError: if the folder is no finished run, or a change names no key of its config.
+    """
     for name in (CONFIG, RESULT, CHECKPOINT):
         if not (folder / name).is_file():
             raise RequestError(f"run={folder}: is no finished run, it has no {name}")
     try:
-        config = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-        result = json.loads((folder / RESULT).read_text())
-    except Exception as error:
-        raise RequestError(f"run={folder}: its config or result cannot be read: {error}") from error
-    if not isinstance(config, dict) or not isinstance(result, dict):
-        raise RequestError(f"run={folder}: is no run, its config or result is no mapping")
-    for group, values in changes.items():
-        config[group] = {**config[group], **values} if isinstance(values, dict) else values
-    try:
-        parts = build(config)
-    except KeyError as error:
-        raise RequestError(f"run={folder}: its config has no key {error}") from error
-    _load_weights(parts.network, folder / CHECKPOINT)
-    return Run(parts.task, parts.network, result, config, parts)
+        config = OmegaConf.load(folder / CONFIG)
+        parsed = OmegaConf.from_dotlist(list(changes))
+    except Exception as error:  # YAML and OmegaConf have exceptions of many kinds
+        raise RequestError(f"run={folder}: {CONFIG} cannot be read: {error}") from error
+    for change in changes:
+        key, _, value = change.partition("=")
+        parent, _, name = key.rpartition(".")
+        siblings = OmegaConf.select(config, parent) if parent else config
+        if not isinstance(siblings, DictConfig) or name not in siblings:
+            allowed = ", ".join(map(str, siblings)) if isinstance(siblings, DictConfig) else parent
+            raise RequestError(f"{key}={value}: this run has no such key; allowed: {allowed}")
+        if not parent and isinstance(siblings[name], DictConfig):
+            raise RequestError(f"{key}={value}: was chosen when the run began and cannot change")
+    merged = OmegaConf.to_container(OmegaConf.merge(config, parsed))
+    if not isinstance(merged, dict):
+        raise RequestError(f"run={folder}: {CONFIG} is no mapping")
+    return {str(key): value for key, value in merged.items()}
 
 
 def _load_weights(network: Network, path: Path) -> None:

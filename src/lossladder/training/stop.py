@@ -2,6 +2,7 @@
 
 from lightning.pytorch import Callback, Trainer
 
+from lossladder import arguments
 from lossladder.ladder import Ladder
 from lossladder.training.learner import Learner
 
@@ -18,6 +19,8 @@ class StopAtRung(Callback):
 
     def __init__(self, ladder: Ladder, name: str) -> None:
         self.ladder = ladder
+        names = [rung.name for rung in ladder]
+        arguments.one_of("stop_at", name, ("floor", *names))
         self.rung = ladder.floor if name == "floor" else ladder[name]
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:

@@ -1,0 +1,64 @@
+"""Score a trained network again: on other sequences, longer ones, another task of its kind."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from lossladder.cli import DONE, WRONG, say
+
+HELP = """Score a trained network again.
+
+python evaluate.py run=logs/<run>                        as it was validated
+python evaluate.py run=logs/<run> task.num_steps=500     on longer sequences
+python evaluate.py run=logs/<run> seed=1                 on others
+python evaluate.py run=logs/<run> --json                 as JSON, for a program to read
+
+Any key of the run's config.yaml can be changed, as far as its weights still fit."""
+
+
+def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """Score the network of a run.
+
+    Args:
+        folder: of the run.
+        changes: to its config, as on the command line: `["task.num_steps=500"]`.
+    Returns:
+        Loss, rung, behaviour and mistakes, as in `result.json`.
+    Raises:
+        RequestError: if the folder is no run, or its weights do not fit the changes.
+    """
+    from lossladder.training.result import measure, rungs  # torch takes seconds: only now
+    from lossladder.training.run import load_run
+
+    run = load_run(folder, changes)
+    return {
+        **run.config["names"],
+        "seed": run.config["seed"],
+        "run": folder,
+        **measure(run.network, run.parts.data),
+        "rungs": rungs(run.parts.data.ladder(), {}),
+    }
+
+
+def main() -> None:
+    """Evaluate as the command line says."""
+    words = sys.argv[1:]
+    if not words or {"-h", "--help"} & set(words):
+        print(HELP)
+        sys.exit(DONE)
+    as_json = "--json" in words
+    changes = [word for word in words if word != "--json"]
+    for word in changes:
+        if "=" not in word:
+            sys.exit(say(f"{word}: cannot be read as key=value; see --help", WRONG))
+    folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
+    if len(folders) != 1:
+        sys.exit(say("run=: name the folder of one run", WRONG))
+    try:
+        result = evaluate(folders[0], [word for word in changes if not word.startswith("run=")])
+    except ValueError as error:  # RequestError is one
+        sys.exit(say(str(error), WRONG))
+    from lossladder.training.verdict import verdict
+
+    print(json.dumps(result, indent=2) if as_json else verdict(result))
