@@ -5,11 +5,16 @@ A run of its own has a name and a colour of its own, and twenty runs of a sweep 
 
 import os
 import shutil
+import time
 from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.compat.proto.event_pb2 import (
+    Event,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
+)
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard.summary import scalar
 
 from lossladder.ladder import Ladder
 
@@ -28,26 +33,44 @@ def write_references(board: Path, tag: str, ladder: Ladder, updates: int) -> Non
         rungs = tuple(rungs[i] for i in picked)
     for rung in rungs:
         line = board / "reference" / rung.label.replace(os.sep, "-")
+        line.mkdir(parents=True, exist_ok=True)
         _extend(line, tag, rung.loss, updates)
 
 
 def _extend(line: Path, tag: str, loss: float, updates: int) -> None:
-    """Write the part of a line that is not there yet; a mark says which part that is."""
-    name = tag.replace("/", "-")
-    drawn = [int(mark.suffix[1:]) for mark in line.glob(f"{name}.*")]
-    start = max(drawn, default=0)
-    if updates <= start:
-        return
-    line.mkdir(parents=True, exist_ok=True)
+    """Write the part of a line that is not there yet.
+
+    A mark stands at the start of each part and holds its end. Of several runs that start together
+    one sets it; the others go on from where that part ends.
+    """
+    start = 0
+    while start < updates:
+        mark = line / f"{tag.replace('/', '-')}.from-{start}"
+        if not mark.exists():
+            _write(line, mark, tag, loss, start, updates)
+        start = int(next(mark.iterdir()).name)
+
+
+def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) -> None:
+    """Write one part, unless another run comes first."""
     scratch = Path(mkdtemp(dir=line, prefix="."))
-    with SummaryWriter(str(scratch)) as writer:
-        for step in np.linspace(start, updates, _POINTS).round().astype(int):
-            writer.add_scalar(tag, loss, int(step))
+    events, claim = scratch / "events", scratch / "claim"
+    claim.mkdir()
+    (claim / str(end)).touch()
+    # a file that TensorBoard does not know for one of its own before it is complete
+    with events.open("wb") as file:
+        writer = RecordWriter(file)
+        writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
+        first = start + 1 if start else 0
+        for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
+            event = Event(wall_time=time.time(), step=int(step), summary=scalar(tag, loss))
+            writer.write(event.SerializeToString())
     try:
-        (line / f"{name}.{updates}").touch(exist_ok=False)  # the first of several writers wins
-        for events in scratch.iterdir():
-            events.replace(line / events.name)
-    except FileExistsError:
-        pass
+        claim.rename(mark)  # fails if the mark is there
+        # TensorBoard reads the files of a run in the order of their names
+        events.rename(line / f"events.out.tfevents.{time.time_ns()}.{mark.name}")
+    except OSError:
+        if not mark.exists():
+            raise
     finally:
         shutil.rmtree(scratch)
