@@ -151,7 +151,7 @@ class BitSum(Task):
             loss=float((by_step * weights).sum() / weights.sum()),
             knows=_knows(known, num_steps),
             predictor=partial(self.predict, known=known),
-            reach=known - 1 if known else None,
+            reach=max(known - 1, 0),
             by_step=tuple(float(loss) for loss in by_step),
         )
 
