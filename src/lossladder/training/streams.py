@@ -73,14 +73,19 @@ class Streams(Data):
 
     def _block(self, epoch: int, block: int) -> Draw:
         """A block of the epoch's streams, which continues the block before it."""
-        if (epoch, block) not in self._blocks:
-            past = None
-            if block > 0:
-                before = self._block(epoch, block - 1)
-                past = before.inputs[:, self._block_steps - self._reach :]
-            generator = seeded("training", self.seed, self.member, epoch, block)
-            draw = self.task.draw(generator, self.batch_size, self._block_steps, past)
-            self._blocks = {(epoch, block): draw}  # memory stays flat however long the stream
+        last = next(iter(self._blocks), (epoch, -1))
+        if last != (epoch, block):
+            # on from the last one drawn, or from the start of the epoch; no recursion, which a
+            # run that goes on late in a long stream would take too deep
+            on_the_way = last[0] == epoch and last[1] < block
+            for number in range(last[1] + 1 if on_the_way else 0, block + 1):
+                past = None
+                if number > 0:
+                    before = self._blocks[epoch, number - 1]
+                    past = before.inputs[:, self._block_steps - self._reach :]
+                generator = seeded("training", self.seed, self.member, epoch, number)
+                draw = self.task.draw(generator, self.batch_size, self._block_steps, past)
+                self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
         return self._blocks[epoch, block]
 
     def validation(self) -> Batch:
