@@ -67,14 +67,19 @@ def _hparams(settings: Mapping[str, Any]) -> tuple[Any, ...]:
     return columns, start, end
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys joined by dots, with values that TensorBoard can show."""
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as on the command line (`model`, `model.hidden_size`), with plain values."""
     flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= _flat(value, "" if name == "names" else f"{name}.")
-        elif not str(key).startswith("_") and name not in _LEFT_OUT:
-            plain = isinstance(value, bool | int | float | str)
-            flat[name] = value if plain else str(value)
-    return flat
+    for group, value in config.items():
+        knobs = value if isinstance(value, Mapping) else {"": value}
+        prefix = "" if group == "names" else f"{group}."
+        flat |= {f"{prefix}{knob}".strip("."): _plain(v) for knob, v in knobs.items()}
+    return {
+        name: value
+        for name, value in flat.items()
+        if name not in _LEFT_OUT and not name.endswith("_target_")
+    }
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float | str) else str(value)
