@@ -1,0 +1,178 @@
+"""The questions a run asks of a ladder, on ladders made by hand and on those of the yamls."""
+
+from math import inf, nan
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lossladder.ladder import Ladder, Rung, binary_entropy, cross_entropy, divergence, entropy
+from lossladder.tasks import Echo
+
+
+def ladder(**losses: float) -> Ladder:
+    return Ladder([Rung(name, loss, name, predictor=lambda x: x) for name, loss in losses.items()])
+
+
+def name_of(rung: Rung | None) -> str | None:
+    return None if rung is None else rung.name
+
+
+HOUSE = ladder(roof=1.0, attic=0.6, hall=0.5, cellar=0.495)
+
+
+def test_rungs_are_kept_highest_loss_first():
+    shuffled = ladder(hall=0.5, roof=1.0, cellar=0.495, attic=0.6)
+    assert [rung.name for rung in shuffled] == ["roof", "attic", "hall", "cellar"]
+    assert (shuffled.ceiling.name, shuffled.floor.name, len(shuffled)) == ("roof", "cellar", 4)
+
+
+def test_a_rung_is_found_by_its_name():
+    assert HOUSE["attic"].loss == 0.6
+    with pytest.raises(ValueError, match="rung 'loft': must be one of roof, attic, hall, cellar"):
+        HOUSE["loft"]
+
+
+def test_a_ladder_has_a_rung():
+    with pytest.raises(ValueError, match="a ladder has at least one rung"):
+        Ladder([])
+
+
+@pytest.mark.parametrize(
+    ("rung", "tolerance"),
+    [
+        ("roof", 0.01),  # nothing above
+        ("attic", 0.04),  # a tenth of the way to the roof
+        ("hall", 0.01),  # a tenth of the way to the attic, which is a hundredth
+        ("cellar", 0.0025),  # half of the way to the hall, and no more
+    ],
+)
+def test_a_loss_stands_on_a_rung_from_a_little_above_it(rung, tolerance):
+    assert HOUSE.tolerance(HOUSE[rung]) == pytest.approx(tolerance)
+
+
+@pytest.mark.parametrize(
+    ("loss", "reached", "below"),
+    [
+        (inf, None, "roof"),
+        (nan, None, "roof"),
+        (1.02, None, "roof"),
+        (1.009, "roof", "attic"),
+        (0.65, "roof", "attic"),
+        (0.639, "attic", "hall"),
+        (0.511, "attic", "hall"),
+        (0.509, "hall", "cellar"),
+        (0.498, "hall", "cellar"),
+        (0.497, "cellar", None),
+        (0.0, "cellar", None),
+    ],
+)
+def test_a_loss_has_a_rung_it_stands_on_and_a_next_one_to_reach(loss, reached, below):
+    assert name_of(HOUSE.reached(loss)) == reached
+    assert name_of(HOUSE.below(loss)) == below
+
+
+def test_a_loss_has_a_distance_from_the_floor():
+    assert HOUSE.above_floor(0.6) == pytest.approx(0.105)
+    assert HOUSE.above_floor(0.4) < 0
+
+
+def test_rungs_of_one_loss_are_reached_together():
+    twins = ladder(none=0.7, left=0.5, right=0.5, both=0.3)
+    assert twins.tolerance(twins["left"]) == twins.tolerance(twins["right"])
+    assert twins.passed([1, 2], [0.9, 0.5]) == {"none": 2, "left": 2, "right": 2}
+    assert name_of(twins.below(0.5)) == "both"
+    flat = ladder(none=0.5, all=0.5)
+    assert name_of(flat.below(0.9)) == "none"
+    assert flat.below(0.5) is None
+
+
+def test_a_curve_passes_each_rung_once_and_keeps_it():
+    updates, losses = [10, 20, 30, 40, 50], [1.3, 0.99, 0.505, 0.7, 0.495]
+    assert HOUSE.passed(updates, losses) == {"roof": 20, "attic": 30, "hall": 30, "cellar": 50}
+    assert HOUSE.passed([], []) == {}
+    with pytest.raises(ValueError, match="shorter"):
+        HOUSE.passed([1, 2], [0.5])
+
+
+@given(
+    losses=st.lists(st.floats(0, 3), min_size=1, max_size=8),
+    loss=st.floats(0, 4),
+    worse=st.floats(0, 1),
+)
+def test_a_lower_loss_never_stands_on_a_higher_rung(losses, loss, worse):
+    rungs = ladder(**{f"rung {i}": value for i, value in enumerate(losses)})
+    better, other = rungs.reached(loss), rungs.reached(loss + worse)
+    assert other is None or (better is not None and better.loss <= other.loss)
+    for rung in rungs:
+        assert rungs.reached(rung.loss).loss <= rung.loss
+        # and where a loss stands on a rung, no higher one is nearer
+        edge = rung.loss + rungs.tolerance(rung)
+        higher = [o.loss for o in rungs if o.loss > rung.loss + 1e-9]
+        assert all(abs(edge - value) >= edge - rung.loss - 1e-12 for value in higher)
+
+
+# --- behaviour ------------------------------------------------------------------------------
+
+
+def test_predictions_behave_like_the_rung_they_come_from(task_yaml, built):
+    task = built(f"task={task_yaml}").task
+    steps = task.num_steps or task.reach + 20
+    batch = task.sample(torch.Generator().manual_seed(0), 200, steps)
+    rungs = task.ladder(steps, carried=False)
+    for rung in rungs:
+        predicted = rung.predictor(batch.inputs).log()
+        assert rungs.nearest(batch.inputs, predicted, batch.scored).name == rung.name
+        distance = rungs.divergences(batch.inputs, predicted, batch.scored)
+        assert distance[rung.name] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_behaviour_tells_apart_what_a_loss_cannot():
+    """A predictor of lag 8 that doubts itself has the ceiling's loss, but not its behaviour."""
+    task, rungs = Echo(), Echo().ladder()
+    batch = task.sample(torch.Generator().manual_seed(0), 400, 100)
+    law = rungs["lag 8"].predictor(batch.inputs)
+    predicted = torch.stack([law[..., 0] + 0.11, law[..., 1] - 0.11], dim=-1).log()
+    loss = float(task.expected_losses(predicted, batch.probabilities).mean())
+    assert name_of(rungs.reached(loss)) == "none"
+    assert rungs.nearest(batch.inputs, predicted, batch.scored).name == "lag 8"
+
+
+def test_only_scored_steps_count_for_behaviour():
+    task, rungs = Echo(), Echo().ladder()
+    batch = task.sample(torch.Generator().manual_seed(0), 50, 40)
+    late = (torch.arange(40) >= 20).expand(50, 40)
+    early, rest = (rungs[name].predictor(batch.inputs) for name in ("none", "lag 3"))
+    mixed = torch.where(late[..., None], rest, early).log()
+    assert rungs.nearest(batch.inputs, mixed, late).name == "lag 3"
+    assert rungs.nearest(batch.inputs, mixed, ~late).name == "none"
+
+
+# --- entropies ------------------------------------------------------------------------------
+
+
+@given(weights=st.lists(st.floats(0, 1), min_size=2, max_size=6).filter(lambda w: sum(w) > 0.1))
+def test_divergence_is_cross_entropy_above_entropy_and_never_negative(weights):
+    law = torch.tensor(weights, dtype=torch.float64)
+    law = law / law.sum()
+    flat = torch.full_like(law, 1 / len(law)).log()
+    assert float(divergence(law, flat)) == pytest.approx(
+        float(cross_entropy(law, flat) - entropy(law)), abs=1e-12
+    )
+    assert float(divergence(law, flat)) >= -1e-12
+    assert float(divergence(law, law.log())) == pytest.approx(0.0, abs=1e-12)
+    assert 0 <= float(entropy(law)) <= torch.tensor(float(len(law))).log() + 1e-6
+
+
+def test_what_never_happens_costs_nothing_and_what_was_excluded_costs_everything():
+    never, always = torch.tensor([0.0, 1.0]).double(), torch.tensor([1.0, 0.0]).double()
+    assert float(cross_entropy(never, never.log())) == 0.0
+    assert float(cross_entropy(always, never.log())) == inf
+    assert float(entropy(never)) == float(binary_entropy(never[0])) == 0.0
+
+
+@pytest.mark.parametrize("chance", [0.0, 1e-12, 0.25, 0.625, 1.0])
+def test_a_coin_has_the_entropy_of_its_two_sides(chance):
+    coin = torch.tensor([1 - chance, chance], dtype=torch.float64)
+    assert float(binary_entropy(coin[1])) == pytest.approx(float(entropy(coin)), abs=1e-15)
