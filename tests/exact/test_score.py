@@ -167,6 +167,16 @@ def test_the_alarm_fires_for_a_network_that_sees_the_inputs_to_come():
         assert not score(Oracle(Echo(), one_behind), Echo(), batch).leaks
 
 
+def test_the_alarm_fires_when_what_the_law_excludes_happens():
+    """Then the law is wrong, and a loss under the floor is no success."""
+    task = Parity(20)
+    batch = sampled(task, seed=0)
+    wrong = batch._replace(targets=batch.targets.roll(1, dims=1))
+    network = Oracle(task, lambda inputs: doubting(task.probabilities(inputs), 1.0))
+    assert score(network, task, wrong).leaks
+    assert not score(network, task, batch).leaks
+
+
 def test_one_sequence_is_no_evidence():
     task = Echo()
     batch = sampled(task, seed=0, batch_size=1)

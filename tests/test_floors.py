@@ -1,0 +1,63 @@
+"""The building: who may import whom, what stays light, and how large a file may get."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+FLOORS_0_TO_2 = ("arguments", "ladder", "tasks", "models", "engines", "diagnostics")
+
+
+def modules_after(statement: str) -> set[str]:
+    """Top-level modules that a fresh Python holds after a statement."""
+    program = f"{statement}\nimport sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+def test_imports_go_down_the_floors_only(capsys):
+    broken = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert not broken, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["lossladder", "lossladder.cli"])
+def test_what_a_command_line_needs_imports_nothing_heavy(module):
+    assert not modules_after(f"import {module}") & {"torch", "lightning", "numpy", "tensorboard"}
+
+
+def test_floors_0_to_2_load_neither_lightning_nor_hydra_nor_tensorboard():
+    statement = "\n".join(f"import lossladder.{floor}" for floor in FLOORS_0_TO_2)
+    loaded = modules_after(statement)
+    assert "torch" in loaded
+    unwanted = {"lightning", "pytorch_lightning", "hydra", "omegaconf", "tensorboard", "matplotlib"}
+    assert not loaded & unwanted
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_a_file_holds_one_idea_that_fits_250_lines(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 250
+    assert path.stem not in {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+    assert not text or text.startswith('"""')  # and says what it is
+
+
+def test_every_public_name_leads_to_something():
+    """`__all__` is what a notebook sees."""
+    for name in ("", *(f".{floor}" for floor in FLOORS_0_TO_2), ".training"):
+        module = import_module(f"lossladder{name}")
+        for public in getattr(module, "__all__", ()):
+            assert getattr(module, public) is not None
+
+
+def test_every_choice_of_a_config_group_is_named_like_the_file_of_its_class():
+    """One word finds everything: `task=count` is conf/task/count.yaml and tasks/count.py."""
+    for group, floor in (("task", "tasks"), ("model", "models")):
+        for path in (ROOT / "conf" / group).glob("*.yaml"):
+            assert (ROOT / "src/lossladder" / floor / f"{path.stem}.py").is_file()
