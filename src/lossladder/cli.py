@@ -33,8 +33,8 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else here.parents[1] / "conf"
 
 
-def main() -> None:
-    """Train as the command line says; see `train.py` at the root for what it can say."""
+def register_resolvers() -> None:
+    """Teach OmegaConf the two words our config uses."""
     # a token, not a clock: a hundred runs may start in the same second
     OmegaConf.register_new_resolver(
         "token", lambda: secrets.token_hex(4), use_cache=True, replace=True
@@ -42,6 +42,13 @@ def main() -> None:
     OmegaConf.register_new_resolver(
         "short", lambda text: str(text).replace("/", "-")[:120], replace=True
     )
+
+
+def main() -> None:
+    """Train as the command line says; see `train.py` at the root for what it can say."""
+    register_resolvers()
+    # argparse wants options before or after all overrides, not among them; people do not
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole and are put in one line below
     door = hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(_job)
     sys.exit(_exit_code(door))
@@ -70,7 +77,7 @@ def _exit_code(door: Callable[[], Any]) -> int:
 
 def say(message: str, code: int) -> int:
     """One line on standard error; gives the exit code back."""
-    print(f"lossladder: {message}", file=sys.stderr)
+    print(f"lossladder: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 

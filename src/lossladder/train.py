@@ -83,6 +83,7 @@ def _trainer(config: Mapping[str, Any], parts: Parts, folder: Path, board: Board
             max_epochs=plan.legs,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
+            log_every_n_steps=1,
             logger=board,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO()],

@@ -82,7 +82,8 @@ def _leak(
     only the inputs so far.
     """
     targets = batch.targets[..., None]
-    exact = batch.probabilities.gather(-1, targets).log()
+    # a target the law calls impossible counts as 50 nats, not infinitely many, against the law
+    exact = batch.probabilities.gather(-1, targets).log().clamp(min=-50.0)
     advantage = _by_sequence((predicted.gather(-1, targets) - exact)[..., 0], batch)
     mean = float(advantage.sum() / steps.sum())
     # a network on the floor differs from the law by rounding only, which is no evidence

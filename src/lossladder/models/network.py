@@ -4,15 +4,21 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from lossladder import arguments
 from lossladder.models.recurrent import Recurrent, State
 
 
 class Network(nn.Module):
-    """A recurrent part and a linear readout of its hiddens (glorot-uniform, zero bias).
+    """A recurrent part and a linear readout of its hiddens.
 
     Args:
         recurrent: any `Recurrent`.
         output_size: logits a step.
+        readout_std: start of the readout's weights: standard deviation of a normal law cut off at
+            two of them; None: glorot-uniform.
+        readout_bias: start of the readout's bias.
+    Raises:
+        ValueError: if readout_std is not above 0, or a number is not finite.
 
     >>> from lossladder.models import LSTM
     >>> network = Network(recurrent=LSTM(input_size=2, hidden_size=16), output_size=2)
@@ -21,8 +27,18 @@ class Network(nn.Module):
     (torch.Size([3, 5, 2]), 2)
     """
 
-    def __init__(self, recurrent: Recurrent, output_size: int) -> None:
+    def __init__(
+        self,
+        recurrent: Recurrent,
+        output_size: int,
+        readout_std: float | None = None,
+        readout_bias: float = 0.0,
+    ) -> None:
         super().__init__()
+        if readout_std is not None:
+            readout_std = arguments.real("readout_std", readout_std, above=0)
+        self.readout_std = readout_std
+        self.readout_bias = arguments.real("readout_bias", readout_bias)
         self.recurrent = recurrent
         self.readout = nn.Linear(recurrent.hidden_size, output_size)
         self.initialise()
@@ -31,8 +47,12 @@ class Network(nn.Module):
         """Draw fresh parameters; all randomness comes from `generator`, if one is given."""
         with torch.no_grad():
             self.recurrent.initialise(generator)
-            nn.init.xavier_uniform_(self.readout.weight, generator=generator)
-            nn.init.zeros_(self.readout.bias)
+            weight, std = self.readout.weight, self.readout_std
+            if std is None:
+                nn.init.xavier_uniform_(weight, generator=generator)
+            else:
+                nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
+            nn.init.constant_(self.readout.bias, self.readout_bias)
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State | None = None

@@ -60,7 +60,7 @@ def build(config: Mapping[str, Any]) -> Parts:
     seed = asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
     task = _construct("task", config["task"], Task)
     recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
-    network = Network(recurrent, task.output_size)
+    network = asked(None, lambda: Network(recurrent, task.output_size, **_readout(config["readout"])))
     network.initialise(seeded("weights", seed))
     data = _construct("data", config["data"], Data, task=task, seed=seed)
     trainer = config["trainer"]
@@ -89,7 +89,15 @@ _TRAINER_KEYS = (
     "max_epochs", "max_steps", "validate_every", "gradient_clip", "stop_at",
     "accelerator", "devices", "threads", "progress",
 )  # fmt: skip
-_KEYS = ("task", "model", "optimizer", "data", "trainer", "engine", "seed", "logs", "names", "resume")
+_KEYS = ("task", "model", "readout", "optimizer", "data", "trainer", "engine", "seed", "logs", "names", "resume")
+
+
+def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How the readout starts; its keys are spelled `readout.std` in a config."""
+    for key, value in config.items():
+        if key not in ("std", "bias"):
+            raise RequestError(_no_such_key("readout.", key, value, ("std", "bias")))
+    return {f"readout_{key}": value for key, value in config.items()}
 
 
 def _check_keys(config: Mapping[str, Any]) -> None:
@@ -154,7 +162,7 @@ def asked(key: str | None, make: Callable[[], Built]) -> Built:
         message = str(error)
         if key is None or message.startswith("task="):
             prefix = ""
-        elif re.match(r"\w+(=|: \w+=)", message):  # "hidden_size=-1: must be ..."
+        elif re.match(r"\w+(: [\w ]+)?=", message):  # "hidden_size=-1: must be ..."
             prefix = f"{key}."
         else:
             prefix = f"{key}: "

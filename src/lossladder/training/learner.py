@@ -1,6 +1,5 @@
 """The LightningModule: gives each chunk to its engine and carries the state to the next."""
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,9 @@ from lossladder.models import Network, State
 from lossladder.tasks import Batch, Task
 from lossladder.training.curve import Curve
 from lossladder.training.data import Data
+
+
+_HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
 class Learner(LightningModule):
@@ -80,7 +82,7 @@ class Learner(LightningModule):
         now = time.perf_counter()
         self._log(loss=loss, updates_per_second=len(losses) / (now - self._since))
         self.seconds, self._since = self.seconds + now - self._since, now
-        if not math.isfinite(loss):
+        if not loss < _HOPELESS:  # no number compares false as well
             self.diverged = True
             self.trainer.should_stop = True
 

@@ -1,0 +1,249 @@
+"""Runs from end to end: what they leave, that they go on exactly, how they end."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import SHORT
+
+import lossladder
+from lossladder.models import RNN
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def checkout_door():
+    """`python train.py`, in a process of its own."""
+
+    def start(*words: str, **settings) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "train.py"), *words]
+        return subprocess.Popen(
+            command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **settings
+        )
+
+    return start
+
+
+def test_a_run_leaves_its_config_result_events_checkpoint_and_log(train):
+    outcome = train(*SHORT)
+    assert outcome.code == 0
+    (folder,) = outcome.folders
+    left = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    assert [name for name in left if not name.startswith("events")] == [
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "result.json",
+        "run.log",
+    ]
+    assert any(name.startswith("events.out.tfevents") for name in left)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["names"] == {"task": "echo", "model": "rnn", "engine": "autograd"}
+    assert config["data"]["bptt_steps"] == 10
+
+
+def test_a_result_says_what_was_asked_and_what_came_of_it(train):
+    (result,) = train(*SHORT, "seed=3").results
+    expected = {"task", "model", "engine", "seed", "status", "loss", "floor", "above_floor", "rung"}
+    expected |= {"rungs", "steps", "steps_per_second", "seconds", "versions"}
+    assert expected <= set(result)
+    assert (result["task"], result["model"], result["seed"]) == ("echo", "rnn", 3)
+    assert (result["status"], result["steps"]) == ("done", 100)
+    assert result["above_floor"] == pytest.approx(result["loss"] - result["floor"])
+    assert result["floor"] == pytest.approx(0.454454367449, abs=1e-12)
+    assert [rung["name"] for rung in result["rungs"]] == ["none", "lag 8", "lag 3", "lags 3 and 8"]
+    assert result["versions"]["torch"] == torch.__version__
+
+
+def test_the_default_run_learns_both_lags(train):
+    outcome = train("trainer.progress=false")
+    (result,) = outcome.results
+    assert 0.4530 < result["loss"] < 0.4645
+    assert result["rung"] == result["nearest"] == "lags 3 and 8"
+    assert "knows the inputs 3 and 8 steps back" in outcome.out
+
+
+def test_a_hidden_size_of_four_stops_on_the_rung_of_lag_three(train):
+    outcome = train("-m", "experiment=echo_lag3", "seed=0,1,2", "trainer.progress=false")
+    after_one_epoch = [result["validation"]["loss"][0] for result in outcome.results]
+    after_three = [result["loss"] for result in outcome.results]
+    # 0.5206 ± 0.0051 and 0.5176 ± 0.0025 over 32 seeds: bounds at four standard deviations
+    assert all(0.500 < loss < 0.541 for loss in after_one_epoch)
+    assert all(0.505 < loss < 0.530 for loss in after_three)
+    assert {result["rung"] for result in outcome.results} == {"lag 3"}
+    assert "3 runs" in outcome.out.split("sweep\n")[1]
+    assert "3 on lag 3" in outcome.out
+
+
+def test_a_run_is_read_back_with_its_weights(train):
+    (folder,) = train(*SHORT, "model=lstm").folders
+    run = lossladder.load_run(folder)
+    assert run.result["model"] == "lstm"
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    for name, value in run.network.state_dict().items():
+        assert torch.equal(value, checkpoint["state_dict"][f"network.{name}"])
+
+
+def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_does(train, tmp_path):
+    words = ("trainer.progress=false", "data.stream_steps=1000", "data.batch_size=20")
+    whole, part, rest = tmp_path / "whole", tmp_path / "part", tmp_path / "rest"
+    train(*words, "trainer.max_epochs=4", f"hydra.run.dir={whole}")
+    train(*words, "trainer.max_epochs=2", f"hydra.run.dir={part}")
+    outcome = train(f"resume={part}", "trainer.max_epochs=4", f"hydra.run.dir={rest}")
+    assert outcome.code == 0
+    expected, resumed = (lossladder.load_run(folder) for folder in (whole, rest))
+    for name, value in expected.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value)
+    for key in ("loss", "steps", "curve", "rungs"):
+        assert resumed.result[key] == expected.result[key]
+
+
+def _newest(folder: Path) -> Path:
+    return max(folder.rglob("config.yaml"), key=lambda path: path.stat().st_mtime).parent
+
+
+def test_the_same_seed_gives_the_same_loss_and_seed_zero_is_a_seed(train):
+    first, second, other = (train(*SHORT, f"seed={seed}") for seed in (0, 0, 1))
+    losses = sorted(result["loss"] for result in other.results)
+    assert len(losses) == 3
+    assert (
+        sum(losses[0] == loss for loss in losses) + sum(losses[2] == loss for loss in losses) == 3
+    )
+    assert first.code == second.code == 0
+
+
+def test_a_run_can_be_asked_to_stop_on_a_rung(train):
+    words = ("trainer.stop_at=lag 3", "trainer.validate_every=50", "trainer.progress=false")
+    (result,) = train(*words).results
+    assert result["steps"] < 1500
+    assert result["loss"] < 0.5192 + 0.011
+
+
+def test_the_bar_shows_updates_a_second_and_the_rung(train):
+    outcome = train("trainer.max_steps=200")
+    assert " updates/s" in outcome.err
+    assert "lag 3: 0.5192" in outcome.err
+
+
+def test_clipping_and_every_optimizer_are_had_by_name(train, optimizer_yaml):
+    outcome = train(*SHORT, f"optimizer={optimizer_yaml}", "trainer.gradient_clip=0.1")
+    (result,) = outcome.results
+    assert result["status"] == "done"
+    assert math.isfinite(result["loss"])
+
+
+def test_a_run_that_diverges_says_so_and_fails(train):
+    outcome = train(*SHORT, "optimizer=sgd", "optimizer.lr=1e30")
+    assert outcome.code == 1
+    assert outcome.results[0]["status"] == "diverged"
+    assert "diverged" in outcome.err
+
+
+def test_a_failing_run_logs_its_traceback_and_takes_no_other_with_it(train, monkeypatch):
+    def fail(self, *_):
+        if self.hidden_size == 5:
+            raise RuntimeError("the cell is broken")
+        return forward(self, *_)
+
+    forward = RNN.forward
+    monkeypatch.setattr(RNN, "forward", fail)
+    outcome = train("-m", "model.hidden_size=5,6", *SHORT)
+    assert outcome.code == 1
+    failed, done = outcome.results
+    assert (failed["status"], done["status"]) == ("failed", "done")
+    log = (outcome.folders[0] / "run.log").read_text()
+    assert "Traceback" in log
+    assert "the cell is broken" in log
+    assert "1 failed" in outcome.out
+
+
+def test_a_network_that_sees_the_answers_raises_the_alarm(train, monkeypatch):
+    from lossladder.tasks import Echo
+
+    draw = Echo.draw
+
+    def leak(self, generator, batch_size, num_steps, past=None):
+        drawn = draw(self, generator, batch_size, num_steps, past)
+        return drawn._replace(targets=drawn.inputs.clone())  # not what the law says
+
+    monkeypatch.setattr(Echo, "draw", leak)
+    outcome = train(*SHORT)
+    assert outcome.code == 1
+    assert outcome.results[0]["leaks"]
+    assert "ALARM" in outcome.out
+
+
+def test_a_hundred_runs_in_one_second_get_a_hundred_folders():
+    from hydra import compose, initialize_config_dir
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from lossladder import cli
+
+    cli.register_resolvers()
+
+    def folder(_):
+        config = compose("train", return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        return OmegaConf.to_container(config.hydra.run, resolve=True)["dir"]
+
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        assert len({folder(i) for i in range(100)}) == 100
+
+
+def test_help_and_completion_load_no_torch(checkout_door):
+    for words in (["--help"], ["--cfg", "job"], ["-sc", "query=bash"]):
+        code = (
+            "import sys, runpy\n"
+            f"sys.argv = ['train.py', *{words!r}]\n"
+            "try: runpy.run_path('train.py', run_name='__main__')\n"
+            "except SystemExit: pass\n"
+            "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        )
+        environment = {**os.environ, "COMP_LINE": "python train.py ta", "COMP_POINT": "18"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_interrupted_run_keeps_what_it_had_learnt(checkout_door, tmp_path):
+    process = checkout_door(f"logs={tmp_path}", "trainer.max_epochs=10000")
+    _wait_for(tmp_path, "last.ckpt")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    assert "interrupted" in out
+    folder = _newest(tmp_path)
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert lossladder.load_run(folder).result["steps"] > 0
+
+
+def test_a_kill_leaves_no_torn_file(checkout_door, tmp_path):
+    process = checkout_door(f"logs={tmp_path}", "trainer.max_epochs=10000", "data.stream_steps=500")
+    checkpoint = _wait_for(tmp_path, "last.ckpt")
+    for _ in range(50):
+        torch.load(checkpoint, weights_only=True)  # whole, whenever one looks
+    process.kill()
+    process.communicate(timeout=60)
+    torch.load(checkpoint, weights_only=True)
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def _wait_for(folder: Path, name: str) -> Path:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        found = list(folder.rglob(name))
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(f"{name} did not appear in {folder}")

@@ -1,0 +1,143 @@
+"""A wrong request: one line that names key, value and what is allowed; exit 2; nothing left."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REQUESTS = {
+    "task=ecko": ["task=ecko", "count, echo, parity", "did you mean echo?"],
+    "task=": ["task=", "count, echo, parity"],
+    "model=lsmt": ["model=lsmt", "gru_cell", "did you mean lstm?"],
+    "engine=autogard": ["engine=autogard", "did you mean autograd?"],
+    "model.hiden_size=3": ["model.hiden_size=3", "did you mean model.hidden_size?"],
+    "sead=3": ["sead=3", "did you mean seed?"],
+    "+foo=1": ["foo=1", "allowed: task"],
+    "+trainer.fast=1": ["trainer.fast=1", "max_epochs"],
+    "+model.depth=2": ["model.depth=2", "hidden_size"],
+    "seed=x=y": ["seed=x=y", "key=value"],
+    "seed=-1": ["seed=-1", "at least 0"],
+    "seed=one": ["seed='one'", "whole number"],
+    "model.hidden_size=0": ["model.hidden_size=0", "at least 1"],
+    "model.hidden_size=-4": ["model.hidden_size=-4", "at least 1"],
+    "model.hidden_size=1.5": ["model.hidden_size=1.5", "whole number"],
+    "model.hidden_size=big": ["model.hidden_size='big'", "whole number"],
+    "data.batch_size=0": ["data.batch_size=0", "at least 1"],
+    "data.bptt_steps=6000": ["data.bptt_steps=6000", "stream_steps=5000"],
+    "data.windows_per_chunk=none": ["data.windows_per_chunk='none'", "whole number"],
+    "data=split": ["task=echo", "data=streams"],
+    "task.base=1.5": ["task.base=1.5", "from 0 to 1"],
+    "task.chance_of_one=-0.1": ["task.chance_of_one=-0.1", "from 0 to 1"],
+    "task.effects={-1: 0.5}": ["task.effects", "lag=-1", "at least 0"],
+    "task.effects={2.5: 0.5}": ["task.effects", "lag=2.5", "whole number"],
+    "task.effects={3: much}": ["task.effects", "'much'", "finite number"],
+    "task.effects=3": ["task.effects=3", "must be a mapping"],
+    "optimizer.lr=fast": ["optimizer.lr='fast'", "above 0"],
+    "optimizer.lr=-1": ["optimizer.lr=-1", "above 0"],
+    "trainer.max_steps=0": ["trainer.max_steps=0", "at least 1"],
+    "trainer.max_epochs=null": ["trainer.max_epochs", "give one"],
+    "trainer.gradient_clip=-1": ["trainer.gradient_clip=-1", "above 0"],
+    "trainer.stop_at=lag9": ["trainer.stop_at='lag9'", "floor, none, lag 8, lag 3"],
+    "trainer.threads=0": ["trainer.threads=0", "at least 1"],
+    "trainer.accelerator=warp": ["trainer.accelerator=warp", "Available names"],
+    "task._target_=os.system": ["task._target_=os.system", "lossladder, torch.optim"],
+    "task._target_=lossladder.cli.os.system": ["_target_", "No module named"],
+    "task._target_=lossladder.models.RNN": ["task._target_=lossladder.models.RNN", "is no Task"],
+    "optimizer._target_=torch.optim.Optimizer": ["optimizer"],
+    "readout.std=-1": ["readout", "std=-1", "above 0"],
+    "+readout.sdt=1": ["readout.sdt=1", "std, bias"],
+    "resume=nowhere": ["nowhere", "no finished run"],
+    "task=count data.train_size=2000": ["data.train_size=2000", "1024", "at most 1023"],
+    "task=count data.batch_size=600": ["data.batch_size=600", "train_size=500", "try 500"],
+    "task=count data.batch_size=90": ["data.batch_size=90", "does not divide", "try 50"],
+    "task=count task.num_steps=20": ["num_steps=20", "data=fresh"],
+    "task=count task.chance_of_one=0.3": ["chance_of_one=0.3", "data=fresh"],
+    "task=count data=streams": ["task=count", "no streams", "data=fresh"],
+    "task=parity task.num_steps=0": ["task.num_steps=0", "at least 1"],
+    "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
+    "data=fresh": ["data.bptt_steps=null", "give one"],
+}
+
+
+def _words(request_line: str) -> list[str]:
+    return [request_line] if "{" in request_line else request_line.split(" ")
+
+
+@pytest.fixture(scope="module")
+def logs_of_all(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("requests") / "logs"
+
+
+@pytest.fixture(scope="module")
+def answers(logs_of_all) -> dict[str, tuple[int, str]]:
+    asked = json.dumps([[f"logs={logs_of_all}", *_words(line)] for line in REQUESTS])
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("ask.py"))],
+        input=asked,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(REQUESTS, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("request_line", REQUESTS)
+def test_a_wrong_request_is_answered_in_one_line_and_exit_2(request_line, answers):
+    code, err = answers[request_line]
+    assert code == 2
+    (complaint,) = err.splitlines()
+    for expected in REQUESTS[request_line]:
+        assert expected in complaint
+
+
+def test_wrong_requests_leave_nothing_behind(answers, logs_of_all):
+    assert len(answers) == len(REQUESTS)
+    assert not list(logs_of_all.iterdir())
+
+
+def test_a_wrong_target_runs_nothing(train, tmp_path):
+    mark = tmp_path / "mark"
+    train("+task.command=x", "task._target_=pathlib.Path.touch", f"+task.self={mark}")
+    assert not mark.exists()
+
+
+def test_a_sweep_of_wrong_requests_leaves_nothing(train):
+    outcome = train("-m", "seed=-1,-2")
+    assert outcome.code == 2
+    assert "seed=-2" in outcome.err
+    assert not list(outcome.logs.iterdir())
+
+
+def test_logs_that_cannot_be_made_are_a_wrong_request(train, logs):
+    logs.parent.mkdir(exist_ok=True)
+    logs.write_text("a file, no folder")
+    outcome = train()
+    assert outcome.code == 2
+    assert str(logs) in outcome.complaint
+
+
+def test_no_space_is_said_before_anything_is_trained(train, logs, monkeypatch):
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        write(path, data[:100])
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcome = train()
+    assert outcome.code == 2
+    assert "No space left on device" in outcome.complaint
+    assert not list(logs.iterdir())
+
+
+def test_a_folder_that_holds_a_run_is_not_written_again(train, tmp_path):
+    folder = tmp_path / "mine"
+    words = (f"hydra.run.dir={folder}", "trainer.max_steps=50", "trainer.progress=false")
+    assert train(*words).code == 0
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    outcome = train(*words)
+    assert outcome.code == 2
+    assert "holds a run already" in outcome.complaint
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
