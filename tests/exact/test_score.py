@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from lossladder.diagnostics import behaviour, score
+from lossladder.diagnostics import Score, behaviour, score
 from lossladder.models import RNN, Network
 from lossladder.tasks import Batch, Count, Echo, Parity, Task
 
@@ -175,6 +175,13 @@ def test_the_alarm_fires_when_what_the_law_excludes_happens():
     network = Oracle(task, lambda inputs: doubting(task.probabilities(inputs), 1.0))
     assert score(network, task, wrong).leaks
     assert not score(network, task, batch).leaks
+
+
+def test_the_alarm_is_at_four_standard_errors():
+    def leaks(leak: float) -> bool:
+        return Score(0.5, 0.001, None, None, sequences=200, leak=leak).leaks
+
+    assert [leaks(leak) for leak in (-50.0, 0.0, 3.99, 4.01)] == [False, False, False, True]
 
 
 def test_one_sequence_is_no_evidence():
