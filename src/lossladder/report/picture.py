@@ -1,0 +1,273 @@
+"""Loss curves falling onto their ladder, as a picture.
+
+python -m lossladder.report.picture RUN [RUN ...] --out FILE.png
+
+A run is a folder with a `result.json`; the folder of a sweep stands for its runs. Runs that differ
+in nothing but their seed become one line, their median, with a band from quartile to quartile.
+"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossladder.report.settings import labels, read_config, settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito: told apart by every kind of eye, and in print
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_INK, _GREY = "#333333", "#8C8C8C"
+_MOST_RUNGS = 16  # more labels would not fit
+_LABEL_HEIGHT = 0.051  # of the axes
+_LEFT, _RIGHT = 0.085, 0.985  # of the figure
+_BINS = 160  # points of a curve at most
+
+
+class Line(NamedTuple):
+    """Runs of one setting.
+
+    Args:
+        label: what sets them apart from the other lines.
+        updates: (points,)
+        losses: (runs, points), nats per scored step.
+    """
+
+    label: str
+    updates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+
+
+class Rung(NamedTuple):
+    """A rung as `result.json` has it."""
+
+    name: str
+    loss: float
+
+
+class PictureError(ValueError):
+    """The picture that was asked for cannot be drawn."""
+
+
+def read(runs: Sequence[Path]) -> tuple[str, list[Rung], list[Line]]:
+    """Task, ladder and lines of the folders of runs or sweeps.
+
+    Raises:
+        PictureError: if a folder is no run, has no curve, or climbs another ladder than the first.
+    """
+    runs = [run for folder in runs for run in _runs(folder)]
+    results = [_result(run) for run in runs]
+    ladders = [[Rung(rung["name"], rung["loss"]) for rung in r["rungs"]] for r in results]
+    for run, result, ladder in zip(runs, results, ladders, strict=True):
+        if (result["task"], ladder) != (results[0]["task"], ladders[0]):
+            raise PictureError(f"{run}: has another ladder than {runs[0]}; one picture, one ladder")
+        if not result["curve"]["updates"]:
+            raise PictureError(f"{run}: has no curve, it ended before its first update")
+    found = settings([read_config(run) for run in runs])
+    names = labels(found)
+    lines = []
+    for setting, name in names.items():
+        alike = [r for r, s in zip(results, found, strict=True) if s == setting]
+        lines.append(_line(name or alike[0]["model"], [result["curve"] for result in alike]))
+    return results[0]["task"], ladders[0], lines
+
+
+def _runs(folder: Path) -> list[Path]:
+    inside = sorted(path.parent for path in folder.glob("*/result.json"))
+    return inside if inside and not (folder / "result.json").exists() else [folder]
+
+
+def _result(run: Path) -> dict[str, Any]:
+    for name in ("result.json", "config.yaml"):
+        if not (run / name).is_file():
+            raise PictureError(f"{run}: is no finished run, it has no {name}")
+    try:
+        result = json.loads((run / "result.json").read_text())
+    except ValueError as error:
+        raise PictureError(f"{run}: its result.json cannot be read: {error}") from error
+    if not isinstance(result, dict) or {"task", "model", "rungs", "curve"} - result.keys():
+        raise PictureError(f"{run}: its result.json is no result of a run")
+    return result
+
+
+def _line(label: str, curves: Sequence[dict[str, Any]]) -> Line:
+    """Curves on common points: those of the shortest, in case a run was interrupted."""
+    shortest = min((curve["updates"] for curve in curves), key=lambda updates: updates[-1])
+    losses = [np.interp(shortest, curve["updates"], curve["loss"]) for curve in curves]
+    return Line(label, np.array(shortest, dtype=float), np.array(losses))
+
+
+def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
+    """Curves in colour, rungs in grey, each named at its right end."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 4.7), dpi=200, facecolor="white")
+    axes = figure.add_axes((_LEFT, 0.115, 0.69, 0.74))
+    _draw_axes(axes, lines)
+    _draw_rungs(axes, _picked(rungs), lines)
+    for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
+        _draw_line(axes, line, colour)
+    figure.text(_LEFT, 0.945, task, size=15, weight="bold", color=_INK)
+    figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=_GREY)
+    _draw_legend(figure, axes, columns=min(len(lines), 5))
+    return figure
+
+
+def _picked(rungs: Sequence[Rung]) -> list[Rung]:
+    if len(rungs) <= _MOST_RUNGS:
+        return list(rungs)
+    picks = np.linspace(0, len(rungs) - 1, _MOST_RUNGS).round().astype(int)
+    return [rungs[pick] for pick in picks]
+
+
+def _seeds(lines: Sequence[Line]) -> str:
+    """What a line is made of."""
+    counts = sorted({len(line.losses) for line in lines})
+    if counts == [1]:
+        return ""
+    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    return f"median of {seeds} seeds, band from quartile to quartile"
+
+
+def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
+    """Between title and curves, in as many columns as fit; the curves make room for its rows."""
+    legend = axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.015, 0.99),
+        ncols=columns,
+        frameon=False,
+        fontsize=9.5,
+        labelcolor=_INK,
+        handlelength=1.5,
+        handletextpad=0.6,
+        columnspacing=1.8,
+    )
+    extent = legend.get_window_extent()
+    if columns > 1 and extent.width > (_RIGHT - _LEFT) * figure.bbox.width:
+        _draw_legend(figure, axes, columns - 1)
+        return
+    box = axes.get_position()
+    room = 0.93 - box.y1 - extent.height / figure.bbox.height
+    axes.set_position((box.x0, box.y0, box.width, box.height + min(0.0, room)))
+
+
+def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    first = min(line.updates[0] for line in lines)
+    last = max(line.updates[-1] for line in lines)
+    axes.set_xscale("log")
+    axes.set_xlim(first, max(last, first + 1))
+    few = last / first < 2000  # then there is room for more than the powers of ten
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda update, _: f"{update:,.0f}")
+    axes.set_xlabel("updates", color=_INK)
+    axes.set_ylabel("loss, nats a step", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_GREY)
+    axes.tick_params(colors=_INK)
+
+
+def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
+    updates, losses = binned(line.updates, line.losses)
+    low, middle, high = np.quantile(losses, (0.25, 0.5, 0.75), axis=0)
+    if len(losses) > 1:
+        axes.fill_between(updates, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(updates, middle, color=colour, linewidth=1.9, label=line.label)
+
+
+def binned(
+    updates: NDArray[np.float64], losses: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means over equal parts of the logarithmic axis, each at its last update.
+
+    Late parts hold many points, which would be drawn over one another as a thick band of noise.
+    """
+    edges = np.geomspace(updates[0], updates[-1], _BINS + 1)[1:-1]
+    _, starts = np.unique(np.searchsorted(edges, updates), return_index=True)
+    counts = np.diff(np.append(starts, len(updates)))
+    return updates[starts + counts - 1], np.add.reduceat(losses, starts, axis=1) / counts
+
+
+def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> None:
+    """Lines across the picture, and their names beside it, where none covers another."""
+    ceiling, floor = rungs[0].loss, rungs[-1].loss
+    span = (ceiling - floor) or 1.0
+    # a curve that never came down to the ladder must be seen nevertheless
+    highest = max(ceiling, *(float(np.median(line.losses, axis=0).min()) for line in lines))
+    bottom, top = floor - 0.07 * span, highest + 0.15 * span
+    axes.set_ylim(bottom, top)
+    heights = [(rung.loss - bottom) / (top - bottom) for rung in rungs]
+    beside = {"transform": axes.transAxes, "clip_on": False}
+    for rung, height, place in zip(rungs, heights, spread(heights, _LABEL_HEIGHT), strict=True):
+        colour, weight = (_INK, "bold") if rung is rungs[-1] else (_GREY, "normal")
+        axes.axhline(rung.loss, color=colour, linewidth=1.1, zorder=1)
+        axes.plot([1.0, 1.025, 1.035], [height, place, place], color=colour, lw=0.8, **beside)
+        label = f"{rung.name}: {rung.loss:.4f}"
+        axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=_INK, **beside)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """Places nearest to the wanted ones, highest first, with at least `gap` from each to the next.
+
+    Where they crowd, the crowd is centred on the mean of where its members want to be.
+
+    >>> [round(place, 2) for place in spread([0.9, 0.5, 0.5], gap=0.2)]
+    [0.9, 0.6, 0.4]
+    """
+    crowds: list[list[float]] = []  # [sum of wanted places of the first member, members]
+    for index, place in enumerate(places):
+        crowds.append([place + index * gap, 1])
+        while len(crowds) > 1 and crowds[-1][0] / crowds[-1][1] > crowds[-2][0] / crowds[-2][1]:
+            total, members = crowds.pop()
+            crowds[-1][0] += total
+            crowds[-1][1] += members
+    firsts = [total / members for total, members in crowds for _ in range(int(members))]
+    return [first - index * gap for index, first in enumerate(firsts)]
+
+
+def _save(figure: "Figure", out: Path) -> None:
+    """Write any kind of file that matplotlib knows; a PNG with a palette is a third the size."""
+    if out.suffix != ".png":
+        figure.savefig(out)
+        return
+    from PIL import Image
+
+    with BytesIO() as drawn:
+        figure.savefig(drawn, format="png")
+        Image.open(drawn).convert("RGB").quantize(colors=64).save(out, optimize=True)
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"lossladder: {message}\n")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line, draw, and say where the picture is."""
+    parser = _Parser(prog="python -m lossladder.report.picture", description=__doc__)
+    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
+    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
+    asked = parser.parse_args(words)
+    try:
+        figure = draw(*read(asked.runs))
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        _save(figure, asked.out)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        parser.error(" ".join(str(error).split()))
+    print(f"picture {asked.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""What tells runs apart, the seed left aside, in as few words as will do."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Setting = tuple[tuple[str, str], ...]  # (key, value), as on the command line
+
+# The keys of these say nothing of what a run is; `seed` only says which one of several.
+_LEFT_OUT = ("seed", "logs", "resume", "trainer.progress", "trainer.threads")
+# Keys are tried in this order: a choice (model=lstm) says all that the keys it brings along do.
+_ORDER = ("names", "model", "task", "optimizer", "data", "trainer")
+
+
+def read_config(run: Path) -> dict[str, str]:
+    """The config of a run, flat: `model.hidden_size` -> "16"."""
+    return _flat(yaml.safe_load((run / "config.yaml").read_text()))
+
+
+def settings(configs: Sequence[Mapping[str, str]]) -> list[Setting]:
+    """One setting a run; equal for runs that differ in nothing but their seed.
+
+    A key is left out where the keys before it determine its value.
+
+    >>> rnn, lstm = {"names.model": "rnn", "a.b": "1"}, {"names.model": "lstm", "a.b": "2"}
+    >>> settings([rnn, lstm])
+    [(('model', 'rnn'),), (('model', 'lstm'),)]
+    >>> settings([rnn, {**rnn, "a.b": "3"}])
+    [(('a.b', '1'),), (('a.b', '3'),)]
+    """
+    keys = sorted({key for config in configs for key in config} - set(_LEFT_OUT), key=_rank)
+    found: list[Setting] = [() for _ in configs]
+    for key in keys:
+        values = [config.get(key, "") for config in configs]
+        if len(set(zip(found, values, strict=True))) > len(set(found)):
+            name = key.removeprefix("names.")
+            found = [(*s, (name, value)) for s, value in zip(found, values, strict=True)]
+    return found
+
+
+def labels(found: Sequence[Setting]) -> dict[Setting, str]:
+    """A short name for each setting: what it shares with no other that has the same name so far.
+
+    >>> small, large = (("model", "rnn"), ("n", "4")), (("model", "rnn"), ("n", "9"))
+    >>> list(labels([small, large, (("model", "lstm"), ("n", "9"))]).values())
+    ['rnn, n 4', 'rnn, n 9', 'lstm']
+    """
+    names = dict.fromkeys(found, "")
+    for place, (key, _) in enumerate(found[0]):
+        alike: dict[str, set[str]] = {}
+        for setting, name in names.items():
+            alike.setdefault(name, set()).add(setting[place][1])
+        for setting, name in names.items():
+            if len(alike[name]) > 1:
+                value = setting[place][1] or "unset"  # a knob that this run does not have
+                word = value if key in ("task", "model", "engine") else f"{_short(key)} {value}"
+                names[setting] = f"{name}, {word}" if name else word
+    return names
+
+
+def _short(key: str) -> str:
+    """`model.hidden_size` -> `hidden size`."""
+    return key.rpartition(".")[2].replace("_", " ").strip()
+
+
+def _rank(key: str) -> tuple[int, bool, str]:
+    group = key.partition(".")[0]
+    place = _ORDER.index(group) if group in _ORDER else len(_ORDER)
+    return place, not key.endswith("_target_"), key
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat

@@ -1,0 +1,209 @@
+"""Pictures: curves go through their data, rungs lie at their losses, no words cover others."""
+
+import json
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from matplotlib.colors import to_hex
+from matplotlib.image import imread
+from short_runs import short_run
+
+from lossladder.report import picture
+from lossladder.report.picture import Line, Rung, binned, draw, main, read, spread
+from lossladder.report.settings import labels, settings
+
+UPDATES = [10, 20, 50, 100, 300]
+ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
+
+
+def leave(folder: Path, rungs=ECHO, loss=(0.7, 0.6, 0.5, 0.5, 0.46), task="echo", **config) -> Path:
+    """A folder as a run leaves it, as far as a picture is concerned."""
+    folder.mkdir(parents=True)
+    config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    result = {
+        "task": task,
+        "model": config["names"]["model"],
+        "rungs": [{"name": rung.name, "loss": rung.loss} for rung in rungs],
+        "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
+    }
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def falling(ladder: list[Rung], runs: int = 1, label: str = "rnn") -> Line:
+    updates = np.arange(10.0, 3000.0, 10.0)
+    curve = np.linspace(ladder[0].loss * 1.05, ladder[-1].loss, len(updates))
+    return Line(label, updates, np.array([curve + 0.01 * run for run in range(runs)]))
+
+
+def covered(figure) -> list[tuple[str, str]]:
+    """Pairs of words of which one covers the other, and words cut off at the edge."""
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    words = [*figure.texts, *axes.texts, *axes.get_legend().get_texts(), axes.xaxis.label]
+    first, last = axes.get_xlim()
+    words += [label for label in axes.get_xticklabels() if first <= label.get_position()[0] <= last]
+    boxes = {word: word.get_window_extent() for word in words if word.get_text()}
+    pairs = [
+        (one.get_text(), other.get_text())
+        for one, other in combinations(boxes, 2)
+        if boxes[one].overlaps(boxes[other])
+    ]
+    edge = figure.bbox
+    return pairs + [
+        (word.get_text(), "the edge")
+        for word, box in boxes.items()
+        if box.x0 < edge.x0 or box.x1 > edge.x1 or box.y0 < edge.y0 or box.y1 > edge.y1
+    ]
+
+
+@pytest.fixture(scope="module")
+def ladders(built) -> dict[str, list[Rung]]:
+    return {
+        task: [Rung(rung.name, rung.loss) for rung in built(f"task={task}").data.ladder()]
+        for task in ("echo", "count", "parity")
+    }
+
+
+def test_a_curve_goes_through_its_points_and_rungs_lie_at_their_losses(tmp_path):
+    figure = draw(*read([leave(tmp_path / "run")]))
+    (axes,) = figure.axes
+    (curve,) = (line for line in axes.lines if line.get_label() == "rnn")
+    assert curve.get_xdata().tolist() == UPDATES
+    assert curve.get_ydata() == pytest.approx([0.7, 0.6, 0.5, 0.5, 0.46])
+    across = [line.get_ydata() for line in axes.lines if tuple(line.get_xdata()) == (0, 1)]
+    assert [tuple(heights) for heights in across] == [(rung.loss, rung.loss) for rung in ECHO]
+    words = {text.get_text() for text in (*axes.texts, *figure.texts)}
+    assert {"none: 0.6616", "lag 3: 0.5192", "lags 3 and 8: 0.4545", "echo"} <= words
+
+
+def test_seeds_of_one_setting_become_their_median_and_other_settings_other_lines(tmp_path):
+    runs = [
+        leave(tmp_path / f"{seed}", seed=seed, loss=(0.7 + seed / 10, 0.6)) for seed in range(3)
+    ]
+    runs.append(leave(tmp_path / "lstm", names={"task": "echo", "model": "lstm"}))
+    task, rungs, lines = read(runs)
+    assert [(line.label, len(line.losses)) for line in lines] == [("rnn", 3), ("lstm", 1)]
+    (axes,) = draw(task, rungs, lines).axes
+    drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert drawn["rnn"] == pytest.approx([0.8, 0.6])
+    band = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.max(), band[band > 0.65].min()) == pytest.approx((0.85, 0.75))
+
+
+def test_the_folder_of_a_sweep_stands_for_its_runs(tmp_path):
+    for seed in range(2):
+        leave(tmp_path / "sweep" / f"{seed}", seed=seed)
+    (tmp_path / "sweep" / "multirun.yaml").touch()
+    (line,) = read([tmp_path / "sweep"])[2]
+    assert line.losses.shape == (2, 5)
+
+
+def test_an_interrupted_seed_shortens_its_line(tmp_path):
+    runs = [leave(tmp_path / "0"), leave(tmp_path / "1", seed=1, loss=(0.7, 0.6, 0.5))]
+    (line,) = read(runs)[2]
+    assert line.updates.tolist() == UPDATES[:3]
+
+
+@pytest.mark.parametrize("task", ["echo", "count", "parity"])
+@pytest.mark.parametrize("lines", [1, 4, 8])
+def test_no_word_covers_another(ladders, task, lines):
+    ladder = ladders[task]
+    drawn = [falling(ladder, runs=3, label=f"lstm, hidden size {n}") for n in range(lines)]
+    assert covered(draw(task, ladder, drawn)) == []
+
+
+def test_words_would_cover_others_if_they_stood_at_their_lines(ladders, monkeypatch):
+    """The check of the test before can fail."""
+    monkeypatch.setattr(picture, "spread", lambda places, gap: places)
+    pairs = covered(draw("count", ladders["count"], [falling(ladders["count"])]))
+    assert ("none: 1.8760", "last 1: 1.8229") in pairs
+
+
+def test_a_curve_above_the_ladder_is_seen():
+    line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
+    (axes,) = draw("echo", ECHO, [line]).axes
+    assert axes.get_ylim()[1] > 2.0
+
+
+def test_spread_places_keep_their_order_and_distance():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        wanted = np.sort(generator.random(11))[::-1].tolist()
+        places = np.array(spread(wanted, gap=0.06))
+        assert (-np.diff(places) > 0.06 - 1e-9).all()
+        assert places.mean() == pytest.approx(np.mean(wanted))  # crowds stay where they were
+    assert spread([0.9, 0.5, 0.1], gap=0.2) == pytest.approx([0.9, 0.5, 0.1])
+
+
+def test_binned_points_are_means_of_theirs():
+    updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random((2, 10_000))
+    last, means = binned(updates, losses)
+    assert len(last) <= picture._BINS
+    ends = last.astype(int)
+    assert means[:, -1] == pytest.approx(losses[:, ends[-2] :].mean(axis=1))
+    weights = np.diff(ends, prepend=0)
+    assert (means * weights).sum(axis=1) == pytest.approx(losses.sum(axis=1))
+
+
+def test_settings_say_what_tells_runs_apart_and_no_more():
+    def config(model: str, hidden: int, lr: float, seed: int) -> dict[str, str]:
+        values = {"names.model": model, "model.hidden_size": hidden, "optimizer.lr": lr}
+        return {**{key: str(value) for key, value in values.items()}, "seed": str(seed)}
+
+    found = settings([config("rnn", 4, 0.1, 0), config("rnn", 9, 0.2, 0), config("gru", 9, 0.1, 1)])
+    assert found[0] == (("model", "rnn"), ("model.hidden_size", "4"))  # says its lr as well
+    assert list(labels(found).values()) == ["rnn, hidden size 4", "rnn, hidden size 9", "gru"]
+    alike = settings([config("rnn", 4, 0.1, 0), config("rnn", 4, 0.1, 1)])
+    assert alike == [(), ()]
+
+
+def test_a_real_run_becomes_a_small_picture_on_white(tmp_path, capsys):
+    run = short_run(tmp_path / "logs", "echo")
+    out = tmp_path / "deep" / "echo.png"
+    main([str(run), "--out", str(out)])
+    assert f"picture {out}" in capsys.readouterr().err
+    pixels = imread(out)[..., :3]
+    assert out.stat().st_size < 150_000
+    assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
+    colours = {to_hex(colour) for colour in np.unique(pixels.reshape(-1, 3), axis=0)}
+    assert picture._COLOURS[0].lower() in colours
+
+
+def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
+    run, out = leave(tmp_path / "run"), str(tmp_path / "out.png")
+    other = leave(tmp_path / "other", rungs=ECHO[1:])
+    unborn, torn, foreign = (leave(tmp_path / name) for name in ("unborn", "torn", "foreign"))
+    empty = json.loads((unborn / "result.json").read_text())
+    (unborn / "result.json").write_text(json.dumps({**empty, "curve": {"updates": [], "loss": []}}))
+    (torn / "result.json").write_text('{"task": ')
+    (foreign / "result.json").write_text("[]")
+    for words, complaint in (
+        ([str(tmp_path / "nowhere"), "--out", out], "is no finished run, it has no result.json"),
+        ([str(run), str(other), "--out", out], "one picture, one ladder"),
+        ([str(unborn), "--out", out], "has no curve"),
+        ([str(torn), "--out", out], "cannot be read"),
+        ([str(foreign), "--out", out], "is no result of a run"),
+        ([str(run), "--out", str(tmp_path / "out.nothing")], "'nothing' is not supported"),
+        ([str(run), "--out", str(run / "result.json" / "out.png")], "result.json: "),
+        ([str(run)], "required: --out"),
+        (["--out", out], "required: RUN"),
+        ([str(run), "--out", out, "--colour", "red"], "unrecognized arguments: --colour red"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert ended.value.code == 2
+        assert complaint in line
+    assert not Path(out).exists()
+
+
+def test_matplotlib_is_imported_when_something_is_drawn():
+    ask = "import sys, lossladder.report.picture; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", ask], timeout=60).returncode == 0
