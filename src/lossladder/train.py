@@ -22,6 +22,7 @@ from lossladder.training.learner import Learner
 from lossladder.training.progress import Progress
 from lossladder.training.references import write_references
 from lossladder.training.result import summary
+from lossladder.training.run import load_run
 from lossladder.training.stop import StopAtRung
 from lossladder.training.verdict import verdict
 
@@ -39,6 +40,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
         RequestError: if the request was wrong; then nothing is left behind.
     """
     parts = build(config)
+    _check_resumed(config.get("resume"), parts.data.plan.updates)
     learner = Learner(
         parts.network, parts.data, config["names"]["task"], parts.make_optimizer, parts.make_engine
     )
@@ -64,6 +66,15 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
         board.show(config, result)
         log.info("verdict\n%s", verdict(result))
     return result
+
+
+def _check_resumed(resume: str | None, updates: int) -> None:
+    """Refuse to go on with a run that has nothing left to do."""
+    if resume is not None and (made := load_run(resume).result["steps"]) >= updates:
+        raise RequestError(
+            f"resume={resume}: has made {made} updates already, and {updates} are asked for; "
+            "ask for more with trainer.max_steps= or trainer.max_epochs="
+        )
 
 
 def _trainer(config: Mapping[str, Any], parts: Parts, folder: Path, board: Board) -> Trainer:

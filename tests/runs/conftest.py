@@ -54,7 +54,7 @@ def train(logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     """`python train.py *words`, with a `logs` of its own and no progress bar."""
 
     def door(*words: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["train.py", f"logs={logs}", *words])
+        monkeypatch.setattr(sys, "argv", ["train.py", *words, f"logs={logs}"])
         monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
         monkeypatch.setattr(cli.NoteSweep, "folder", None)
         GlobalHydra.instance().clear()

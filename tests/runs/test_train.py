@@ -247,3 +247,11 @@ def _wait_for(folder: Path, name: str) -> Path:
             return found[0]
         time.sleep(0.05)
     raise AssertionError(f"{name} did not appear in {folder}")
+
+
+def test_a_run_with_nothing_left_to_do_is_not_resumed(train):
+    (folder,) = train(*SHORT).folders
+    outcome = train(f"resume={folder}")
+    assert outcome.code == 2
+    assert "100 updates already" in outcome.complaint
+    assert outcome.folders == [folder]

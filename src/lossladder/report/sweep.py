@@ -2,11 +2,11 @@
 
 import json
 import statistics
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lossladder.report.settings import Setting, read_config, settings
+from lossladder.report.settings import labels, read_config, settings
 
 
 def table(folder: Path) -> str:
@@ -15,30 +15,30 @@ def table(folder: Path) -> str:
     Args:
         folder: of the sweep; every folder in it with a `result.json` is a run.
     """
-    results, configs = [], []
-    for path in sorted(folder.glob("*/result.json")):
-        results.append(json.loads(path.read_text()))
-        configs.append(read_config(path.parent))
-    groups: dict[Setting, list[dict[str, Any]]] = defaultdict(list)
-    for setting, result in zip(settings(configs), results, strict=True):
-        groups[setting].append(result)
-    rows = [
-        f"{' '.join(f'{k}={v}' for k, v in setting) or 'all runs'}: {_row(group)}"
-        for setting, group in groups.items()
-    ]
-    return "\n".join(["sweep", *rows])
+    runs = sorted(path.parent for path in folder.glob("*/result.json"))
+    if not runs:
+        return "sweep  no run has ended"
+    results = [json.loads((run / "result.json").read_text()) for run in runs]
+    found = settings([read_config(run) for run in runs])
+    rows = []
+    for setting, label in labels(found).items():
+        alike = [result for result, s in zip(results, found, strict=True) if s == setting]
+        rows.append((label or "all runs", _row(alike)))
+    width = max(len(label) for label, _ in rows)
+    return "\n".join(["sweep", *(f"{label:{width}}  {row}" for label, row in rows)])
 
 
 def _row(results: list[dict[str, Any]]) -> str:
     losses = [result["loss"] for result in results if result["loss"] is not None]
-    parts = [f"{len(results)} runs"]
+    parts = ["1 run" if len(results) == 1 else f"{len(results)} runs"]
     if losses:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
-        parts.append(
-            f"loss {statistics.mean(losses):.4f}{spread} (floor {results[0]['floor']:.4f})"
-        )
-    rungs = Counter(result["rung"] or "none reached" for result in results)
+        parts.append(f"loss {statistics.mean(losses):.4f}{spread} (floor {results[0]['floor']:.4f})")
+    rungs = Counter(result["rung"] or "no rung" for result in results)
     parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
+    mistakes = [result["mistakes"] for result in results if result.get("mistakes") is not None]
+    if mistakes:
+        parts.append(f"median {statistics.median(mistakes):g} mistakes")
     unfinished = Counter(r["status"] for r in results if r["status"] != "done")
     parts += [f"{count} {status}" for status, count in unfinished.items()]
     return "; ".join(parts)

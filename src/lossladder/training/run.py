@@ -80,6 +80,8 @@ def changed_config(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
             raise RequestError(f"{key}={value}: this run has no such key; allowed: {allowed}")
         if not parent and isinstance(siblings[name], DictConfig):
             raise RequestError(f"{key}={value}: was chosen when the run began and cannot change")
+    if OmegaConf.select(parsed, "trainer.max_epochs") is not None:
+        config.trainer.max_steps = None  # it would decide, and what was asked for be passed over
     merged = OmegaConf.to_container(OmegaConf.merge(config, parsed))
     if not isinstance(merged, dict):
         raise RequestError(f"run={folder}: {CONFIG} is no mapping")

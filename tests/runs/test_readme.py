@@ -1,0 +1,75 @@
+"""README's commands work word for word, and its examples run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SHORT
+from torch import nn
+
+from lossladder.models import Cell, Network, State
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line.split("#")[0].strip()
+    for language, block in BLOCKS
+    if language == "bash"
+    for line in block.splitlines()
+    if line.startswith("python ")
+]
+TRAININGS = [line for line in COMMANDS if line.startswith("python train.py")]
+
+
+def _words(command: str, run: Path) -> list[str]:
+    return shlex.split(command.replace("logs/<run>", str(run)))[2:]
+
+
+@pytest.fixture
+def run(train, tmp_path) -> Path:
+    folder = tmp_path / "run"
+    train(*SHORT, "task=parity", "task.num_steps=8", f"hydra.run.dir={folder}")
+    return folder
+
+
+def test_readme_shows_commands():
+    assert len(TRAININGS) >= 10
+    assert len(COMMANDS) > len(TRAININGS)
+
+
+@pytest.mark.parametrize("command", TRAININGS)
+def test_every_training_in_readme_runs(command, train, run):
+    words = _words(command, run)
+    if "--cfg" not in words:
+        updates = 150 if "resume" in command else 20
+        words += [f"trainer.max_steps={updates}", "trainer.progress=false"]
+    outcome = train(*words)
+    if "trainer=gpu" in words and not torch.cuda.is_available():
+        assert outcome.code == 2
+        assert "trainer.accelerator=gpu" in outcome.complaint
+    else:
+        assert outcome.code == 0, outcome.err
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in TRAININGS])
+def test_every_evaluation_in_readme_runs(command, evaluated, run):
+    assert evaluated(*_words(command, run)).code == 0
+
+
+def test_the_network_in_readme_is_a_network():
+    (source,) = [block for language, block in BLOCKS if "(Cell)" in block]
+    names = {"Cell": Cell, "State": State, "Tensor": torch.Tensor, "nn": nn, "torch": torch}
+    exec(source, names)
+    network = Network(names["Leaky"](input_size=2, hidden_size=3), output_size=2)
+    inputs = torch.randn(4, 6, 2)
+    whole, _ = network(inputs)
+    first, state = network(inputs[:, :4])
+    second, _ = network(inputs[:, 4:], state)
+    assert torch.allclose(whole, torch.cat([first, second], dim=1), atol=1e-6)
+
+
+def test_every_file_readme_links_to_is_there():
+    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (Path(__file__).parents[2] / target).exists(), target
