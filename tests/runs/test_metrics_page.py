@@ -1,0 +1,63 @@
+"""docs/metrics.md defines every tag that is logged and every key that is left, and no others."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from short_runs import SHORT, short_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def defined(section: str) -> set[str]:
+    """First column of the section's table."""
+    (text,) = (part for part in PAGE.read_text().split("\n## ") if part.startswith(section))
+    rows = [
+        re.fullmatch(r"\| `(.+?)` \|(.+)\|", line)
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+    assert all(row and all(cell.strip() for cell in row[2].split(" | ")) for row in rows)
+    return {row[1] for row in rows if row}
+
+
+def logged(run: Path, task: str) -> Iterator[str]:
+    """Tags of a run and of the reference lines beside it, the task's name left open."""
+    for folder in (run, *(run.parent / "reference").iterdir()):
+        events = EventAccumulator(str(folder)).Reload()
+        kinds = events.Tags()
+        for tag in (*kinds["scalars"], *kinds["tensors"], *kinds["images"]):
+            if not tag.startswith("_hparams_"):
+                yield tag.replace(f"{task}/", "<task>/")
+
+
+def left(result: dict) -> Iterator[str]:
+    """Keys of a result, down to those of the ladder and the curves."""
+    yield from result
+    yield from (f"rungs[].{key}" for rung in result["rungs"] for key in rung)
+    for curve in ("curve", "validation"):
+        yield from (f"{curve}.{key}" for key in result[curve])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One short run of every task, each with logs of its own."""
+    steps = "trainer.max_steps=20"
+    return {task: short_run(tmp_path_factory.mktemp(task), task, steps) for task in SHORT}
+
+
+def test_every_task_is_tried(task_yaml):
+    assert task_yaml in SHORT
+
+
+def test_every_tag_is_defined_and_none_is_dead(runs):
+    found = {tag for task, run in runs.items() for tag in logged(run, task)}
+    assert found == defined("In TensorBoard")
+
+
+def test_every_key_of_a_result_is_defined_and_none_is_dead(runs):
+    results = (json.loads((run / "result.json").read_text()) for run in runs.values())
+    assert {key for result in results for key in left(result)} == defined("In result.json")
