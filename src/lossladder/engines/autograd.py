@@ -13,6 +13,8 @@ from lossladder.tasks.task import mean_over_scored
 class Autograd(Engine):
     """`loss.backward()` and `optimizer.step()` for each window."""
 
+    name = "autograd"
+
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
         inputs = self.task.features(chunk.inputs)  # once for all windows

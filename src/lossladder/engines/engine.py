@@ -39,6 +39,9 @@ class Engine(ABC):
         gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
     """
 
+    name: str  # as in `engine=` and in results
+    windows_per_chunk = 50  # enough of them to make the trainer's cost a chunk small
+
     def __init__(
         self,
         network: Network,

@@ -68,7 +68,6 @@ def build(config: Mapping[str, Any]) -> Parts:
         "trainer",
         lambda: plan(
             epoch=data.updates_per_epoch,
-            chunk=data.windows_per_chunk,
             cut_at_epochs=data.carried,
             max_epochs=trainer["max_epochs"],
             max_steps=trainer["max_steps"],

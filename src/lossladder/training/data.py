@@ -16,6 +16,7 @@ from lossladder.tasks import Batch, Draw, Task
 from lossladder.training.plan import Plan
 
 _LARGEST_VALIDATION = 10_000_000  # probabilities held at once
+_LARGEST_CHUNK = 4_000_000  # symbols held at once
 
 
 class Data(LightningDataModule, ABC):
@@ -28,7 +29,7 @@ class Data(LightningDataModule, ABC):
         task: draws the sequences.
         batch_size: sequences side by side in a window.
         windows_per_chunk: windows handed to the engine at once; more of them spread the trainer's
-            cost a batch over more updates.
+            cost a batch over more updates. None: as many as the engine likes.
         seed: of the run.
         member: which of several networks trained at once.
     Raises:
@@ -37,15 +38,19 @@ class Data(LightningDataModule, ABC):
 
     carried: bool  # state carried from window to window
     updates_per_epoch: int
+    bptt_steps: int  # steps a window
     plan: Plan  # given once the length of the run is known
+    engine_windows = 50  # as many windows a chunk as the engine likes; given once there is one
 
     def __init__(
-        self, task: Task, batch_size: int, windows_per_chunk: int, seed: int, member: int = 0
+        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int, member: int = 0
     ) -> None:
         super().__init__()
         self.task = task
         self.batch_size = arguments.whole("batch_size", batch_size)
-        self.windows_per_chunk = arguments.whole("windows_per_chunk", windows_per_chunk)
+        if windows_per_chunk is not None:
+            arguments.whole("windows_per_chunk", windows_per_chunk)
+        self.windows_per_chunk = windows_per_chunk
         self.seed = seed
         self.member = member
 
@@ -73,6 +78,14 @@ class Data(LightningDataModule, ABC):
         """Which validation sequences no training can have prepared for; none, by default."""
         return torch.zeros(len(self.validation().inputs), dtype=torch.bool)
 
+    @property
+    def chunk_size(self) -> int:
+        """Windows a chunk: what was asked for, or what the engine likes and memory allows."""
+        if self.windows_per_chunk is not None:
+            return self.windows_per_chunk
+        most = _LARGEST_CHUNK // (self.batch_size * self.bptt_steps)
+        return max(1, min(self.engine_windows, most))
+
     def train_dataloader(self) -> "Leg":
         """The chunks of the leg that comes next."""
         leg = self.trainer.current_epoch if self.trainer is not None else 0
@@ -92,7 +105,7 @@ class Leg:
 
     def __init__(self, data: Data, leg: int) -> None:
         self.data = data
-        self.chunks = list(data.plan.chunks(leg))
+        self.chunks = list(data.plan.chunks(leg, data.chunk_size))
 
     def __len__(self) -> int:
         return len(self.chunks)

@@ -21,7 +21,7 @@ class Fresh(Data):
         batch_size: sequences an update.
         bptt_steps: length of a sequence, time steps; None: the task's own.
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
-        windows_per_chunk: updates handed to the engine at once.
+        windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
         member: which of several networks trained at once.
     Raises:
@@ -36,7 +36,7 @@ class Fresh(Data):
         batch_size: int,
         bptt_steps: int | None,
         updates_per_epoch: int,
-        windows_per_chunk: int,
+        windows_per_chunk: int | None,
         seed: int,
         member: int = 0,
     ) -> None:

@@ -16,6 +16,7 @@ from lossladder.training.curve import Curve
 from lossladder.training.data import Data
 
 
+_POINT = 50  # updates that are averaged into a point of the curve
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
@@ -57,34 +58,32 @@ class Learner(LightningModule):
         self._since = 0.0
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimizer of the network's parameters."""
-        return self.make_optimizer(self.network.parameters())
-
-    def on_train_start(self) -> None:
-        """Build the engine, now that parameters are on their device."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer={optimizer!r}: one optimizer trains the whole network")
+        """The optimizer of the network's parameters, and the engine that uses it."""
+        optimizer = self.make_optimizer(self.network.parameters())
         self.engine = self.make_engine(self.network, self.data.task, optimizer)
+        self.data.engine_windows = self.engine.windows_per_chunk
+        return optimizer
 
     def on_train_epoch_start(self) -> None:
         """Start the clock of a leg."""
         self._since = time.perf_counter()
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
-        """Run the updates of a chunk and log their mean loss, once."""
+        """Run the updates of a chunk; log once how they went."""
         if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
             self.state = self.network.initial_state(chunk.inputs.shape[1])
         losses, self.state = self.engine.train(chunk, self.state)
-        self.updates += len(losses)
-        loss = float(losses.double().mean())
-        self.training_curve.add(self.updates, loss, len(losses))
+        points = [(len(part), float(part.mean())) for part in losses.double().split(_POINT)]
         now = time.perf_counter()
-        self._log(loss=loss, updates_per_second=len(losses) / (now - self._since))
+        speed = len(losses) / (now - self._since)
         self.seconds, self._since = self.seconds + now - self._since, now
-        if not loss < _HOPELESS:  # no number compares false as well
-            self.diverged = True
-            self.trainer.should_stop = True
+        for updates, loss in points:
+            self.updates += updates
+            self.training_curve.add(self.updates, loss, updates)
+            self._log(loss=loss)
+            if not loss < _HOPELESS:  # no number compares false as well
+                self.diverged = self.trainer.should_stop = True
+        self._log(updates_per_second=speed)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the network against the exact law of the targets."""

@@ -14,14 +14,12 @@ class Plan:
         updates: optimizer updates of the whole run.
         epoch: updates an epoch.
         leg: updates between two validations; one Lightning epoch.
-        chunk: most windows handed to the engine at once; one Lightning batch.
         cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
     """
 
     updates: int
     epoch: int
     leg: int
-    chunk: int
     cut_at_epochs: bool
 
     @property
@@ -29,15 +27,15 @@ class Plan:
         """Number of legs; the last may be short."""
         return -(-self.updates // self.leg)
 
-    def chunks(self, leg: int) -> Iterator[range]:
-        """The updates of each chunk of a leg.
+    def chunks(self, leg: int, size: int) -> Iterator[range]:
+        """The updates of each chunk of a leg, at most `size`; a chunk is one Lightning batch.
 
-        >>> list(Plan(updates=7, epoch=5, leg=10, chunk=4, cut_at_epochs=True).chunks(0))
+        >>> list(Plan(updates=7, epoch=5, leg=10, cut_at_epochs=True).chunks(leg=0, size=4))
         [range(0, 4), range(4, 5), range(5, 7)]
         """
         first, end = leg * self.leg, min((leg + 1) * self.leg, self.updates)
         while first < end:
-            last = min(first + self.chunk, end)
+            last = min(first + size, end)
             if self.cut_at_epochs:
                 last = min(last, (first // self.epoch + 1) * self.epoch)
             yield range(first, last)
@@ -47,7 +45,6 @@ class Plan:
 def plan(
     *,
     epoch: int,
-    chunk: int,
     cut_at_epochs: bool,
     max_epochs: int | None,
     max_steps: int | None,
@@ -70,4 +67,4 @@ def plan(
     leg = epoch * -(-100 // epoch)
     if validate_every is not None:
         leg = arguments.whole("validate_every", validate_every)
-    return Plan(updates, epoch, min(leg, updates), chunk, cut_at_epochs)
+    return Plan(updates, epoch, min(leg, updates), cut_at_epochs)

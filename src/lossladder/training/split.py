@@ -21,7 +21,8 @@ class Split(Data):
         train_size: sequences to train on.
         shuffle: True: a new order every epoch. False: the same batches in the same order.
         split_seed: seed of the split; None: the run's own.
-        windows_per_chunk: updates handed to the engine at once, over several epochs if need be.
+        windows_per_chunk: updates handed to the engine at once, over several epochs if need be;
+            None: as many as the engine likes.
         seed: of the run.
         member: which of several networks trained at once.
     Raises:
@@ -38,12 +39,13 @@ class Split(Data):
         train_size: int,
         shuffle: bool,
         split_seed: int | None,
-        windows_per_chunk: int,
+        windows_per_chunk: int | None,
         seed: int,
         member: int = 0,
     ) -> None:
         super().__init__(task, batch_size, windows_per_chunk, seed, member)
         everything = task.everything()
+        self.bptt_steps = everything.inputs.shape[1]
         size = len(everything.inputs)
         self.train_size = arguments.whole("train_size", train_size)
         if train_size >= size:

@@ -21,7 +21,7 @@ class Streams(Data):
         bptt_steps: window length, time steps: how far the gradient reaches.
         stream_steps: length of a stream, time steps an epoch; the part of a window that is left
             over at the end is not used.
-        windows_per_chunk: windows handed to the engine at once.
+        windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
         member: which of several networks trained at once.
     Raises:
@@ -37,7 +37,7 @@ class Streams(Data):
         batch_size: int,
         bptt_steps: int,
         stream_steps: int,
-        windows_per_chunk: int,
+        windows_per_chunk: int | None,
         seed: int,
         member: int = 0,
     ) -> None:
