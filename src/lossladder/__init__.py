@@ -2,7 +2,11 @@
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lossladder.ladder import Ladder, Rung
+    from lossladder.training import Run, load_run
 
 __version__ = version("lossladder")
 __all__ = ["Ladder", "Run", "Rung", "load_run"]

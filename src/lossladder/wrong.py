@@ -27,7 +27,9 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
         allowed = sorted(path.stem for path in (conf / group).glob("*.yaml"))
         if not allowed:
             return f"{group}={name}: no such key{_near(group, _groups(conf))}"
-        return f"{group}={name}: no such {group}; allowed: {', '.join(allowed)}{_near(name, allowed)}"
+        return (
+            f"{group}={name}: no such {group}; allowed: {', '.join(allowed)}{_near(name, allowed)}"
+        )
     key = re.search(
         r"(?:Could not override|Could not append to|Error merging override) '?([\w./@]+)", message
     )
@@ -37,11 +39,15 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
 
 
 def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> str:
-    value = next((r.partition("=")[2] for r in requested if r.lstrip("+~").startswith(f"{key}=")), "")
+    value = next(
+        (r.partition("=")[2] for r in requested if r.lstrip("+~").startswith(f"{key}=")), ""
+    )
     config = _default(requested, key, conf)
     parent, _, _ = key.rpartition(".")
     keys = _keys(config, "")
-    siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [k for k in keys if "." not in k]
+    siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [
+        k for k in keys if "." not in k
+    ]
     if key in keys:
         return f"{key}={value}: {' '.join(message.split())}"
     return f"{key}={value}: no such key; allowed: {', '.join(siblings)}{_near(key, siblings)}"
@@ -49,11 +55,15 @@ def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> st
 
 def _default(requested: list[str], without: str, conf: Path) -> DictConfig:
     """The config of the request without what was wrong in it, or the default one."""
-    chosen = [r for r in requested if re.match(r"(task|model|data|optimizer|trainer|experiment)=\w+$", r)]
+    chosen = [
+        r for r in requested if re.match(r"(task|model|data|optimizer|trainer|experiment)=\w+$", r)
+    ]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
         try:
-            return compose("train", overrides=[r for r in chosen if not r.startswith(f"{without}=")])
+            return compose(
+                "train", overrides=[r for r in chosen if not r.startswith(f"{without}=")]
+            )
         except Exception:  # then the choices are wrong as well; the default will do for a hint
             return compose("train")
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from short_runs import SHORT, short_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from short_runs import SHORT, short_run
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
-from short_runs import short_run
 
 from lossladder.report import picture
 from lossladder.report.picture import Line, Rung, binned, draw, main, read, spread
 from lossladder.report.settings import labels, settings
+from short_runs import short_run
 
 UPDATES = [10, 20, 50, 100, 300]
 ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]

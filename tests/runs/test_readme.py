@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHORT
 from torch import nn
 
+from conftest import SHORT
 from lossladder.models import Cell, Network, State
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -35,9 +35,7 @@ def test_the_lstm_counts_with_a_few_mistakes_over_ten_splits(train):
 
 
 def test_fifty_bits_of_parity_are_solved_and_five_hundred_with_them(train, evaluated):
-    outcome = train(
-        "-m", "experiment=parity_every_step", "seed=range(5)", "trainer.progress=false"
-    )
+    outcome = train("-m", "experiment=parity_every_step", "seed=range(5)", "trainer.progress=false")
     for folder, result in zip(outcome.folders, outcome.results, strict=True):
         assert result["mistakes"] == 0
         assert result["steps"] == 2500

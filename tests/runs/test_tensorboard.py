@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from short_runs import short_run
-from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 from torch.utils.tensorboard import SummaryWriter
 
 from lossladder.ladder import Ladder
 from lossladder.tasks import Count, Echo
+from short_runs import short_run
+from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
 # one worker makes the runs and starts the server once
 pytestmark = pytest.mark.xdist_group("tensorboard")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import SHORT
 
 import lossladder
+from conftest import SHORT
 from lossladder.models import RNN
 
 ROOT = Path(__file__).parents[2]

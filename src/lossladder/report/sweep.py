@@ -33,7 +33,9 @@ def _row(results: list[dict[str, Any]]) -> str:
     parts = ["1 run" if len(results) == 1 else f"{len(results)} runs"]
     if losses:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
-        parts.append(f"loss {statistics.mean(losses):.4f}{spread} (floor {results[0]['floor']:.4f})")
+        parts.append(
+            f"loss {statistics.mean(losses):.4f}{spread} (floor {results[0]['floor']:.4f})"
+        )
     rungs = Counter(result["rung"] or "no rung" for result in results)
     parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
     mistakes = [result["mistakes"] for result in results if result.get("mistakes") is not None]

@@ -60,7 +60,9 @@ def build(config: Mapping[str, Any]) -> Parts:
     seed = asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
     task = _construct("task", config["task"], Task)
     recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
-    network = asked(None, lambda: Network(recurrent, task.output_size, **_readout(config["readout"])))
+    network = asked(
+        None, lambda: Network(recurrent, task.output_size, **_readout(config["readout"]))
+    )
     network.initialise(seeded("weights", seed))
     data = _construct("data", config["data"], Data, task=task, seed=seed)
     trainer = config["trainer"]
@@ -88,7 +90,19 @@ _TRAINER_KEYS = (
     "max_epochs", "max_steps", "validate_every", "gradient_clip", "stop_at",
     "accelerator", "devices", "threads", "progress",
 )  # fmt: skip
-_KEYS = ("task", "model", "readout", "optimizer", "data", "trainer", "engine", "seed", "logs", "names", "resume")
+_KEYS = (
+    "task",
+    "model",
+    "readout",
+    "optimizer",
+    "data",
+    "trainer",
+    "engine",
+    "seed",
+    "logs",
+    "names",
+    "resume",
+)
 
 
 def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,9 +129,7 @@ def _no_such_key(prefix: str, key: str, value: Any, allowed: Sequence[str]) -> s
     return f"{prefix}{key}={value}: no such key; allowed: {', '.join(allowed)}{hint}"
 
 
-def _construct(
-    key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
-) -> Built:
+def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **given: Any) -> Built:
     make = _constructor(key, config, promise, **given)
     return asked(key, make)
 

@@ -93,10 +93,10 @@ class Data(LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """One batch: the validation sequences, drawn once."""
-        return DataLoader([self.validation()], batch_size=None)
+        return DataLoader([self.validation()], batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def sequences(self, wanted: int, num_steps: int) -> int:
-        """As many validation sequences as wanted, or fewer where their laws would fill the memory."""
+        """As many validation sequences as wanted, fewer where their laws would fill the memory."""
         return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
 
 

@@ -30,7 +30,9 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         with (folder / CONFIG).open("x") as file:  # two runs cannot both create it
             file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
     except FileExistsError as error:
-        raise RequestError(f"hydra.run.dir={folder}: holds a run already; choose another") from error
+        raise RequestError(
+            f"hydra.run.dir={folder}: holds a run already; choose another"
+        ) from error
     except OSError as error:
         if folder.is_dir():
             probe.unlink(missing_ok=True)

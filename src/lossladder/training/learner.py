@@ -15,7 +15,6 @@ from lossladder.tasks import Batch, Task
 from lossladder.training.curve import Curve
 from lossladder.training.data import Data
 
-
 _POINT = 50  # updates that are averaged into a point of the curve
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
@@ -31,8 +30,6 @@ class Learner(LightningModule):
         make_engine: network, task, optimizer -> engine.
     """
 
-    automatic_optimization = False  # one batch is a chunk of many updates: the engine's work
-
     def __init__(
         self,
         network: Network,
@@ -42,7 +39,7 @@ class Learner(LightningModule):
         make_engine: Callable[[Network, Task, Optimizer], Engine],
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
+        self.automatic_optimization = False  # a batch is a chunk of many updates: the engine's work
         self.network = network
         self.data = data
         self.name = name

@@ -111,5 +111,7 @@ def _load_weights(network: Network, path: Path) -> None:
         network.load_state_dict(weights)
     except RuntimeError as error:
         misfit = str(error).splitlines()[-1].strip()
-        raise RequestError(f"run: the weights in {path} do not fit this network: {misfit}") from error
+        raise RequestError(
+            f"run: the weights in {path} do not fit this network: {misfit}"
+        ) from error
     network.eval()

@@ -1,4 +1,4 @@
-"""Randomness by purpose: every draw of a run is a function of what it is for and where it stands."""
+"""Randomness by purpose: each draw of a run depends on what it is for and where it stands."""
 
 import numpy as np
 from torch import Generator

@@ -54,7 +54,9 @@ class Split(Data):
                 f"{size - 1}, so that some are left to test on"
             )
         if batch_size > train_size or train_size % batch_size:
-            largest = max(n for n in range(1, min(batch_size, train_size) + 1) if train_size % n == 0)
+            largest = max(
+                n for n in range(1, min(batch_size, train_size) + 1) if train_size % n == 0
+            )
             what = "is larger than" if batch_size > train_size else "does not divide"
             raise ValueError(
                 f"batch_size={batch_size}: {what} train_size={train_size}; try {largest}"

@@ -26,8 +26,8 @@ def verdict(result: Mapping[str, Any]) -> str:
         lines.append(_split(result))
     if result.get("leaks"):
         lines.append(
-            f"ALARM  the loss on drawn targets lies {result['leak']:.0f} standard errors under what "
-            "the exact law attains: the network sees what it is to predict"
+            f"ALARM  the loss on drawn targets lies {result['leak']:.0f} standard errors under "
+            "what the exact law attains: the network sees what it is to predict"
         )
     if result.get("steps_per_second"):
         lines.append(
@@ -61,7 +61,9 @@ def _rung(result: Mapping[str, Any]) -> str:
 
 def _behaviour(result: Mapping[str, Any]) -> str:
     near = result["nearest"]
-    return f"acts   most like the predictor of “{near}” ({result['divergences'][near]:.4f} nats away)"
+    return (
+        f"acts   most like the predictor of “{near}” ({result['divergences'][near]:.4f} nats away)"
+    )
 
 
 def _mistakes(result: Mapping[str, Any]) -> str:
