@@ -53,6 +53,8 @@ def _extend(line: Path, tag: str, loss: float, updates: int) -> None:
 
 def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) -> None:
     """Write one part, unless another run comes first."""
+    # TensorBoard reads the files of a run in the order of their names: that of the claims
+    name = f"events.out.tfevents.{time.time_ns()}.{mark.name}"
     scratch = Path(mkdtemp(dir=line, prefix="."))
     events, claim = scratch / "events", scratch / "claim"
     claim.mkdir()
@@ -67,8 +69,7 @@ def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) 
             writer.write(event.SerializeToString())
     try:
         claim.rename(mark)  # fails if the mark is there
-        # TensorBoard reads the files of a run in the order of their names
-        events.rename(line / f"events.out.tfevents.{time.time_ns()}.{mark.name}")
+        events.rename(line / name)
     except OSError:
         if not mark.exists():
             raise
