@@ -160,6 +160,8 @@ def test_settings_say_what_tells_runs_apart_and_no_more():
     found = settings([config("rnn", 4, 0.1, 0), config("rnn", 9, 0.2, 0), config("gru", 9, 0.1, 1)])
     assert found[0] == (("model", "rnn"), ("model.hidden_size", "4"))  # says its lr as well
     assert list(labels(found).values()) == ["rnn, hidden size 4", "rnn, hidden size 9", "gru"]
+    fast = {**config("gru", 9, 0.1, 0), "names.engine": "fused"}
+    assert settings([config("rnn", 4, 0.1, 0), fast]) == [(("model", "rnn"),), (("model", "gru"),)]
     alike = settings([config("rnn", 4, 0.1, 0), config("rnn", 4, 0.1, 1)])
     assert alike == [(), ()]
 
