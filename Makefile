@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-slow lint
+.PHONY: env train test test-slow lint pictures bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -19,7 +19,7 @@ train: env
 	$(BIN)/python train.py $(ARGS)
 
 test: env
-	$(BIN)/pytest -n 2 -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-slow: env
 	$(BIN)/pytest -n 2 -m slow
@@ -30,3 +30,16 @@ lint: env
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/codespell src tests conf docs README.md CHANGELOG.md
+
+SHOWN := seed=0,1,2 trainer.max_epochs=null trainer.max_steps=3000 trainer.progress=false
+
+# the pictures of README, made anew
+pictures: env
+	rm -rf logs/pictures
+	$(BIN)/python train.py -m model=rnn,lstm,gru $(SHOWN) hydra.sweep.dir=logs/pictures/echo
+	$(BIN)/python train.py -m experiment=echo_lag3 $(SHOWN) hydra.sweep.dir=logs/pictures/echo_lag3
+	$(BIN)/python -m lossladder.report.picture logs/pictures/echo logs/pictures/echo_lag3 --out docs/pictures/echo.png
+
+# us and the peers side by side; a peer that is not installed is skipped (pip install -e ".[bench]")
+bench: env
+	$(BIN)/python benchmark.py

@@ -7,7 +7,7 @@ import torch
 from torch import Generator
 
 from lossladder.engines import Chunk
-from lossladder.training import Parts
+from lossladder.training import Parts, RequestError
 
 WINDOWS, BATCH, STEPS = 6, 8, 5
 # (task, state carried): streams, independent sequences, and sequences of which not all is scored
@@ -66,7 +66,12 @@ def assert_close(left, right) -> None:
 def small(built, kind: str, *choices: str) -> Parts:
     """A run in float64, where engines can be held to many digits."""
     task, _ = KINDS[kind]
-    parts = built(*task, "model.hidden_size=4", "optimizer.lr=0.1", *choices)
+    try:
+        parts = built(*task, "model.hidden_size=4", "optimizer.lr=0.1", *choices)
+    except RequestError as error:
+        if "does not fit" not in str(error):
+            raise
+        pytest.skip(str(error))  # what an engine knows, its own tests say
     parts.task.encoding = parts.task.encoding.double()
     parts.network.double()
     return parts

@@ -1,47 +1,18 @@
 """Doors, opened as a user opens them, without a new process each time."""
 
-import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from doors import Door, Outcome
 from lossladder import cli, evaluate
 
 ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a door was left."""
-
-    code: int
-    out: str
-    err: str
-    logs: Path
-
-    @property
-    def folders(self) -> list[Path]:
-        """Folders of the runs in `logs`, oldest first."""
-        return sorted(path.parent for path in self.logs.rglob("config.yaml"))
-
-    @property
-    def results(self) -> list[dict[str, Any]]:
-        return [json.loads((folder / "result.json").read_text()) for folder in self.folders]
-
-    @property
-    def complaint(self) -> str:
-        """What was said to be wrong: one line."""
-        (line,) = self.err.splitlines()
-        return line
-
-
-Door = Callable[..., Outcome]
 
 
 @pytest.fixture
@@ -84,6 +55,3 @@ def _left(main: Callable[[], None], capsys: pytest.CaptureFixture[str], logs: Pa
         code = end.code
     captured = capsys.readouterr()
     return Outcome(int(code or 0), captured.out, captured.err, logs)
-
-
-SHORT = ("trainer.max_steps=100", "trainer.progress=false")

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 
-from conftest import SHORT
+from doors import SHORT
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import SHORT
+from doors import SHORT
 from lossladder.models import Cell, Network, State
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 import lossladder
-from conftest import SHORT
+from doors import SHORT
 from lossladder.models import RNN
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +46,7 @@ def test_a_run_leaves_its_config_result_events_checkpoint_and_log(train):
     ]
     assert any(name.startswith("events.out.tfevents") for name in left)
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert config["names"] == {"task": "echo", "model": "rnn", "engine": "autograd"}
+    assert config["names"] == {"task": "echo", "model": "rnn", "engine": "auto"}
     assert config["data"]["bptt_steps"] == 10
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -15,14 +15,15 @@ class Chunk(NamedTuple):
     """Consecutive windows, one optimizer update each, in order.
 
     Args:
-        inputs: symbols (windows, batch, time); `Task.features` says what a network sees of them.
+        inputs: symbols (windows, batch, time), of which `Task.features` says what a network sees; or
+            features (windows, batch, time, input).
         targets: classes (windows, batch, time).
         scored: which steps count (windows, batch, time); None: all of them.
         carried: True: each window starts from the state the one before ended in.
             False: each starts from the initial state.
     """
 
-    inputs: Integer[Tensor, "windows batch time"]
+    inputs: Shaped[Tensor, "windows batch time *input"]
     targets: Integer[Tensor, "windows batch time"]
     scored: Bool[Tensor, "windows batch time"] | None
     carried: bool
@@ -37,9 +38,13 @@ class Engine(ABC):
         optimizer: of the network's parameters; its state stays torch's own, so that a run can go
             on with another engine.
         gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
+        expected_steps: time steps of training that the run will take, for an engine that must
+            know what pays; None: nobody knows.
     """
 
     name: str  # as in `engine=` and in results
+    why = "as asked"  # this engine and no other
+    waits_for: str | None = None  # what `prepare` takes noticeable time for
     windows_per_chunk = 50  # enough of them to make the trainer's cost a chunk small
 
     def __init__(
@@ -48,11 +53,16 @@ class Engine(ABC):
         task: Task,
         optimizer: Optimizer,
         gradient_clip: float | None = None,
+        expected_steps: int | None = None,
     ) -> None:
         self.network = network
         self.task = task
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
+        self.expected_steps = expected_steps
+
+    def prepare(self) -> None:
+        """Make ready what the first update would otherwise have to wait for."""
 
     @abstractmethod
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:

@@ -101,8 +101,10 @@ class Task(ABC):
                 sees the whole past. False: every sequence starts from nothing.
         """
 
-    def features(self, symbols: Integer[Tensor, " *rest"]) -> Float[Tensor, "*rest input"]:
-        """What a network sees of symbols."""
+    def features(self, symbols: Shaped[Tensor, " *rest"]) -> Float[Tensor, "*features"]:
+        """What a network sees of symbols; features pass as they are."""
+        if symbols.is_floating_point():
+            return symbols
         return self.encoding.to(symbols.device)[symbols.long()]
 
     def sample(self, generator: Generator, batch_size: int, num_steps: int | None = None) -> Batch:

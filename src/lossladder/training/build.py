@@ -82,7 +82,14 @@ def build(config: Mapping[str, Any]) -> Parts:
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
     asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
     asked("optimizer", lambda: make_optimizer(network.parameters()))  # refuses now, not later
-    make_engine = _constructor("engine", config["engine"], Engine, gradient_clip=clip)
+    make_engine = _constructor(
+        "engine",
+        config["engine"],
+        Engine,
+        gradient_clip=clip,
+        expected_steps=data.plan.updates * data.bptt_steps,
+    )
+    asked("engine", lambda: make_engine(network, task, make_optimizer(network.parameters())))
     return Parts(task, network, data, make_optimizer, make_engine)
 
 
@@ -171,7 +178,7 @@ def asked(key: str | None, make: Callable[[], Built]) -> Built:
         raise
     except (ValueError, TypeError) as error:
         message = str(error)
-        if key is None or message.startswith("task="):
+        if key is None or message.startswith(("task=", "engine=")):
             prefix = ""
         elif re.match(r"\w+(: [\w ]+)?=", message):  # "hidden_size=-1: must be ..."
             prefix = f"{key}."

@@ -15,7 +15,9 @@ from lossladder.tasks import Batch, Task
 from lossladder.training.curve import Curve
 from lossladder.training.data import Data
 
-_POINT = 50  # updates that are averaged into a point of the curve
+_POINT = 50  # updates that are averaged into a point of the curve,
+_FALL_POINT = 10  # but fewer in the chunk that starts before _FALL updates,
+_FALL = 50  # where most of the way is often covered
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
@@ -61,6 +63,10 @@ class Learner(LightningModule):
         self.data.engine_windows = self.engine.windows_per_chunk
         return optimizer
 
+    def on_train_start(self) -> None:
+        """Make the engine ready; this time counts as start-up, not as training."""
+        self.engine.prepare()
+
     def on_train_epoch_start(self) -> None:
         """Start the clock of a leg."""
         self._since = time.perf_counter()
@@ -70,7 +76,8 @@ class Learner(LightningModule):
         if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
             self.state = self.network.initial_state(chunk.inputs.shape[1])
         losses, self.state = self.engine.train(chunk, self.state)
-        points = [(len(part), float(part.mean())) for part in losses.double().split(_POINT)]
+        point = _POINT if self.updates >= _FALL else _FALL_POINT
+        points = [(len(part), float(part.mean())) for part in losses.double().split(point)]
         now = time.perf_counter()
         speed = len(losses) / (now - self._since)
         self.seconds, self._since = self.seconds + now - self._since, now

@@ -23,6 +23,8 @@ def summary(learner: Learner) -> dict[str, Any]:
     measured = learner.score is not None and not learner.diverged
     return {
         **(measure(learner.network, data) if measured else {"loss": None, "rung": None}),
+        "engine": learner.engine.name,
+        "engine_why": learner.engine.why,
         "floor": ladder.floor.loss,
         "rungs": rungs(ladder, passed),
         "steps": learner.updates,

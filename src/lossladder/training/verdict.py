@@ -31,7 +31,8 @@ def verdict(result: Mapping[str, Any]) -> str:
         )
     if result.get("steps_per_second"):
         lines.append(
-            f"speed  {result['steps']} updates, {result['steps_per_second']:,.0f} a second"
+            f"speed  {result['steps']} updates, {result['steps_per_second']:,.0f} a second "
+            f"({result['engine']}: {result['engine_why']})"
         )
     return "\n".join(lines)
 

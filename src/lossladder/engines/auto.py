@@ -1,0 +1,76 @@
+"""Auto: the fastest engine that fits, and the reason for it."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lossladder.engines.autograd import Autograd
+from lossladder.engines.engine import Chunk, Engine
+from lossladder.engines.fused.engine import Fused
+from lossladder.engines.fused.preparation import compile_for_later, compiled, variant
+from lossladder.models import Network, State
+from lossladder.tasks import Task
+
+_AUTOGRAD_SECONDS_A_STEP = (
+    1e-4  # of a window, whatever its batch: torch's operations, not arithmetic
+)
+_COMPILE_SECONDS = 10.0
+_LARGEST_HIDDEN = 256  # from here on torch's matrix products are faster than ours
+
+
+class Auto(Engine):
+    """`fused` where it fits and pays, `autograd` otherwise; decided once, before the first update.
+
+    Compiling the fused kernel takes a while, once for a machine. A run that would be over by then
+    trains on autograd, and the kernel is compiled in the background for the next one.
+
+    Args:
+        network: trained in place.
+        task: owns the loss.
+        optimizer: of the network's parameters.
+        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
+        expected_steps: time steps of training that the run will take; None: nobody knows.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        optimizer: Optimizer,
+        gradient_clip: float | None = None,
+        expected_steps: int | None = None,
+    ) -> None:
+        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
+        reason, engine = self._choose()
+        self.engine = engine(network, task, optimizer, gradient_clip, expected_steps)
+        self.name, self.why = self.engine.name, reason
+        self.windows_per_chunk = self.engine.windows_per_chunk
+        self.waits_for = self.engine.waits_for
+
+    def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
+        """The reason, and the engine it speaks for."""
+        misfit = Fused.why_not(self.network, self.task, self.optimizer)
+        if misfit is not None:
+            return f"fused does not fit: {misfit}", Autograd
+        hidden = self.network.recurrent.hidden_size
+        if hidden > _LARGEST_HIDDEN:
+            return f"with {hidden} hidden units torch's matrix products are faster", Autograd
+        wanted = variant(self.network)
+        if compiled(wanted):
+            return "the fastest that fits", Fused
+        seconds = (self.expected_steps or 0) * _AUTOGRAD_SECONDS_A_STEP
+        if seconds > _COMPILE_SECONDS:
+            return (
+                f"the fastest that fits; compiled first, once, in about {_COMPILE_SECONDS:.0f} s",
+                Fused,
+            )
+        compile_for_later(wanted)
+        return "too short a run to wait for fused, which is compiled for the next one", Autograd
+
+    def prepare(self) -> None:
+        """Make the chosen engine ready."""
+        self.engine.prepare()
+
+    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+        """One update a window; see `Engine.train`."""
+        return self.engine.train(chunk, state)

@@ -1,0 +1,218 @@
+"""The compiled loop over a chunk: for each window forward, loss, backward, clipping and update."""
+
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numba import njit
+from numpy.typing import NDArray
+
+from lossladder.engines.fused import readout
+from lossladder.engines.fused.arithmetic import compiled
+from lossladder.engines.fused.cells import backward, forward
+from lossladder.engines.fused.lanes import REGISTER
+from lossladder.engines.fused.optimizers import clip, update
+from lossladder.engines.fused.weights import pack, unpack
+from lossladder.engines.fused.work import LSTM, Sizes, Work
+
+
+class Windows(NamedTuple):
+    """A chunk for all members, the batch last, so that a step's numbers lie side by side.
+
+    Args:
+        symbols: (members, windows, steps, batch), or empty.
+        features: (members, windows, steps, inputs, batch), used if there are no symbols.
+        targets: (members, windows, steps, batch).
+        scored: (members, windows, steps, batch), or empty: all of them.
+        codes, base, directions: what the network sees of a symbol, see `codes.py`.
+        carried: the state goes on from window to window.
+    """
+
+    symbols: NDArray
+    features: NDArray
+    targets: NDArray
+    scored: NDArray
+    codes: NDArray
+    base: NDArray
+    directions: NDArray
+    carried: bool
+
+
+class Learners(NamedTuple):
+    """What changes as the members learn.
+
+    Args:
+        parameters: (members, parameters), laid out as `weights.py` says.
+        memory: the optimizer's vectors (members, 2, parameters).
+        knobs: lr, momentum or beta1, beta2, eps (members, 4).
+        steps: updates made so far (members).
+        state: h, or h and c (members, parts, hidden, batch).
+        losses: one a window, nats (members, windows), written.
+        rule: which optimizer.
+        largest: norm a gradient is clipped to; infinity: no clipping.
+    """
+
+    parameters: NDArray
+    memory: NDArray
+    knobs: NDArray
+    steps: NDArray
+    state: NDArray
+    losses: NDArray
+    rule: int
+    largest: float
+
+
+@compiled
+def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
+    """Forward, loss and backward of the sequences in the working memory; their share of the loss."""
+    width = (rows + REGISTER - 1) // REGISTER * REGISTER
+    forward(cell, sizes, work, width)
+    loss = readout.losses(sizes, scale, work, width)
+    readout.add_products(sizes, work, width)
+    backward(cell, sizes, work, width)
+    return loss
+
+
+@compiled
+def _count_scored(sizes: Any, windows: Any, member: int, window: int, scored: Any) -> int:
+    """How many steps of a window are scored; marks the steps at which any sequence is."""
+    if windows.scored.size == 0:
+        return sizes.steps * sizes.batch
+    count = 0
+    for t in range(sizes.steps):
+        here = 0
+        for mark in windows.scored[member, window, t]:
+            here += mark
+        scored[t] = here > 0
+        count += here
+    return count
+
+
+@compiled
+def _read(
+    sizes: Any, work: Any, windows: Any, member: int, window: int, start: int, rows: int
+) -> None:
+    """Bring a slab's inputs and targets into the working memory."""
+    end = start + rows
+    for t in range(sizes.steps):
+        _copy(windows.targets[member, window, t, start:end], work.targets[t])
+        for code in range(sizes.codes):
+            row = work.rows[t, 1 + code]
+            if windows.symbols.size == 0:
+                _copy(windows.features[member, window, t, code, start:end], row)
+            else:
+                _look_up(windows.symbols[member, window, t, start:end], windows.codes, code, row)
+
+
+@compiled
+def _weigh(
+    sizes: Any,
+    work: Any,
+    windows: Any,
+    member: int,
+    window: int,
+    start: int,
+    rows: int,
+    scale: float,
+) -> None:
+    """The weight of each step of a slab in the loss; lanes beyond the batch never count."""
+    for t in range(sizes.steps):
+        weights = work.weights[t]
+        weights[:] = 0
+        if windows.scored.size == 0:
+            weights[:rows] = scale
+        else:
+            marks = windows.scored[member, window, t, start : start + rows]
+            for i in range(rows):
+                weights[i] = scale if marks[i] else 0
+
+
+@compiled
+def _copy(source: Any, target: Any) -> None:
+    for i in range(source.size):
+        target[i] = source[i]
+
+
+@compiled
+def _look_up(symbols: Any, codes: Any, code: int, row: Any) -> None:
+    if codes.shape[0] == 2:  # a straight line through two points: no look-up, and vectorised
+        low = codes[0, code]
+        rise = codes[1, code] - low
+        for i in range(symbols.size):
+            row[i] = low + rise * symbols[i]
+    else:
+        for i in range(symbols.size):
+            row[i] = codes[symbols[i], code]
+
+
+@compiled
+def _enter(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
+    """The state before the window's first step."""
+    for unit in range(sizes.hidden):
+        _copy(state[0, unit, start : start + rows], work.rows[0, 1 + sizes.codes + unit])
+        if sizes.cell == LSTM:
+            _copy(state[1, unit, start : start + rows], work.cells[0, unit])
+
+
+@compiled
+def _leave(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
+    """The state after its last step; no gradient comes back through it: the truncation."""
+    for unit in range(sizes.hidden):
+        last = work.rows[sizes.steps, 1 + sizes.codes + unit, :rows]
+        _copy(last, state[0, unit, start : start + rows])
+        if sizes.cell == LSTM:
+            _copy(work.cells[sizes.steps, unit, :rows], state[1, unit, start : start + rows])
+
+
+def _fingerprint() -> str:
+    """Of all that the kernel is compiled from; numba itself looks at one file only."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _cached(fingerprint: str) -> Any:
+    """The entry, compiled on first use and kept on disk under the fingerprint of its sources."""
+
+    def train(
+        cell: Any, sizes: Sizes, work: Work, windows: Windows, learners: Learners, member: int
+    ) -> str:
+        """Train one member on its chunk, in place."""
+        parameters, state = learners.parameters[member], learners.state[member]
+        losses = learners.losses[member]
+        gradient, scored = work.gradient, work.scored
+        scored[:] = True
+        for window in range(losses.size):
+            count = _count_scored(sizes, windows, member, window, scored)
+            scale = parameters.dtype.type(1) / parameters.dtype.type(count)
+            pack(parameters, windows.base, windows.directions, sizes, work)
+            work.sums[:] = 0
+            work.out_sums[:] = 0
+            loss = 0.0
+            slab = work.rows.shape[2]
+            for start in range(0, sizes.batch, slab):
+                rows = min(slab, sizes.batch - start)
+                _read(sizes, work, windows, member, window, start, rows)
+                if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
+                    _weigh(sizes, work, windows, member, window, start, rows, scale)
+                _enter(sizes, work, state, start, rows)
+                loss += _slab(cell, sizes, work, scale, rows)
+                if windows.carried or window + 1 == losses.size:
+                    _leave(sizes, work, state, start, rows)
+            losses[window] = loss
+            unpack(gradient, windows.base, windows.directions, sizes, work)
+            clip(gradient, learners.largest)
+            learners.steps[member] += 1
+            memory, knobs = learners.memory[member], learners.knobs[member]
+            update(learners.rule, parameters, gradient, memory, learners.steps[member], knobs)
+        return fingerprint  # in the closure, and so in the key of the cache
+
+    bare = inspect.unwrap(train)
+    options = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(bare)
+    except RuntimeError:  # no folder may be written: every process compiles for itself
+        return njit(**options)(bare)
+
+
+train = _cached(_fingerprint())

@@ -1,0 +1,113 @@
+"""Getting the kernel compiled without making anybody wait for it in vain.
+
+Compiling takes a while, once for each cell, precision and version of this package: Numba keeps the
+result on disk, beside the package or, where that may not be written, in the user's cache folder
+(NUMBA_CACHE_DIR chooses another). Loading it takes a quarter of a second.
+"""
+
+import os
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numba import typeof
+
+from lossladder.engines.fused.cells import CELLS
+from lossladder.engines.fused.codes import code_features
+from lossladder.engines.fused.kernel import Learners, Windows, train
+from lossladder.engines.fused.members import CELLS as KINDS
+from lossladder.engines.fused.work import Sizes, allocate
+from lossladder.models import Network
+
+
+class Variant(NamedTuple):
+    """What the kernel is compiled for.
+
+    Args:
+        cell: which one.
+        dtype: precision.
+        targets: integers that hold the classes.
+    """
+
+    cell: int
+    dtype: str
+    targets: str
+
+
+def variant(network: Network) -> Variant:
+    """What a network needs the kernel to be compiled for."""
+    double = next(network.parameters()).dtype == torch.float64
+    few = network.readout.out_features <= 256
+    return Variant(
+        cell=KINDS[type(network.recurrent)],
+        dtype="float64" if double else "float32",
+        targets="uint8" if few else "int64",
+    )
+
+
+def compiled(wanted: Variant) -> bool:
+    """Whether the kernel is in memory or on disk. Numba has no public way to ask: unsure is no."""
+    signature = _signature(wanted)
+    if signature in train.overloads:
+        return True
+    try:
+        cache = train._cache
+        key = cache._index_key(signature, train.targetctx.codegen())
+        return key in cache._cache_file._load_index()
+    except (AttributeError, OSError, EOFError):
+        return False
+
+
+def compile_now(wanted: Variant) -> None:
+    """Load the kernel from disk, or compile it."""
+    train.compile(_signature(wanted))
+
+
+def compile_for_later(wanted: Variant) -> None:
+    """Compile the kernel for the next run, in a process that gives way to everything else.
+
+    In the run's own process the compiler, which is written in Python, would take turns with it.
+    """
+    subprocess.Popen(
+        [sys.executable, "-m", __name__, *map(str, wanted)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # it outlives the run, and a Ctrl-C that ends the run
+    )
+
+
+def _signature(wanted: Variant) -> tuple[Any, ...]:
+    """The types of the kernel's arguments, taken from the smallest arguments there are."""
+    cell, dtype, targets = wanted
+    sizes = Sizes(cell=cell, inputs=1, codes=1, hidden=1, classes=2, biases=1, steps=1, batch=1)
+    codes = code_features(1, dtype)
+    windows = Windows(
+        symbols=np.zeros((1, 1, 1, 1), np.uint8),
+        features=np.zeros((1, 1, 1, 1, 1), dtype),
+        targets=np.zeros((1, 1, 1, 1), targets),
+        scored=np.zeros((1, 1, 1, 1), np.bool_),
+        codes=codes.table,
+        base=codes.base,
+        directions=codes.directions,
+        carried=True,
+    )
+    learners = Learners(
+        parameters=np.zeros((1, 1), dtype),
+        memory=np.zeros((1, 1, 1), dtype),
+        knobs=np.zeros((1, 4), dtype),
+        steps=np.zeros(1, np.int64),
+        state=np.zeros((1, 1, 1, 1), dtype),
+        losses=np.zeros((1, 1)),
+        rule=0,
+        largest=1.0,
+    )
+    arguments = (CELLS[cell], sizes, allocate(sizes, dtype), windows, learners, 0)
+    return tuple(typeof(argument) for argument in arguments)
+
+
+if __name__ == "__main__":
+    os.nice(19)
+    compile_now(Variant(int(sys.argv[1]), sys.argv[2], sys.argv[3]))

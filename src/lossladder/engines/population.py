@@ -1,0 +1,90 @@
+"""The promise of a population: members trained side by side, each as if it were alone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lossladder.engines.engine import Chunk, Engine
+from lossladder.models import Network, State
+from lossladder.tasks import Task
+
+
+class Population(ABC):
+    """Networks of one shape, each with its own weights, optimizer, learning rate, data and state.
+
+    Args:
+        networks: trained in place.
+        task: owns the loss.
+        optimizers: of the networks, in order, all of one kind; their state stays torch's own.
+        gradient_clip: largest norm of a member's gradient; None: no clipping.
+    Raises:
+        ValueError: if there is no member, or not one optimizer for each.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        task: Task,
+        optimizers: Sequence[Optimizer],
+        gradient_clip: float | None = None,
+    ) -> None:
+        if not networks or len(networks) != len(optimizers):
+            raise ValueError(
+                f"networks={len(networks)} of them, optimizers={len(optimizers)}: must be one "
+                "optimizer for each network, and at least one network"
+            )
+        self.networks = networks
+        self.task = task
+        self.optimizers = optimizers
+        self.gradient_clip = gradient_clip
+
+    @abstractmethod
+    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+        """One update a window for every member; see `Engine.train`.
+
+        Every tensor has a leading member axis, in the chunk, in the state and in what comes back.
+        A member's losses are those it would have alone: even one that diverges touches no other.
+        """
+
+
+class Alone(Engine):
+    """An engine made of a population of one."""
+
+    population: Population
+
+    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+        """One update a window; see `Engine.train`."""
+        losses, after = self.population.train(stack_chunks([chunk]), stack_states([state]))
+        return losses[0], tuple(part[0] for part in after)
+
+
+def stack_chunks(chunks: Sequence[Chunk]) -> Chunk:
+    """The members' chunks as one, with a leading member axis.
+
+    Raises:
+        ValueError: if some carry their state or mask their steps, and others do not.
+    """
+    first = chunks[0]
+    for chunk in chunks:
+        if chunk.carried != first.carried or (chunk.scored is None) != (first.scored is None):
+            raise ValueError("chunks: must all be carried, or none; and all be masked, or none")
+    masks = [chunk.scored for chunk in chunks if chunk.scored is not None]
+    return first._replace(
+        inputs=torch.stack([chunk.inputs for chunk in chunks]),
+        targets=torch.stack([chunk.targets for chunk in chunks]),
+        scored=torch.stack(masks) if masks else None,
+    )
+
+
+def stack_states(states: Sequence[State]) -> State:
+    """The members' states as one, with a leading member axis."""
+    return tuple(torch.stack(parts) for parts in zip(*states, strict=True))
+
+
+def unstack_state(state: State) -> list[State]:
+    """The state of each member."""
+    return list(zip(*(part.unbind() for part in state), strict=True))

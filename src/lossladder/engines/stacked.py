@@ -1,0 +1,233 @@
+"""Stacked: one operation serves all members; torch.func maps the network over their axis.
+
+What a small network costs in torch is mostly the operations themselves, not their arithmetic; a
+stack of members pays for each operation once. Fits any network that is a function of its
+parameters, its inputs and its state, on any device.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Integer
+from torch import Tensor
+from torch.func import functional_call
+from torch.optim import Optimizer
+
+from lossladder import arguments
+from lossladder.engines import optimizer_state, stacked_optimizers
+from lossladder.engines.engine import Chunk, detached
+from lossladder.engines.population import Alone, Population
+from lossladder.engines.twins import in_steps
+from lossladder.models import Network, State
+from lossladder.tasks import Task
+from lossladder.tasks.task import mean_over_scored
+
+_STATE_OF_ALL = 100_000  # numbers; half as many or twice as many are a few percent slower
+
+
+class Stacked(Population):
+    """All members in one call of each operation.
+
+    Args:
+        networks: trained in place; alike in everything but the values of their tensors.
+        task: owns the loss.
+        optimizers: of the networks, in order, all of one kind.
+        gradient_clip: largest norm of a member's gradient; None: no clipping.
+        at_once: members in one call; more of them share its cost, but leave the cache. None: as
+            many as measured best on a CPU; on an accelerator all of them.
+    Raises:
+        ValueError: if a network or optimizer does not fit, or members are not alike.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        task: Task,
+        optimizers: Sequence[Optimizer],
+        gradient_clip: float | None = None,
+        at_once: int | None = None,
+    ) -> None:
+        super().__init__(networks, task, optimizers, gradient_clip)
+        self.at_once = None if at_once is None else arguments.whole("at_once", at_once)
+        reason = why_not(networks[0], task, optimizers[0])
+        reason = reason or _why_not_together(networks, optimizers)
+        if reason is not None:
+            raise ValueError(f"engine=stacked does not fit: {reason}; engine=autograd fits all")
+        self.networks = [in_steps(network) for network in networks]
+        self._shapes = {n: p.shape for n, p in stacked_optimizers.trained(self.networks[0]).items()}
+
+    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+        """One update a window for every member; see `Population.train`."""
+        losses, states = [], []
+        at_once = self.at_once or self._best_at_once(state)
+        for first in range(0, len(self.networks), at_once):
+            some = slice(first, first + at_once)
+            scored = None if chunk.scored is None else chunk.scored[some]
+            part = chunk._replace(
+                inputs=chunk.inputs[some], targets=chunk.targets[some], scored=scored
+            )
+            loss, after = self._train(some, part, tuple(tensor[some] for tensor in state))
+            losses.append(loss)
+            states.append(after)
+        return torch.cat(losses), tuple(map(torch.cat, zip(*states, strict=True)))
+
+    def _best_at_once(self, state: State) -> int:
+        """So many that a state of all of them still fits into the cache, many times over."""
+        if state[0].device.type != "cpu":
+            return len(self.networks)
+        return max(8, _STATE_OF_ALL // state[0][0].numel())
+
+    def _train(
+        self, some: slice, chunk: Chunk, state: State
+    ) -> tuple[Float[Tensor, "members windows"], State]:
+        """The whole chunk, for some of the members."""
+        networks, optimizers = self.networks[some], self.optimizers[some]
+        rows, constants = stacked_optimizers.read(networks, optimizers), _constants(networks)
+        rows.parameters.requires_grad_()
+        losses = []
+        for window in range(chunk.inputs.shape[1]):
+            scored = None if chunk.scored is None else chunk.scored[:, window]
+            inputs = self.task.features(chunk.inputs[:, window])
+            given = inputs, chunk.targets[:, window], scored, state if chunk.carried else None
+            axes = tuple(None if part is None else 0 for part in given)
+            of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes))
+            loss, state = of_all(rows.parameters, constants, *given)
+            # one member's loss depends on no other's parameters: the sum's gradient is everybody's
+            (gradient,) = torch.autograd.grad(loss.sum(), rows.parameters)
+            if self.gradient_clip is not None:
+                gradient = stacked_optimizers.clip(gradient, self.gradient_clip)
+            stacked_optimizers.update(rows, gradient, type(optimizers[0]))
+            state = detached(state)
+            losses.append(loss.detach())
+        stacked_optimizers.write(rows, networks, optimizers)
+        return torch.stack(losses, dim=1), state
+
+    def _loss(
+        self,
+        row: Float[Tensor, " size"],
+        constants: dict[str, Tensor],
+        inputs: Float[Tensor, "batch time input"],
+        targets: Integer[Tensor, "batch time"],
+        scored: Bool[Tensor, "batch time"] | None,
+        state: State | None,
+    ) -> tuple[Float[Tensor, ""], State]:
+        """One member's loss of a window; no state: from the initial one."""
+        parts = row.split([shape.numel() for shape in self._shapes.values()])
+        named = zip(self._shapes.items(), parts, strict=True)
+        parameters = {name: part.view(shape) for (name, shape), part in named}
+        tensors = {**parameters, **constants}
+        logits, after = functional_call(self.networks[0], tensors, (inputs, state))
+        return mean_over_scored(self.task.losses(logits, targets), scored), after
+
+
+class StackedEngine(Alone):
+    """A stack of one member: for many members at once, see `Stacked`.
+
+    Args:
+        network: trained in place.
+        task: owns the loss.
+        optimizer: of the network's parameters.
+        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
+        expected_steps: time steps the run will take; not used.
+    Raises:
+        ValueError: if the network or the optimizer does not fit; `why_not` says so first.
+    """
+
+    name = "stacked"
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        optimizer: Optimizer,
+        gradient_clip: float | None = None,
+        expected_steps: int | None = None,
+    ) -> None:
+        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
+        self.population = Stacked([network], task, [optimizer], gradient_clip)
+
+    @staticmethod
+    def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+        """Why this network, task and optimizer do not fit; None: they do."""
+        return why_not(network, task, optimizer)
+
+
+def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+    """Why this network, task and optimizer do not fit; None: they do."""
+    parameters = list(stacked_optimizers.trained(network).values())
+    reason = optimizer_state.why_not(parameters, optimizer)
+    return reason or _why_not_mapped(in_steps(network), task)
+
+
+def _why_not_mapped(network: Network, task: Task) -> str | None:
+    """Try it: one member, one sequence of two steps."""
+    tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
+    member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
+    before = {name: tensor._version for name, tensor in member.items()}
+    device = next(iter(member.values())).device
+    symbols = torch.zeros(1, 1, 2, dtype=torch.long, device=device)
+
+    def losses(held: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
+        logits, _ = functional_call(network, held, (inputs,))
+        return task.losses(logits, targets)
+
+    name = type(network.recurrent).__name__
+    try:
+        torch.vmap(losses)(member, task.features(symbols), symbols)
+    except RuntimeError as error:
+        return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"
+    if any(tensor._version != before[key] for key, tensor in member.items()):
+        return f"{name} changes on the way; a network must be a function of what it is given"
+    return None
+
+
+def _tensors_of(network: Network) -> dict[str, Tensor]:
+    """Frozen parameters and buffers: a member's own, and never changed."""
+    frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
+    return {**frozen, **dict(network.named_buffers())}
+
+
+def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
+    members = [_tensors_of(network) for network in networks]
+    return {name: torch.stack([member[name] for member in members]) for name in members[0]}
+
+
+def _why_not_together(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
+    """Why these members cannot be stacked, each of which may fit alone; None: they can."""
+    first = networks[0]
+    for network, optimizer in zip(networks, optimizers, strict=True):
+        if type(optimizer) is not type(optimizers[0]):
+            kinds = type(optimizers[0]).__name__, type(optimizer).__name__
+            return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
+        parameters = list(stacked_optimizers.trained(network).values())
+        reason = optimizer_state.why_not(parameters, optimizer) or _difference(first, network)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _difference(first: Network, other: Network) -> str | None:
+    """What tells two networks apart besides the values of their tensors."""
+    left, right = _description(first), _description(other)
+    for what in {**left, **right}:
+        if what not in left or what not in right or not _same(left[what], right[what]):
+            return f"members differ in {what}: {left.get(what)} and {right.get(what)}"
+    return None
+
+
+def _same(left: object, right: object) -> bool:
+    if isinstance(left, Tensor) and isinstance(right, Tensor):
+        return torch.equal(left, right)
+    return bool(left == right)
+
+
+def _description(network: Network) -> dict[str, object]:
+    """Modules, their settings, and the shapes of their tensors, by name."""
+    described: dict[str, object] = {}
+    for path, module in network.named_modules():
+        described[path] = type(module)
+        settings = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+        described.update({f"{path}.{key}".strip("."): value for key, value in settings.items()})
+    for name, tensor in network.state_dict(keep_vars=True).items():
+        described[name] = tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad
+    return described
