@@ -31,7 +31,7 @@ lint: env
 	$(BIN)/lint-imports
 	$(BIN)/codespell src tests conf docs README.md CHANGELOG.md
 
-SHOWN := seed=0,1,2 trainer.max_epochs=null trainer.max_steps=3000 trainer.progress=false
+SHOWN := seed=0,1,2 trainer.max_epochs=null trainer.max_steps=3000 trainer.progress=false data.windows_per_chunk=5
 
 # the pictures of README, made anew
 pictures: env
