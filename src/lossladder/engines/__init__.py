@@ -1,10 +1,10 @@
 """Floor 2: how the updates of a chunk are run. The maths is the same, the speed is not."""
 
-from lossladder.engines.auto import Auto
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine, detached
-from lossladder.engines.fused.engine import Fused
-from lossladder.engines.fused.population import FusedPopulation
 from lossladder.engines.population import (
     Alone,
     Population,
@@ -12,7 +12,12 @@ from lossladder.engines.population import (
     stack_states,
     unstack_state,
 )
-from lossladder.engines.stacked import Stacked, StackedEngine
+
+if TYPE_CHECKING:
+    from lossladder.engines.auto import Auto
+    from lossladder.engines.fused.engine import Fused
+    from lossladder.engines.fused.population import FusedPopulation
+    from lossladder.engines.stacked import Stacked, StackedEngine
 
 __all__ = [
     "Alone",
@@ -30,3 +35,18 @@ __all__ = [
     "stack_states",
     "unstack_state",
 ]
+
+_HOMES = {
+    "Auto": "lossladder.engines.auto",
+    "Fused": "lossladder.engines.fused.engine",
+    "FusedPopulation": "lossladder.engines.fused.population",
+    "Stacked": "lossladder.engines.stacked",
+    "StackedEngine": "lossladder.engines.stacked",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import an engine on first use: a run pays for the compiler only if it uses it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lossladder.engines' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
