@@ -8,6 +8,9 @@ result on disk, beside the package or, where that may not be written, in the use
 import os
 import subprocess
 import sys
+from fcntl import LOCK_EX, LOCK_NB, flock
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,6 +111,16 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
     return tuple(typeof(argument) for argument in arguments)
 
 
-if __name__ == "__main__":
+def _main(words: list[str]) -> None:
+    """Compile one variant, giving way to everything else; once, however many runs ask for it."""
     os.nice(19)
-    compile_now(Variant(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    with (Path(gettempdir()) / f"lossladder-{'-'.join(words)}.lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except OSError:
+            return  # another process is at it
+        compile_now(Variant(int(words[0]), *words[1:]))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])
