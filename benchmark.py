@@ -1,0 +1,15 @@
+"""Measure us and the peers side by side: same data, same start, losses compared.
+
+python benchmark.py                                every contest, then the page: some minutes
+python benchmark.py growth                         cost against members, sizes and length
+python benchmark.py page                           the page again, from the last results
+python benchmark.py --contests echo-4 --rounds 7   one contest, more rounds
+python benchmark.py --python jax=PATH              a peer that lives in another environment
+
+The page is docs/performance.md; the raw rounds are in docs/performance/.
+"""
+
+from benchmarks.command import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Us and the peers side by side, in one alternated run: same data, same start, losses compared."""

@@ -1,0 +1,87 @@
+"""The command line of `benchmark.py`."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contests import CONTESTS
+from benchmarks.machine import machine
+from benchmarks.measure import measure
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "performance"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure, or write the page from what was measured."""
+    asked = _parsed(words)
+    if asked.what != "page":
+        pairs = (pair.split("=", 1) for pair in asked.python)
+        pythons = {peer: str(Path(path).absolute()) for peer, path in pairs}
+        if asked.what == "growth":
+            from benchmarks.growth import grow
+
+            _keep(asked.results / "growth.json", {"machine": machine(), **grow(asked.rounds, _say)})
+        else:
+            _contests(asked, pythons)
+    from benchmarks.page import write
+
+    write(asked.results, asked.page)
+    _say(f"page {asked.page}")
+
+
+def _contests(asked: Namespace, pythons: dict[str, str]) -> None:
+    """Run the contests asked for; the others keep what they had."""
+    path = asked.results / "contests.json"
+    kept: dict[str, Any] = {}
+    if asked.contests and path.exists():
+        kept = json.loads(path.read_text())["contests"]
+    for name in asked.contests or CONTESTS:
+        kept[name] = measure(CONTESTS[name], asked.rounds, pythons, _say, asked.only)
+        in_order = {known: kept[known] for known in CONTESTS if known in kept}
+        # after each contest: an interrupted run keeps what it has
+        _keep(path, {"machine": machine(), "rounds": asked.rounds, "contests": in_order})
+
+
+def _parsed(words: Sequence[str] | None) -> Namespace:
+    parser = ArgumentParser("benchmark.py", description="Measure us and the peers side by side.")
+    parser.add_argument(
+        "what", nargs="?", default="contests", choices=("contests", "growth", "page"),
+        help="contests: everybody in turns; growth: cost against size; page: from the last results",
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each (5)")
+    parser.add_argument(
+        "--contests",
+        nargs="+",
+        choices=list(CONTESTS),
+        help="these only; others keep their results",
+    )
+    parser.add_argument("--only", nargs="+", default=[], help="these entries only")
+    parser.add_argument(
+        "--python", action="append", default=[], metavar="PEER=PATH",
+        help="interpreter of a peer (jax, tensorflow, keras, ...), as often as needed",
+    )  # fmt: skip
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of results")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=ROOT / "docs" / "performance.md",
+        help="page to bring up to date",
+    )
+    asked = parser.parse_args(words)
+    for pair in asked.python:
+        if "=" not in pair:
+            parser.error(f"--python {pair}: must be PEER=PATH, as in jax=.venv-jax/bin/python")
+    return asked
+
+
+def _keep(path: Path, values: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1) + "\n")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,151 @@
+"""Who runs against whom, on what. All of a contest take turns; only within one do ratios count."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.entries import (
+    AUTOGRAD,
+    KERAS,
+    KERAS_50,
+    LOOP,
+    NOTEBOOK,
+    PROBES,
+    SOME,
+    STACKED,
+    TEMPLATE,
+    Entry,
+    fused,
+    in_trainer,
+    jax,
+    runs,
+    start,
+)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Contestants that take turns.
+
+    Args:
+        name: in results.
+        title: on the page.
+        unit: of the work.
+        entries: in the order of their turns.
+        problem: kind and sizes; None: they do not train.
+        compared: which loss must be equal: `loss` (mean of the last 100 updates) or `first_loss`.
+    """
+
+    name: str
+    title: str
+    unit: str
+    entries: Sequence[Entry]
+    problem: Mapping[str, Any] | None = None
+    compared: str = "loss"
+
+
+ECHO_4 = Contest(
+    name="echo-4",
+    title="Echo, hidden 4, window 5, batch 200",
+    unit="updates",
+    problem={"kind": "echo", "bptt_steps": 5, "hidden_size": 4},
+    entries=(
+        *PROBES, TEMPLATE, KERAS, KERAS_50, LOOP, NOTEBOOK, jax(1), jax(16, SOME), jax(64, SOME),
+        AUTOGRAD, in_trainer("autograd", 1), fused(1), in_trainer("fused", 20),
+        in_trainer("auto", 20), fused(16), fused(64, windows=SOME), fused(64, 2, SOME), STACKED,
+    ),
+)  # fmt: skip
+ECHO_16 = Contest(
+    name="echo-16",
+    title="Echo, hidden 16, window 10, batch 200",
+    unit="updates",
+    problem={"kind": "echo", "bptt_steps": 10, "hidden_size": 16},
+    entries=(
+        *PROBES, NOTEBOOK, LOOP, jax(1), jax(16, 100), jax(64, 50), AUTOGRAD, fused(1),
+        in_trainer("fused", 10), fused(16, windows=100), fused(64, windows=50), fused(64, 2, 50),
+    ),
+)  # fmt: skip
+COUNT = Contest(
+    name="count",
+    title="Count, LSTM of 12, 10 steps, batch 100",
+    unit="updates",
+    problem={"kind": "count", "updates": 100},
+    entries=(
+        *PROBES, LOOP, jax(1), jax(16), jax(64, 30), AUTOGRAD, fused(1), fused(16), fused(64),
+    ),
+)  # fmt: skip
+PARITY = Contest(
+    name="parity",
+    title="Parity, 10 000 strings of 50 bits in one batch, hidden 25",
+    unit="updates",
+    problem={"kind": "parity"},
+    compared="first_loss",
+    entries=(
+        *PROBES,
+        Entry(
+            "notebook",
+            "the notebook's NumPy (float64)",
+            "benchmarks.peers.notebook_parity:NotebookParity",
+        ),
+        LOOP,
+        AUTOGRAD,
+        fused(1),
+        Entry(
+            "fused-double",
+            "**fused**, in float64",
+            "benchmarks.ours.engines:OneFused",
+            "",
+            {"double": True},
+        ),
+    ),
+)
+DATA = Contest(
+    name="data",
+    title="A million symbols of echo",
+    unit="symbols",
+    entries=(
+        Entry(
+            "notebook",
+            "the notebook's generator",
+            "benchmarks.peers.notebook_data:NotebookData",
+            "",
+            {"symbols": 1_000_000},
+        ),
+        Entry("ours", "**ours**", "benchmarks.ours.data:EchoData", "", {"symbols": 1_000_000}),
+    ),
+)
+RUNS = Contest(
+    name="runs",
+    title="64 one-epoch runs of echo, from the command to the results",
+    unit="runs",
+    entries=(
+        runs(
+            "processes", "a process each, `engine=autograd`", "Processes", runs=4, engine="autograd"
+        ),
+        runs("processes-auto", "a process each, `engine=auto`", "Processes", runs=4, engine="auto"),
+        runs("members", "**one process, 64 members**, `FusedPopulation`", "Members", runs=64),
+        runs("launch", "**one command**, `launch=stacked`", "Launch", runs=64),
+    ),
+)
+STARTS = Contest(
+    name="starts",
+    title="Start-up",
+    unit="starts",
+    entries=(
+        start("imports", "importing torch and Lightning", "-c", "import torch, lightning.pytorch"),
+        start("help", "`python train.py --help`", "train.py", "--help"),
+        start(
+            "one-update",
+            "`python train.py`, one update, to its verdict",
+            *("train.py", "trainer.max_steps=1", "trainer.progress=false"),
+        ),
+        Entry(
+            "compile",
+            "compiling the fused kernel, once a machine",
+            "benchmarks.ours.runs:Compilation",
+            warm_up=False,
+            once=True,
+        ),
+    ),
+)
+CONTESTS = {c.name: c for c in (ECHO_4, ECHO_16, COUNT, PARITY, DATA, RUNS, STARTS)}

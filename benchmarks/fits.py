@@ -1,0 +1,53 @@
+"""What growth curves say: cost an update, its slope, and where one engine overtakes another."""
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+Points = Sequence[Mapping[str, Any]]
+
+
+def curve(points: Points) -> tuple[list[int], list[float]]:
+    """Sizes, and the median cost there: CPU-microseconds an update of one member, or a symbol."""
+    micros = [1e6 * median(one["cpu"] / one["work"] for one in point["rounds"]) for point in points]
+    return [point["size"] for point in points], micros
+
+
+def slope(sizes: Sequence[float], micros: Sequence[float]) -> float:
+    """Exponent of the cost in the size, over the larger half: 0 flat, 1 in proportion.
+
+    >>> round(slope([1, 10, 100, 1000], [5, 5, 50, 500]), 3)
+    1.0
+    """
+    half = len(sizes) // 2 if len(sizes) > 2 else 0
+    return float(np.polyfit(np.log(sizes[half:]), np.log(micros[half:]), 1)[0])
+
+
+def memory(points: Points) -> tuple[float | None, float | None]:
+    """Least and most peak memory over the sizes, MB; None: was not noted."""
+    peaks = [one["peak_mb"] for point in points for one in point["rounds"] if "peak_mb" in one]
+    return (min(peaks), max(peaks)) if peaks else (None, None)
+
+
+def crossing(axis: Mapping[str, Any]) -> str | None:
+    """From which size on autograd is faster than fused, in words; None: not both measured."""
+    if not {"fused", "autograd"} <= axis["points"].keys():
+        return None
+    fused, autograd = (
+        dict(zip(*curve(axis["points"][e]), strict=True)) for e in ("fused", "autograd")
+    )
+    both = sorted(fused.keys() & autograd.keys())
+    ahead = [size for size in both if autograd[size] < fused[size]]
+    if not ahead:
+        share = autograd[both[-1]] / fused[both[-1]]
+        return f"{axis['title']}: `fused` is ahead at every size, {share:.1f} × at {both[-1]:,}."
+    before = [size for size in both if size < ahead[0]]
+    if not before:
+        return f"{axis['title']}: `autograd` is ahead from the smallest size on."
+    low, high = before[-1], ahead[0]
+    # straight lines between the points of a log-log plot
+    gain = [np.log(autograd[size] / fused[size]) for size in (low, high)]
+    at = np.exp(np.interp(0, [-gain[0], -gain[1]], np.log([low, high])))
+    return f"{axis['title']}: `autograd` overtakes `fused` at about {at:.0f}."

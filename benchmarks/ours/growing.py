@@ -1,0 +1,74 @@
+"""One size of the echo problem grows, the others stay: what does an update cost?"""
+
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks.contestant import Clock, Contestant, Round
+from benchmarks.ours import engines
+from benchmarks.ours.engines import engine_of
+from benchmarks.ours.networks import network_of, task_of
+from benchmarks.problems import echo
+from benchmarks.worker import peak_mb
+from lossladder.training import Streams
+
+BASE = {"members": 1, "hidden": 16, "window": 10, "batch": 200}
+_FLOPS = 4e8  # about so many a round
+_KINDS = {
+    ("autograd", False): engines.One,
+    ("fused", False): engines.OneFused,
+    ("fused", True): engines.ManyFused,
+    ("stacked", True): engines.ManyStacked,
+}
+
+
+class Growing(Contestant):
+    """An engine, and the size of which it is told in each round.
+
+    Args:
+        axis: which size grows: members, hidden, window or batch.
+        engine: autograd, fused or stacked.
+    """
+
+    def __init__(self, axis: str, engine: str) -> None:
+        self.axis, self.kind = axis, _KINDS[engine, axis == "members"]
+        if engine != "autograd":
+            import_module(f"lossladder.engines.{engine}")  # not there yet: said now, not in a round
+
+    def round(self, size: int | None) -> Round:
+        """A few updates at this size, after one that does not count."""
+        sizes = BASE | {self.axis: size or BASE[self.axis]}
+        once = echo(sizes["window"], sizes["hidden"], sizes["batch"], sizes["window"])
+        windows = round(min(max(_FLOPS / once.flops() / sizes["members"], 2), 200))
+        problem = echo(sizes["window"], sizes["hidden"], sizes["batch"], windows * sizes["window"])
+        return self.kind(problem, members=sizes["members"]).round(None)
+
+
+class Streaming(Contestant):
+    """An endless stream, drawn and trained chunk by chunk; the round's size is its symbols.
+
+    Args:
+        axis: stream.
+        engine: autograd or fused.
+    """
+
+    def __init__(self, axis: str, engine: str) -> None:
+        self.engine = engine
+        if engine != "autograd":
+            import_module(f"lossladder.engines.{engine}")
+
+    def round(self, size: int | None) -> Round:
+        """Train once through the stream; note the most memory held meanwhile."""
+        symbols = size or 1000
+        batch, window = min(200, symbols // 5), 5
+        problem = echo(window, 4, batch, window)
+        task, network = task_of(problem), network_of(problem)
+        engine = engine_of(self.engine, problem, network)
+        data = Streams(task, batch, window, symbols // batch, None, seed=0)
+        chunk = engine.windows_per_chunk
+        state = network.initial_state(batch)
+        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        with Clock() as clock:
+            for first in range(0, data.updates_per_epoch, chunk):
+                last = min(first + chunk, data.updates_per_epoch)
+                _, state = engine.train(data.chunk(range(first, last)), state)
+        return Round(clock.wall, clock.cpu, float(symbols), notes={"peak_mb": peak_mb()})

@@ -1,0 +1,152 @@
+"""Whole runs as a user starts them: a process each, or all as members of one."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.contestant import Contestant, Round
+
+_ROOT = Path(__file__).parents[2]
+_RECIPE = ("model=rnn", "optimizer=adagrad", "trainer.max_epochs=1", "trainer.progress=false")
+
+
+class Command(Contestant):
+    """`python <words>`, from its start to its end.
+
+    Args:
+        words: of the command line; a run's folder is temporary.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+
+    def round(self, size: int | None) -> Round:
+        """One start."""
+        with tempfile.TemporaryDirectory() as logs:
+            is_run = self.words[0].endswith(".py") and "--help" not in self.words
+            wall, cpu = _timed([[*self.words, *([f"logs={logs}"] if is_run else [])]])
+        return Round(wall, cpu, 1.0)
+
+
+class Compilation(Contestant):
+    """The fused kernel compiled for the tanh RNN, as on a machine that has never run it."""
+
+    def round(self, size: int | None) -> Round:
+        """One process, with a cache of its own."""
+        program = (
+            "from lossladder.engines import Fused\n"
+            "from benchmarks.ours.networks import network_of, optimizer_of, task_of\n"
+            "from benchmarks.problems import echo\n"
+            "problem = echo(5, 4, 10, 10); network = network_of(problem)\n"
+            "Fused(network, task_of(problem), optimizer_of(problem, network)).prepare()\n"
+        )
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["NUMBA_CACHE_DIR"] = cache
+            wall, cpu = _timed([["-c", program]])
+        return Round(wall, cpu, 1.0)
+
+
+class Processes(Contestant):
+    """One-epoch runs, a process each, as many side by side as there are cores.
+
+    Args:
+        runs: how many; seeds 0, 1, ...
+        engine: `engine=` of the runs.
+    """
+
+    def __init__(self, runs: int, engine: str) -> None:
+        self.runs, self.engine = runs, engine
+        config = _ROOT / "conf" / "engine" / f"{engine}.yaml"
+        if not config.exists():
+            raise ImportError(f"engine={engine} has not been written yet")
+
+    def round(self, size: int | None) -> Round:
+        """All of them."""
+        with tempfile.TemporaryDirectory() as logs:
+            wall, cpu = _timed(
+                [
+                    ["train.py", *_RECIPE, f"engine={self.engine}", f"seed={seed}", f"logs={logs}"]
+                    for seed in range(self.runs)
+                ]
+            )
+            losses = _losses(Path(logs))
+        return Round(wall, cpu, float(self.runs), losses)
+
+
+class Members(Contestant):
+    """The same runs as the members of one population, in one process; see `population.py`.
+
+    Args:
+        runs: how many; seeds 0, 1, ...
+    """
+
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+
+    def round(self, size: int | None) -> Round:
+        """One process."""
+        with tempfile.TemporaryDirectory() as logs:
+            program = ["-m", "benchmarks.ours.population", logs, str(self.runs), *_RECIPE]
+            wall, cpu = _timed([program])
+            losses = _losses(Path(logs))
+        return Round(wall, cpu, float(self.runs), losses)
+
+
+class Launch(Contestant):
+    """The same runs as one sweep: `launch=stacked`.
+
+    Args:
+        runs: how many; seeds 0, 1, ...
+    """
+
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
+        if not (_ROOT / "conf" / "launch" / "stacked.yaml").exists():
+            raise ImportError("launch=stacked has not been written yet")
+
+    def round(self, size: int | None) -> Round:
+        """One command."""
+        seeds = ",".join(map(str, range(self.runs)))
+        with tempfile.TemporaryDirectory() as logs:
+            words = ["train.py", "-m", "launch=stacked", *_RECIPE, f"seed={seeds}", f"logs={logs}"]
+            wall, cpu = _timed([words])
+            losses = _losses(Path(logs))
+        return Round(wall, cpu, float(self.runs), losses)
+
+
+def _timed(commands: Sequence[Sequence[str]]) -> tuple[float, float]:
+    """Run all commands, one a core; wall and CPU time from the first start to the last end."""
+    before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    waiting, running = list(commands), []
+    cores = len(os.sched_getaffinity(0))
+    while waiting or running:
+        while waiting and len(running) < cores:
+            running.append(
+                subprocess.Popen(
+                    [sys.executable, *waiting.pop(0)],
+                    cwd=_ROOT,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                )
+            )
+        first = running.pop(0)
+        _, complaints = first.communicate()
+        if first.returncode:
+            raise RuntimeError(complaints.decode(errors="replace").strip().splitlines()[-1])
+    wall, after = time.perf_counter() - since, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def _losses(logs: Path) -> np.ndarray:
+    """Loss of each run over its last 100 updates, by seed (runs, 1)."""
+    results = [json.loads(path.read_text()) for path in logs.rglob("result.json")]
+    results.sort(key=lambda result: result["seed"])
+    return np.array([[np.mean(result["curve"]["loss"][-2:])] for result in results], np.float32)

@@ -1,0 +1,145 @@
+"""A real run: `lossladder.train.train`, with folder, checkpoint, TensorBoard and verdict.
+
+Only its data and its start are the benchmark's, so that its losses can be compared with the peers'.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from torch import Tensor
+
+os.environ["LOSSLADDER_PACKAGES"] = "benchmarks"  # lets a config name the data below
+
+from benchmarks.contestant import Clock, Losses, Round, Trainee
+from benchmarks.ours.networks import chunk_of, set_start
+from benchmarks.problems import Problem
+from lossladder.cli import conf_dir, register_resolvers
+from lossladder.engines import Chunk
+from lossladder.models import State
+from lossladder.tasks import Task
+from lossladder.train import train
+from lossladder.training import Streams
+from lossladder.training.data import Leg
+
+
+class Given(Streams):
+    """Streams that hand out the benchmark's windows, the same ones every epoch."""
+
+    problem: Problem  # of the next run; a config holds plain values only
+    last: "Given"  # of the run before
+
+    def __init__(self, task: Task, seed: int, windows_per_chunk: int | None = None) -> None:
+        steps = self.problem.bptt_steps
+        stream_steps = self.problem.windows * steps
+        super().__init__(
+            task, self.problem.batch_size, steps, stream_steps, windows_per_chunk, seed
+        )
+        self.whole = chunk_of(self.problem)
+        self.clock = Clock()
+        self.losses: list[Tensor] = []
+        Given.last = self
+
+    def chunk(self, updates: range) -> Chunk:
+        """The windows of these updates."""
+        first = updates.start % self.updates_per_epoch
+        part = slice(first, first + len(updates))
+        return self.whole._replace(inputs=self.whole.inputs[part], targets=self.whole.targets[part])
+
+    def train_dataloader(self) -> Leg:
+        """The only leg of the run, timed; network and engine are at hand by now."""
+        learner: Any = self.trainer.lightning_module if self.trainer is not None else None
+        set_start(learner.network, self.problem.start)
+        train_chunk = learner.engine.train
+
+        def listening(chunk: Chunk, state: State) -> tuple[Tensor, State]:
+            losses, state = train_chunk(chunk, state)
+            self.losses.append(losses)
+            return losses, state
+
+        learner.engine.train = listening
+        return TimedLeg(self, self.trainer.current_epoch if self.trainer is not None else 0)
+
+
+class TimedLeg(Leg):
+    """Takes the time from the first chunk asked for to the end of the last one trained."""
+
+    data: Given
+
+    def __iter__(self) -> Iterator[Chunk]:
+        with self.data.clock:
+            yield from super().__iter__()
+
+
+class InTrainer(Trainee):
+    """One run a round, of so many epochs that the engine has something to do.
+
+    Args:
+        problem: echo's.
+        members: one.
+        threads: as many as the run may use.
+        engine: `engine=` of the run.
+        epochs: of the run; losses are those of the first.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        members: int = 1,
+        threads: int = 1,
+        engine: str = "auto",
+        epochs: int = 1,
+    ) -> None:
+        self.engine, self.epochs = engine, epochs
+        super().__init__(problem, members, threads)
+
+    def prepare(self) -> None:
+        """Let a run compose its config and the engine compile."""
+        register_resolvers()
+        self._run(self.problem.windows)
+
+    def start(self) -> None:
+        """Nothing to do: every run starts anew."""
+
+    def train(self, windows: int) -> Losses:
+        """The losses of a run."""
+        self._run(windows)
+        losses = torch.cat(Given.last.losses)[: self.problem.windows]
+        return losses[None].float().numpy()
+
+    def round(self, size: int | None) -> Round:
+        """Training alone is timed, chunks drawn and logged; start-up and validation are not."""
+        updates = size or self.problem.windows * self.epochs
+        result = self._run(updates)
+        clock = Given.last.clock
+        losses = torch.cat(Given.last.losses)[None, : self.problem.windows].float().numpy()
+        notes = {"steps_per_second": result["steps_per_second"]}
+        return Round(clock.wall, clock.cpu, float(updates), losses, notes)
+
+    def _run(self, updates: int) -> dict[str, Any]:
+        Given.problem = self.problem
+        words = [
+            f"engine={self.engine}",
+            "model=rnn",
+            f"model.hidden_size={self.problem.hidden_size}",
+            "optimizer=adagrad",
+            f"optimizer.lr={self.problem.learning_rate}",
+            f"trainer.max_steps={updates}",
+            f"trainer.validate_every={updates}",
+            "trainer.progress=false",
+        ]
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            composed = compose("train", overrides=words)
+        config: Any = OmegaConf.to_container(composed, resolve=True)
+        config["data"] = {"_target_": f"{__name__}.Given"}
+        config["names"] = {"task": "echo", "model": "rnn", "engine": self.engine}
+        with tempfile.TemporaryDirectory() as folder:
+            result = train(config, Path(folder) / "run", Path(folder))
+        if result["status"] != "done":
+            raise RuntimeError(f"the run {result['status']}")
+        return result

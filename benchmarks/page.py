@@ -1,0 +1,47 @@
+"""The page, and its pictures, from the results: everything with a number in it is written here.
+
+The page's own words stand between the marks and are left alone; what stands between `<!-- name -->`
+and `<!-- end -->` is replaced.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from benchmarks import pictures, tables
+
+_REGION = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def write(results: Path, page: Path) -> None:
+    """Bring the page up to date, and draw its pictures beside it."""
+    contests, growth = _read(results / "contests.json"), _read(results / "growth.json")
+    page.write_text(filled(page.read_text(), contests, growth))
+    folder = page.parent / "pictures"
+    folder.mkdir(exist_ok=True)
+    if contests:
+        pictures.speeds(contests, folder / "performance_speeds.png")
+    if growth:
+        pictures.growth(growth, folder / "performance_growth.png")
+
+
+def filled(text: str, contests: dict[str, Any], growth: dict[str, Any]) -> str:
+    """The page with every table in its place.
+
+    Raises:
+        ValueError: if the page has a mark that nobody knows.
+    """
+    written = tables.all_of(contests, growth)
+
+    def replaced(match: re.Match[str]) -> str:
+        before, name, after = match.groups()
+        if name not in written:
+            raise ValueError(f"page: no table is called {name}; there are {', '.join(written)}")
+        return f"{before}{written[name]}\n{after}"
+
+    return _REGION.sub(replaced, text)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
