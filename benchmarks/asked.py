@@ -51,7 +51,22 @@ ASKED = (
         "notebook",
         10,
     ),
-    Ask("64 one-epoch runs as members", "runs", ("launch", "members"), "processes", 80, "wall"),
+    Ask(
+        "64 one-epoch runs as members, start-up included",
+        "runs",
+        ("launch", "members"),
+        "processes",
+        80,
+        "wall",
+    ),
+    Ask(
+        "the same, start-up of the members apart",
+        "runs",
+        ("members-apart",),
+        "processes",
+        80,
+        "wall",
+    ),
     Ask("a million echo symbols", "data", ("ours",), "notebook", 1000),
     Ask("a user's own cell, 64 members, a member", "echo-4", ("stacked-64",), "template", 20),
 )

@@ -24,7 +24,10 @@ def main(words: Sequence[str] | None = None) -> None:
         if asked.what == "growth":
             from benchmarks.growth import grow
 
-            _keep(asked.results / "growth.json", {"machine": machine(), **grow(asked.rounds, _say)})
+            _keep(
+                asked.results / "growth.json",
+                {"machine": machine(), **grow(asked.rounds or 3, _say)},
+            )
         else:
             _contests(asked, pythons)
     from benchmarks.page import write
@@ -36,14 +39,14 @@ def main(words: Sequence[str] | None = None) -> None:
 def _contests(asked: Namespace, pythons: dict[str, str]) -> None:
     """Run the contests asked for; the others keep what they had."""
     path = asked.results / "contests.json"
-    kept: dict[str, Any] = {}
+    rounds, kept = asked.rounds or 5, {}
     if asked.contests and path.exists():
         kept = json.loads(path.read_text())["contests"]
     for name in asked.contests or CONTESTS:
-        kept[name] = measure(CONTESTS[name], asked.rounds, pythons, _say, asked.only)
+        kept[name] = measure(CONTESTS[name], rounds, pythons, _say, asked.only)
         in_order = {known: kept[known] for known in CONTESTS if known in kept}
         # after each contest: an interrupted run keeps what it has
-        _keep(path, {"machine": machine(), "rounds": asked.rounds, "contests": in_order})
+        _keep(path, {"machine": machine(), "rounds": rounds, "contests": in_order})
 
 
 def _parsed(words: Sequence[str] | None) -> Namespace:
@@ -52,7 +55,7 @@ def _parsed(words: Sequence[str] | None) -> Namespace:
         "what", nargs="?", default="contests", choices=("contests", "growth", "page"),
         help="contests: everybody in turns; growth: cost against size; page: from the last results",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each (5)")
+    parser.add_argument("--rounds", type=int, help="timed rounds of each (5; of growth: 3)")
     parser.add_argument(
         "--contests",
         nargs="+",

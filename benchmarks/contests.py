@@ -119,11 +119,9 @@ RUNS = Contest(
     title="64 one-epoch runs of echo, from the command to the results",
     unit="runs",
     entries=(
-        runs(
-            "processes", "a process each, `engine=autograd`", "Processes", runs=4, engine="autograd"
-        ),
-        runs("processes-auto", "a process each, `engine=auto`", "Processes", runs=4, engine="auto"),
+        runs("processes", "a process each, `python train.py`", "Processes", runs=4),
         runs("members", "**one process, 64 members**, `FusedPopulation`", "Members", runs=64),
+        runs("members-apart", "**64 members**, start-up apart", "MembersApart", runs=64),
         runs("launch", "**one command**, `launch=stacked`", "Launch", runs=64),
     ),
 )

@@ -91,7 +91,8 @@ def start(name: str, label: str, *words: str) -> Entry:
 
 def runs(name: str, label: str, kind: str, **options: Any) -> Entry:
     """Whole runs on two cores, start-up included."""
-    where = f"benchmarks.ours.runs:{kind}"
+    file = "population" if kind == "MembersApart" else "runs"
+    where = f"benchmarks.ours.{file}:{kind}"
     return Entry(name, label, where, "", options, cores=2, warm_up=False)
 
 

@@ -29,7 +29,7 @@ class Axis(NamedTuple):
 _GROWING, _STREAMING = "benchmarks.ours.growing:Growing", "benchmarks.ours.growing:Streaming"
 AXES = (
     Axis("members", "members", _GROWING, [4**k for k in range(6)], {"fused": None, "stacked": 256}),
-    Axis("hidden", "hidden size", _GROWING, [4, 8, 16, 32, 64, 128, 256],
+    Axis("hidden", "hidden size", _GROWING, [4, 8, 16, 32, 64, 128, 256, 512],
          {"fused": None, "autograd": None}),
     Axis("window", "window, steps", _GROWING, [1, 2, 5, 10, 20, 50, 100, 200],
          {"fused": None, "autograd": None}),

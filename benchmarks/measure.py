@@ -94,6 +94,8 @@ def _started(
     if entry.warm_up:
         try:
             result["warm_up"] = worker.round(size=None, least=0)
+            if entry.windows is not None:  # a round of another size may be compiled anew
+                worker.round(size=entry.windows, least=0)
         except CrashError as crash:
             _lost(contest, result, "crashed", str(crash), say)
             worker.kill()

@@ -13,6 +13,7 @@ One JSON value a line. Whatever the contestant prints goes to standard error.
 
 import json
 import os
+import resource
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -82,10 +83,10 @@ def _round(contestant: Any, size: int | None, least: float | None) -> dict[str, 
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process; getrusage would count its parent's as well."""
-    status = Path("/proc/self/status").read_text()
+    """Peak resident memory of this process, or of the largest of its children."""
+    status = Path("/proc/self/status").read_text()  # getrusage would count the parent's as well
     (kilobytes,) = [row.split()[1] for row in status.splitlines() if row.startswith("VmHWM")]
-    return int(kilobytes) / 1024
+    return max(int(kilobytes), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from benchmarks.worker import peak_mb
 from lossladder.training import Streams
 
 BASE = {"members": 1, "hidden": 16, "window": 10, "batch": 200}
-_FLOPS = 4e8  # about so many a round
+_FLOPS = 4e8  # about so many a round,
+_LEAST, _MOST = 20, 200  # but no fewer windows, and no more
 _KINDS = {
     ("autograd", False): engines.One,
     ("fused", False): engines.OneFused,
@@ -38,7 +39,7 @@ class Growing(Contestant):
         """A few updates at this size, after one that does not count."""
         sizes = BASE | {self.axis: size or BASE[self.axis]}
         once = echo(sizes["window"], sizes["hidden"], sizes["batch"], sizes["window"])
-        windows = round(min(max(_FLOPS / once.flops() / sizes["members"], 2), 200))
+        windows = round(min(max(_FLOPS / once.flops() / sizes["members"], _LEAST), _MOST))
         problem = echo(sizes["window"], sizes["hidden"], sizes["batch"], windows * sizes["window"])
         return self.kind(problem, members=sizes["members"]).round(None)
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.contestant import Contestant, Round
 
 _ROOT = Path(__file__).parents[2]
-_RECIPE = ("model=rnn", "optimizer=adagrad", "trainer.max_epochs=1", "trainer.progress=false")
+RECIPE = ("model=rnn", "optimizer=adagrad", "trainer.max_epochs=1", "trainer.progress=false")
 
 
 class Command(Contestant):
@@ -59,24 +59,16 @@ class Processes(Contestant):
 
     Args:
         runs: how many; seeds 0, 1, ...
-        engine: `engine=` of the runs.
     """
 
-    def __init__(self, runs: int, engine: str) -> None:
-        self.runs, self.engine = runs, engine
-        config = _ROOT / "conf" / "engine" / f"{engine}.yaml"
-        if not config.exists():
-            raise ImportError(f"engine={engine} has not been written yet")
+    def __init__(self, runs: int) -> None:
+        self.runs = runs
 
     def round(self, size: int | None) -> Round:
         """All of them."""
         with tempfile.TemporaryDirectory() as logs:
-            wall, cpu = _timed(
-                [
-                    ["train.py", *_RECIPE, f"engine={self.engine}", f"seed={seed}", f"logs={logs}"]
-                    for seed in range(self.runs)
-                ]
-            )
+            words = ["train.py", *RECIPE, f"logs={logs}"]
+            wall, cpu = _timed([[*words, f"seed={seed}"] for seed in range(self.runs)])
             losses = _losses(Path(logs))
         return Round(wall, cpu, float(self.runs), losses)
 
@@ -94,7 +86,7 @@ class Members(Contestant):
     def round(self, size: int | None) -> Round:
         """One process."""
         with tempfile.TemporaryDirectory() as logs:
-            program = ["-m", "benchmarks.ours.population", logs, str(self.runs), *_RECIPE]
+            program = ["-m", "benchmarks.ours.population", logs, str(self.runs), *RECIPE]
             wall, cpu = _timed([program])
             losses = _losses(Path(logs))
         return Round(wall, cpu, float(self.runs), losses)
@@ -116,7 +108,7 @@ class Launch(Contestant):
         """One command."""
         seeds = ",".join(map(str, range(self.runs)))
         with tempfile.TemporaryDirectory() as logs:
-            words = ["train.py", "-m", "launch=stacked", *_RECIPE, f"seed={seeds}", f"logs={logs}"]
+            words = ["train.py", "-m", "launch=stacked", *RECIPE, f"seed={seeds}", f"logs={logs}"]
             wall, cpu = _timed([words])
             losses = _losses(Path(logs))
         return Round(wall, cpu, float(self.runs), losses)

@@ -32,7 +32,7 @@ def doubting(law: Tensor, doubt: float) -> Tensor:
 # --- loss, error, mistakes ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", [Echo(), Count(every_step=True), Parity(12, 0.3)], ids=str)
+@pytest.mark.parametrize("task", [Echo(), Count(every_step=True), Parity(12, 0.3)])
 def test_the_loss_is_the_expected_one_over_the_scored_steps(task):
     batch = sampled(task, seed=0)
     batch = batch._replace(scored=batch.scored & (torch.arange(batch.scored.shape[1]) >= 3))

@@ -1,4 +1,4 @@
-"""The fused engine does what autograd does: the same losses, the same parameters, the same state."""
+"""The fused engine does what autograd does: the same losses, parameters and state."""
 
 import copy
 import os
@@ -126,8 +126,8 @@ def test_its_losses_are_autograds(rule, cell, clip):
     task, chunk = draw_chunk(g, 40, 23, 6, 3, 2, 2, False, False, True, torch.float32)
     state = ours.initial_state(23)
     a, b = OPTIMIZERS[rule](ours.parameters()), OPTIMIZERS[rule](theirs.parameters())
-    losses, after = Fused(ours, task, a, clip).train(chunk, state)
-    wanted, wanted_after = plain(theirs, task, b, chunk, state, clip)
+    losses, _ = Fused(ours, task, a, clip).train(chunk, state)
+    wanted, _ = plain(theirs, task, b, chunk, state, clip)
     torch.testing.assert_close(losses, wanted, rtol=1e-4, atol=1e-5)
     for x, y in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(x, y, rtol=1e-3, atol=1e-4)

@@ -135,7 +135,7 @@ def echo() -> Echo:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_network_trains_among_members_as_if_alone(kind, model_yaml, built):
     task, carried = KINDS[kind]
-    parts = built(*task, f"model={model_yaml}", "model.hidden_size=3")
+    parts = built(*task, f"model={model_yaml}", "model.hidden_size=3", "engine=stacked")
     members = members_of(parts.network.recurrent, output_size=parts.task.output_size)
     assert_each_is_as_if_alone(*members, in_float64(parts.task), carried)
 
@@ -145,7 +145,7 @@ def test_every_network_trains_among_members_as_if_alone(kind, model_yaml, built)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_optimizer_updates_each_member_as_if_alone(kind, optimizer, clip, built):
     task, carried = KINDS[kind]
-    parts = built(*task, "model=rnn", "model.hidden_size=3")
+    parts = built(*task, "model=rnn", "model.hidden_size=3", "engine=stacked")
     members = members_of(
         parts.network.recurrent, OPTIMIZERS[optimizer], output_size=parts.task.output_size
     )
@@ -153,7 +153,7 @@ def test_every_optimizer_updates_each_member_as_if_alone(kind, optimizer, clip, 
 
 
 def test_float32_agrees_to_four_digits(model_yaml, built):
-    parts = built("task=echo", f"model={model_yaml}", "model.hidden_size=3")
+    parts = built("task=echo", f"model={model_yaml}", "model.hidden_size=3", "engine=stacked")
     networks, _ = members_of(parts.network.recurrent)
     networks = [network.float() for network in networks]
     optimizers = [

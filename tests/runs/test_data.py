@@ -178,7 +178,7 @@ def test_rows_and_blocks_of_a_stream_are_strangers():
         assert abs((left == right).double().mean() - 0.5) < 4 * spread
 
 
-@pytest.mark.parametrize("task", [Echo(), Echo({700: 0.5}), Echo({0: 0.5})], ids=str)
+@pytest.mark.parametrize("task", [Echo(), Echo({700: 0.5}), Echo({0: 0.5})])
 def test_targets_know_the_stream_across_the_blocks_it_is_drawn_in(task):
     data = streams(task=task, batch_size=400, stream_steps=1500)
     inputs, targets = stream_of(data)

@@ -15,8 +15,8 @@ class Chunk(NamedTuple):
     """Consecutive windows, one optimizer update each, in order.
 
     Args:
-        inputs: symbols (windows, batch, time), of which `Task.features` says what a network sees; or
-            features (windows, batch, time, input).
+        inputs: symbols (windows, batch, time), of which `Task.features` says what a network sees;
+            or features (windows, batch, time, input).
         targets: classes (windows, batch, time).
         scored: which steps count (windows, batch, time); None: all of them.
         carried: True: each window starts from the state the one before ended in.
@@ -61,7 +61,7 @@ class Engine(ABC):
         self.gradient_clip = gradient_clip
         self.expected_steps = expected_steps
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027  a hook most engines need not fill
         """Make ready what the first update would otherwise have to wait for."""
 
     @abstractmethod

@@ -27,7 +27,8 @@ class Fused(Alone):
         gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
         expected_steps: time steps the run will take; not used.
     Raises:
-        ValueError: if the kernel does not fit the network or the optimizer; `why_not` says so first.
+        ValueError: if the kernel does not fit the network or the optimizer; `why_not` says so
+            first.
     """
 
     name = "fused"

@@ -61,7 +61,10 @@ def elementwise(name: str) -> Any:
 
 @intrinsic
 def rough_reciprocal(typing_context: Any, value: Any) -> Any:
-    """1 / value to 12 bits or more for float32 lanes, from the processor's own table if it has one."""
+    """1 / value to 12 bits or more for float32 lanes.
+
+    From the processor's own table if it has one.
+    """
     table = {16: "llvm.x86.avx512.rcp14.ps.512", 8: "llvm.x86.avx.rcp.ps.256"}.get(REGISTER)
     piece = ir.VectorType(ir.FloatType(), REGISTER)
     index = ir.IntType(32)
@@ -109,7 +112,10 @@ def power_of_two(typing_context: Any, whole: Any) -> Any:
 
 @intrinsic
 def split(typing_context: Any, value: Any) -> Any:
-    """Positive float32 lanes as (mantissa in [1, 2), exponent): value = mantissa * 2 ** exponent."""
+    """Positive float32 lanes as (mantissa in [1, 2), exponent).
+
+    value = mantissa * 2 ** exponent.
+    """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         integers = ir.VectorType(ir.IntType(32), value.lanes)

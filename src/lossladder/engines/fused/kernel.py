@@ -65,7 +65,7 @@ class Learners(NamedTuple):
 
 @compiled
 def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
-    """Forward, loss and backward of the sequences in the working memory; their share of the loss."""
+    """Forward, loss and backward of the sequences in working memory; their share of the loss."""
     width = (rows + REGISTER - 1) // REGISTER * REGISTER
     forward(cell, sizes, work, width)
     loss = readout.losses(sizes, scale, work, width)

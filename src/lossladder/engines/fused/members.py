@@ -1,7 +1,8 @@
 """Between torch and the kernel: whose parameters and optimizer state, in which order.
 
-Every vector the kernel learns with is cut into the same places, see `weights.py`. A place is a view of
-the torch tensor it belongs to, turned if need be, so that copying there and back is all there is to it.
+Every vector the kernel learns with is cut into the same places, see `weights.py`. A place is a
+view of the torch tensor it belongs to, turned if need be, so that copying there and back is all
+there is to it.
 """
 
 from collections.abc import Callable
@@ -58,7 +59,8 @@ def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         return f"it knows {known}, not {type(network.recurrent).__name__}"
     for parameter in network.parameters():
         if parameter.device.type != "cpu" or parameter.dtype not in (torch.float32, torch.float64):
-            return f"it runs on the CPU in float32 or float64, not {parameter.dtype} on {parameter.device}"
+            found = f"{parameter.dtype} on {parameter.device}"
+            return f"it runs on the CPU in float32 or float64, not {found}"
         if not parameter.requires_grad:
             return "it trains all parameters, and some are frozen"
     if network.readout.out_features < 2:

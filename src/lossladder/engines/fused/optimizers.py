@@ -28,6 +28,8 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
 
     Args:
         rule: SGD, ADAGRAD or ADAM.
+        parameters: changed in place (parameters).
+        gradient: of the loss by them, already clipped (parameters).
         memory: the optimizer's own vectors (2, parameters): momentum; sum of squares; both means.
         step: updates so far, this one included.
         knobs: lr, momentum or beta1, beta2, eps.

@@ -1,0 +1,214 @@
+"""The benchmark's results, not its timings."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import asked, fits, growth, page, tables
+from benchmarks.contests import CONTESTS, Contest
+from benchmarks.entries import PROBES, Entry
+from benchmarks.measure import measure
+from benchmarks.ours.engines import ManyFused, ManyStacked, One, OneFused
+from benchmarks.peers.torch_loop import TorchLoop
+from benchmarks.problems import count, echo, parity
+from benchmarks.process import Worker
+from benchmarks.results import floor, measured, per_second
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "performance.md"
+RESULTS = ROOT / "docs" / "performance"
+TINY = {"bptt_steps": 5, "hidden_size": 4, "batch_size": 20, "stream_steps": 100}
+
+
+# --- the same work --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [echo(**TINY), count(updates=10, hidden_size=5), parity(examples=20, hidden_size=2)],
+    ids=["echo", "count", "parity"],
+)
+def test_all_our_engines_and_the_plain_loop_have_the_same_losses(problem):
+    expected = TorchLoop(problem).round(None).losses
+    assert expected is not None
+    for kind, members in ((One, 1), (OneFused, 1), (ManyFused, 3), (ManyStacked, 3)):
+        if kind is ManyStacked and problem.cell == "lstm":
+            continue  # the user's own cell is a tanh cell
+        losses = kind(problem, members=members).round(None).losses
+        assert losses is not None
+        assert losses.shape == (members, problem.windows)
+        np.testing.assert_allclose(losses[0], expected[0], atol=2e-5)
+        assert members == 1 or not np.allclose(losses[1], losses[0], atol=1e-5)  # its own start
+
+
+def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
+    problem = {"kind": "echo", **TINY}
+    where = "benchmarks.ours.trainer:InTrainer"
+    task = {"where": where, "cores": [0], "problem": problem, "engine": "autograd", "epochs": 2}
+    worker = Worker(sys.executable, task)
+    answer = worker.round(size=None, least=0)
+    worker.kill()
+    assert answer["work"] == 40
+    expected = One(echo(**TINY)).round(None).losses
+    assert expected is not None
+    assert answer["loss"] == pytest.approx(float(expected.mean()), abs=2e-5)
+
+
+def test_every_contest_names_its_entries_once_and_asks_for_entries_there_are():
+    for contest in CONTESTS.values():
+        names = [entry.name for entry in contest.entries]
+        assert len(set(names)) == len(names)
+    for ask in asked.ASKED:
+        names = {entry.name for entry in CONTESTS[ask.contest].entries}
+        assert set(ask.ours) <= names
+        assert ask.against in names | {"floor"}
+
+
+# --- turns, and who falls over --------------------------------------------------------------
+
+
+def contest_of(tmp_path: Path, **kinds: dict) -> Contest:
+    entries = []
+    for name, options in kinds.items():
+        kind = options.pop("kind", "Noting")
+        noting = {} if kind == "Lonely" else {"name": name, "diary": str(tmp_path / "diary")}
+        where = f"tests.runs.contestants:{kind}"
+        package = "jax" if kind == "Lonely" else ""
+        entries.append(Entry(name, name, where, package, noting | options, warm_up=False))
+    return Contest("tiny", "A tiny contest", "updates", entries, compared="loss")
+
+
+def test_contestants_take_turns(tmp_path):
+    taken = measure(contest_of(tmp_path, a={}, b={}, c={}), 3, {}, say=lambda line: None)
+    assert (tmp_path / "diary").read_text() == "abcabcabc"
+    assert all(entry["peak_mb"] > 0 for entry in taken["entries"].values())
+    assert per_second(taken["entries"]["a"], "cpu") == 100
+
+
+def test_a_missing_peer_is_skipped_with_a_line_that_says_how_to_get_it(tmp_path):
+    said: list[str] = []
+    taken = measure(contest_of(tmp_path, a={}, lonely={"kind": "Lonely"}), 2, {}, said.append)
+    assert list(measured(taken)) == ["a"]
+    lonely = taken["entries"]["lonely"]
+    assert lonely["status"] == "skipped"
+    assert "no_such_peer" in lonely["why"]
+    assert "pip install jax" in lonely["why"]
+    assert "--python jax=" in lonely["why"]
+    assert sum("lonely" in line for line in said) == 1
+
+
+def test_a_peer_that_crashes_is_named_and_the_others_go_on(tmp_path):
+    kinds = {"a": {}, "falls": {"kind": "Crashing"}, "c": {}}
+    taken = measure(contest_of(tmp_path, **kinds), 3, {}, say=lambda line: None)
+    assert list(measured(taken)) == ["a", "c"]
+    assert len(taken["entries"]["c"]["rounds"]) == 3
+    falls = taken["entries"]["falls"]
+    assert (falls["status"], len(falls["rounds"])) == ("crashed", 1)
+    assert falls["why"] == "ended with 3: out of luck"
+    assert "falls: crashed, ended with 3: out of luck" in tables.skipped({"tiny": taken})
+
+
+def test_an_interpreter_that_is_not_there_costs_one_entry_only(tmp_path):
+    pythons = {"a": str(tmp_path / "no" / "python")}
+    taken = measure(contest_of(tmp_path, a={}, b={}), 1, pythons, say=lambda line: None)
+    assert taken["entries"]["a"]["status"] == "crashed"
+    assert list(measured(taken)) == ["b"]
+
+
+# --- what the rounds say --------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_everybodys_is_marked(tmp_path):
+    contest = contest_of(tmp_path, a={}, b={}, wrong={"loss": 0.6})
+    taken = measure(contest, 1, {}, say=lambda line: None)
+    taken["problem"] = {"kind": "echo", **TINY}
+    rows = [row for row in tables.contest(taken).splitlines() if "differs" in row]
+    assert len(rows) == 1
+    assert rows[0].startswith("| wrong |")
+
+
+def test_the_floor_is_the_arithmetic_at_the_speeds_that_were_measured():
+    rounds = {"gemm": (1e11, 2.0), "tanh": (2e9, 1.0)}
+    probes = {
+        entry.name: {"rounds": [{"work": work, "cpu": cpu, "wall": cpu}]}
+        for entry in PROBES
+        for work, cpu in [rounds[entry.name]]
+    }
+    sizes = {"kind": "echo", "bptt_steps": 10, "hidden_size": 16, "stream_steps": 10}
+    # 2000 steps: 16 (2 + 16) weights and 16 x 2 of the readout, each used three times
+    arithmetic = 3 * 2 * 2000 * (16 * 18 + 32) / 5e10
+    tanh = 2000 * (16 + 1) / 2e9
+    assert floor({"problem": sizes, "entries": probes}) == pytest.approx(arithmetic + tanh)
+
+
+def test_what_was_asked_is_met_or_not():
+    def contest(**speeds: float) -> dict:
+        rounds = {n: [{"work": s, "cpu": 1.0, "wall": 2.0}] for n, s in speeds.items()}
+        entry = {"status": "measured", "label": ""}
+        return {"entries": {n: {**entry, "rounds": r, "label": n} for n, r in rounds.items()}}
+
+    found = asked.answers({"data": contest(ours=500.0, notebook=1.0)})
+    (answer,) = [one for one in found if one.ask.contest == "data"]
+    assert (answer.ratio, answer.met) == (500.0, False)
+    assert all(one.met is None for one in found if one.ask.contest != "data")
+
+
+def test_the_crossing_of_two_curves_is_found():
+    def points(*micros: float) -> list[dict]:
+        sizes = (4, 16, 64, 256)
+        return [
+            {"size": size, "rounds": [{"cpu": m * 1e-6, "work": 1.0, "wall": 1.0}]}
+            for size, m in zip(sizes, micros, strict=True)
+        ]
+
+    axis = {"title": "hidden size", "points": {"fused": points(1, 4, 64, 1024)}}
+    assert fits.crossing(axis) is None
+    axis["points"]["autograd"] = points(100, 100, 128, 512)
+    assert fits.crossing(axis) == "hidden size: `autograd` overtakes `fused` at about 128."
+
+
+def test_growth_goes_on_without_an_engine_that_is_missing():
+    engines = {"there": None, "small": 10, "missing": None}
+    axis = growth.Axis("batch", "batch", "tests.runs.contestants:Sized", [1, 10, 100], engines)
+    grown = growth.grow(2, say=lambda line: None, axes=[axis])["axes"]["batch"]
+    assert fits.curve(grown["points"]["there"]) == ([1, 10, 100], [1e6, 1e7, 1e8])
+    assert fits.curve(grown["points"]["small"]) == ([1, 10], [1e6, 1e7])
+    assert list(grown["skipped"]) == ["missing"]
+
+
+# --- the page -------------------------------------------------------------------------------
+
+
+def test_the_page_agrees_with_the_results():
+    contests, grown = (
+        json.loads((RESULTS / f"{name}.json").read_text()) for name in ("contests", "growth")
+    )
+    text = PAGE.read_text()
+    assert page.filled(text, contests, grown) == text
+
+
+def test_the_page_has_no_number_that_was_typed_in():
+    words = re.sub(r"<!-- (?!end)(\w+) -->\n.*?<!-- end -->", "", PAGE.read_text(), flags=re.DOTALL)
+    assert not re.findall(r"\d+(?:\.\d+)? ?(?:×|x|%|µs|ms|MB|GB)", words)
+
+
+def test_its_pictures_are_there_and_small():
+    for name in re.findall(r"\]\((pictures/[^)]+)\)", PAGE.read_text()):
+        assert 5_000 < (ROOT / "docs" / name).stat().st_size < 150_000
+
+
+def test_the_door_opens_and_answers_a_wrong_word_in_a_line():
+    def door(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "benchmark.py", *words]
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ)
+
+    assert "--contests" in door("--help").stdout
+    wrong = door("--python", "jax")
+    assert wrong.returncode == 2
+    assert wrong.stderr.splitlines()[-1].endswith("as in jax=.venv-jax/bin/python")
