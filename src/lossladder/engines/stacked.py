@@ -3,6 +3,12 @@
 What a small network costs in torch is mostly the operations themselves, not their arithmetic; a
 stack of members pays for each operation once. Fits any network that is a function of its
 parameters, its inputs and its state, on any device.
+
+On the CPU 64 members of four hidden units share a core at five to seven times the updates a second
+of one alone; with 16 units at two to three times, because then arithmetic is what costs. Tried and
+left out: replaying a traced graph of the operations (a tenth faster, but a cell's branches freeze)
+and torch.compile of that graph (a quarter faster, after more than a minute). No accelerator has
+been measured: CUDA graphs would pay there first.
 """
 
 from collections.abc import Sequence
