@@ -16,11 +16,7 @@ def curve(points: Points) -> tuple[list[int], list[float]]:
 
 
 def slope(sizes: Sequence[float], micros: Sequence[float]) -> float:
-    """Exponent of the cost in the size, over the larger half: 0 flat, 1 in proportion.
-
-    >>> round(slope([1, 10, 100, 1000], [5, 5, 50, 500]), 3)
-    1.0
-    """
+    """Exponent of the cost in the size, over the larger half: 0 flat, 1 in proportion."""
     half = len(sizes) // 2 if len(sizes) > 2 else 0
     return float(np.polyfit(np.log(sizes[half:]), np.log(micros[half:]), 1)[0])
 

@@ -98,7 +98,7 @@ def _memory(axes: "Axes", axis: Mapping[str, Any]) -> None:
         axes.plot(sizes, peaks, "o-", color=_ENGINES[engine], lw=1.6, ms=3.5, label=engine)
     axes.set_title(f"peak MB, by {axis['title']}", loc="left", size=9.5, color=_INK)
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, top=1.15 * axes.get_ylim()[1])
     _plain(axes)
 
 

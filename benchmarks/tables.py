@@ -1,6 +1,7 @@
 """The tables of the page, as Markdown."""
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from benchmarks.asked import answers
@@ -30,6 +31,7 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
         "asked": asked(taken),
         **{name.replace("-", "_"): contest(taken.get(name)) for name in
            ("echo-4", "echo-16", "count", "parity", "data", "runs", "starts")},
+        "trainer": trainer(taken),
         "floors": floors(taken),
         "startup": startup(taken),
         "skipped": skipped(taken),
@@ -77,6 +79,17 @@ def _loss(loss: float | None, everybody: float | None) -> str:
     if loss is None or everybody is None:
         return ""
     return f"{loss:.4f}" + ("" if abs(loss - everybody) < LOSS_TOLERANCE else " **differs**")
+
+
+def trainer(contests: Mapping[str, Any]) -> str:
+    """What the runs inside the Trainer say of themselves."""
+    lines = []
+    for taken in contests.values():
+        for entry in measured(taken).values():
+            own = [one["steps_per_second"] for one in entry["rounds"] if "steps_per_second" in one]
+            if own:
+                lines.append(f"* {taken['title']}: {entry['label']}: {_plain(median(own))}")
+    return "\n".join(lines) or _MISSING
 
 
 def floors(contests: Mapping[str, Any]) -> str:
@@ -137,20 +150,25 @@ def grown(growth: Mapping[str, Any]) -> str:
                  _plain(micros[-1]), f"{slope(sizes, micros):+.2f}", held]
             )  # fmt: skip
     head = ["what grows", "engine", "from … to", "first, µs", "last, µs", "slope", "peak MB"]
-    lines = [_table(head, rows), ""]
+    machine = growth["machine"]
+    lines = [f"{_described(machine)}, load {machine['load']:.1f}.", "", _table(head, rows), ""]
     lines += [f"* {sentence}" for sentence in map(crossing, growth["axes"].values()) if sentence]
     return "\n".join(lines).rstrip()
 
 
 def _machine(contests: Mapping[str, Any]) -> str:
-    about, versions = contests["machine"], contests["machine"]["versions"]
     loads = [load for taken in contests["contests"].values() for load in taken["load"]]
     return (
-        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']:.0f} GB, "
-        f"{about['system']}, Python {about['python']}, "
-        + ", ".join(f"{name} {number}" for name, number in versions.items())
-        + f"; {about['date']}, {contests['rounds']} rounds, "
+        f"{_described(contests['machine'])}, {contests['rounds']} rounds, "
         f"load {min(loads):.1f} to {max(loads):.1f}."
+    )
+
+
+def _described(about: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
+    return (
+        f"{about['processor']}, {about['cores']} cores, {about['memory_gb']:.0f} GB, "
+        f"{about['system']}, Python {about['python']}, {versions}; {about['date']}"
     )
 
 

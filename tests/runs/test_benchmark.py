@@ -173,6 +173,11 @@ def test_the_crossing_of_two_curves_is_found():
     assert fits.crossing(axis) == "hidden size: `autograd` overtakes `fused` at about 128."
 
 
+def test_the_slope_is_that_of_the_larger_half():
+    assert fits.slope([1, 10, 100, 1000], [5, 5, 50, 500]) == pytest.approx(1)
+    assert fits.slope([1, 10, 100, 1000], [5, 7, 3, 3]) == pytest.approx(0)
+
+
 def test_growth_goes_on_without_an_engine_that_is_missing():
     engines = {"there": None, "small": 10, "missing": None}
     axis = growth.Axis("batch", "batch", "tests.runs.contestants:Sized", [1, 10, 100], engines)

@@ -74,9 +74,9 @@ def stack_chunks(chunks: Sequence[Chunk]) -> Chunk:
             raise ValueError("chunks: must all be carried, or none; and all be masked, or none")
     masks = [chunk.scored for chunk in chunks if chunk.scored is not None]
     return first._replace(
-        inputs=torch.stack([chunk.inputs for chunk in chunks]),
-        targets=torch.stack([chunk.targets for chunk in chunks]),
-        scored=torch.stack(masks) if masks else None,
+        inputs=_stack([chunk.inputs for chunk in chunks]),
+        targets=_stack([chunk.targets for chunk in chunks]),
+        scored=_stack(masks) if masks else None,
     )
 
 
@@ -88,3 +88,10 @@ def stack_states(states: Sequence[State]) -> State:
 def unstack_state(state: State) -> list[State]:
     """The state of each member."""
     return list(zip(*(part.unbind() for part in state), strict=True))
+
+
+def _stack(parts: Sequence[Tensor]) -> Tensor:
+    """(members, windows, batch, time, ...), time-major in storage like the parts; one: a view."""
+    if len(parts) == 1:
+        return parts[0][None]
+    return torch.stack([part.transpose(1, 2) for part in parts]).transpose(2, 3)

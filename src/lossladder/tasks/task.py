@@ -105,7 +105,7 @@ class Task(ABC):
         """What a network sees of symbols; features pass as they are."""
         if symbols.is_floating_point():
             return symbols
-        return self.encoding.to(symbols.device)[symbols.long()]
+        return functional.embedding(symbols.long(), self.encoding.to(symbols.device))
 
     def sample(self, generator: Generator, batch_size: int, num_steps: int | None = None) -> Batch:
         """Fresh sequences from their start, with the exact law of every target."""
@@ -137,9 +137,9 @@ class Task(ABC):
         self, logits: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
     ) -> Float[Tensor, " *rest"]:
         """Loss of each step against its drawn target, nats."""
-        flat = functional.cross_entropy(
-            logits.reshape(-1, self.output_size), targets.reshape(-1).long(), reduction="none"
-        )
+        # steps last: torch vectorises over the last axis, and a few classes make a short one
+        steps_last = logits.reshape(1, -1, self.output_size).mT
+        flat = functional.cross_entropy(steps_last, targets.reshape(1, -1).long(), reduction="none")
         return flat.view(targets.shape)
 
     def expected_losses(

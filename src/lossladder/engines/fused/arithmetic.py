@@ -6,9 +6,6 @@ Largest errors in float32, over all inputs: tanh and logistic 5e-7 absolute; exp
 logarithm 2e-7 relative.
 """
 
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
-
 import inspect
 from typing import Any
 

@@ -5,8 +5,7 @@ The network sees features; the kernel multiplies weights with codes. Always
     features = base + code @ directions
 
 With real inputs, or fewer features than symbols, the code is the features themselves. With one-hot
-symbols the code is one-hot without the first symbol, which costs nothing: two symbols need one
-number.
+symbols the code is one-hot without the first symbol, which is nothing: two symbols need one number.
 """
 
 from typing import NamedTuple

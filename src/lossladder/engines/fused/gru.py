@@ -3,15 +3,11 @@
     r, z = logistic(W x_t + b + U h_{t-1} + d)             their own W, b, U, d each
     m = U_n h_{t-1} + d_n     n = tanh(W_n x_t + b_n + r m)     h_t = (1 - z) n + z h_{t-1}
 
-Backward, with dh = dL/dh_t as for every cell plus what passes by the weights, z dh of the step
-after:
+Backward, with dh = dL/dh_t as for every cell plus what passes by the weights (z dh a step later):
 
     before the squashing:  dn = dh (1 - z) (1 - n^2)       dz = dh (h_{t-1} - n) z (1 - z)
                            dr = dn m r (1 - r)             dm = dn r
 """
-
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
 
 from typing import Any
 

@@ -6,9 +6,10 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from lossladder.engines.fused.lanes import FLAGS, REGISTER, spread, vector
+from lossladder.engines.fused.lanes import FLAGS, REGISTER, intrinsic, spread, vector
+
+ON_X86 = llvm.get_default_triple().startswith("x86_64")
 
 
 def _pick(keep_left_unless: str) -> Any:
@@ -61,16 +62,13 @@ def elementwise(name: str) -> Any:
 
 @intrinsic
 def rough_reciprocal(typing_context: Any, value: Any) -> Any:
-    """1 / value to 12 bits or more for float32 lanes.
-
-    From the processor's own table if it has one.
-    """
+    """1 / value of float32 lanes, to 12 bits or more: from the processor's table, if it has one."""
     table = {16: "llvm.x86.avx512.rcp14.ps.512", 8: "llvm.x86.avx.rcp.ps.256"}.get(REGISTER)
     piece = ir.VectorType(ir.FloatType(), REGISTER)
     index = ir.IntType(32)
 
     def reciprocal(builder: Any, register: Any) -> Any:
-        if table is None or llvm.get_default_triple().split("-")[0] != "x86_64":
+        if table is None or not ON_X86:
             return builder.fdiv(ir.Constant(piece, [1.0] * REGISTER), register, flags=FLAGS)
         extra = (
             [ir.Constant(piece, None), ir.Constant(ir.IntType(16), -1)] if REGISTER == 16 else []
@@ -112,10 +110,7 @@ def power_of_two(typing_context: Any, whole: Any) -> Any:
 
 @intrinsic
 def split(typing_context: Any, value: Any) -> Any:
-    """Positive float32 lanes as (mantissa in [1, 2), exponent).
-
-    value = mantissa * 2 ** exponent.
-    """
+    """Positive float32 lanes as mantissa in [1, 2) and exponent: mantissa * 2 ** exponent."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         integers = ir.VectorType(ir.IntType(32), value.lanes)
@@ -133,3 +128,48 @@ def split(typing_context: Any, value: Any) -> Any:
         return context.make_tuple(builder, sig.return_type, pair)
 
     return types.UniTuple(value, 2)(value), generate
+
+
+FLUSH = 0x8040  # the processor's two switches: tiny results are zero, tiny operands are zero
+
+
+@intrinsic
+def flush_tiny_numbers(typing_context: Any) -> Any:
+    """Have this thread take numbers below 1e-38 for zero; gives back how it was.
+
+    A gradient that vanishes over a long window ends in such numbers, and each of them costs the
+    processor a hundred times an ordinary one.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        before = _control(builder, None)
+        _control(builder, builder.or_(before, ir.Constant(before.type, FLUSH)))
+        return before
+
+    return types.uint32(), generate
+
+
+@intrinsic
+def restore_tiny_numbers(typing_context: Any, before: Any) -> Any:
+    """Undo `flush_tiny_numbers`."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _control(builder, args[0])
+        return context.get_dummy_value()
+
+    return types.void(before), generate
+
+
+def _control(builder: Any, value: Any) -> Any:
+    """Read (no value) or write the register that says how floats are computed; x86 only."""
+    number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+    if not ON_X86:
+        return ir.Constant(number, 0)
+    place = cgutils.alloca_once(builder, number)
+    if value is not None:
+        builder.store(value, place)
+    name = "llvm.x86.sse.stmxcsr" if value is None else "llvm.x86.sse.ldmxcsr"
+    kind = ir.FunctionType(ir.VoidType(), [pointer])
+    call = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(call, [builder.bitcast(place, pointer)])
+    return builder.load(place)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lossladder.engines.fused import readout
 from lossladder.engines.fused.arithmetic import compiled
 from lossladder.engines.fused.cells import backward, forward
+from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_tiny_numbers
 from lossladder.engines.fused.lanes import REGISTER
 from lossladder.engines.fused.optimizers import clip, update
 from lossladder.engines.fused.weights import pack, unpack
@@ -182,6 +183,7 @@ def _cached(fingerprint: str) -> Any:
         losses = learners.losses[member]
         gradient, scored = work.gradient, work.scored
         scored[:] = True
+        before = flush_tiny_numbers()
         for window in range(losses.size):
             count = _count_scored(sizes, windows, member, window, scored)
             scale = parameters.dtype.type(1) / parameters.dtype.type(count)
@@ -205,10 +207,11 @@ def _cached(fingerprint: str) -> Any:
             learners.steps[member] += 1
             memory, knobs = learners.memory[member], learners.knobs[member]
             update(learners.rule, parameters, gradient, memory, learners.steps[member], knobs)
+        restore_tiny_numbers(before)
         return fingerprint  # in the closure, and so in the key of the cache
 
     bare = inspect.unwrap(train)
-    options = {"nogil": True, "_nrt": False, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(bare)
     except RuntimeError:  # no folder may be written: every process compiles for itself

@@ -1,15 +1,15 @@
 """Lanes: numbers side by side in vector registers, one lane a sequence of the batch.
 
-A compiler vectorises a plain loop when it can prove that it may; here the kernels say outright
-which numbers are computed together, so that speed does not hang on the mood of an optimiser, any
-size of network runs the same compiled code, and compiling takes a second instead of ten.
+A compiler vectorises a plain loop when it can prove that it may. Here the kernels say outright
+which numbers are computed together: speed does not hang on what a compiler can prove, and networks
+of any size run the same compiled code.
 
     h = load(states, (t, unit, row), WIDE)        # 32 sequences' hidden unit
     store(states, (t + 1, unit, row), tanh(w * h + b))
 
-Lanes know + - * / among themselves and with scalars, `larger`, `smaller`, `choose` and `total`;
-what is built from these stands in `arithmetic.py`. A NaN in a lane stays a NaN: no flag here lets
-the compiler assume that there is none, because a network that diverges must say so.
+Lanes know + - * / among themselves and with scalars; comparing and the like is in
+`instructions.py`, and what is built from these in `arithmetic.py`. A NaN in a lane stays a NaN: no
+flag lets the compiler assume that there is none, because a network that diverges must say so.
 """
 
 import operator
@@ -17,12 +17,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import extending, types
 from numba.core import cgutils, config
 from numba.core.imputils import lower_constant
 from numba.extending import (
     NativeValue,
-    intrinsic,
     lower_builtin,
     models,
     register_model,
@@ -31,13 +30,15 @@ from numba.extending import (
     unbox,
 )
 
+intrinsic: Any = extending.intrinsic  # of what it makes, no checker knows the arguments
+
 # Fused multiply-add, reciprocals for divisions, no care for the sign of zero; never "no NaNs".
 FLAGS = ("contract", "arcp", "nsz", "afn")
 
 
 def _vector_register() -> int:
     """How many float32 this processor computes at once."""
-    named = config.CPU_FEATURES  # pyright: ignore[reportAttributeAccessIssue]  set on import
+    named = vars(config).get("CPU_FEATURES")  # as Numba was told, else as the machine is
     found = named if named is not None else llvm.get_host_cpu_features().flatten()
     enabled = {feature[1:] for feature in found.split(",") if feature.startswith("+")}
     if "avx512f" in enabled:
@@ -93,12 +94,12 @@ register_model(ConstantType)(models.OpaqueModel)
 
 
 def scalar(dtype: types.Float) -> ir.Type:
-    """What LLVM calls one number."""
+    """A number in LLVM."""
     return ir.FloatType() if dtype == types.float32 else ir.DoubleType()
 
 
 def vector(ty: Lanes) -> ir.VectorType:
-    """What LLVM calls lanes."""
+    """Lanes in LLVM."""
     return ir.VectorType(scalar(ty.dtype), ty.lanes)
 
 

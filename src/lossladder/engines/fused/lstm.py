@@ -11,9 +11,6 @@ Backward, with dh = dL/dh_t as for every cell and dc carried from the step after
     to the step before:    dc f
 """
 
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
-
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled, logistic, tanh

@@ -68,6 +68,13 @@ def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
     return optimizer_state.why_not(list(network.parameters()), optimizer)
 
 
+def kind(network: Network, optimizer: Optimizer) -> tuple[object, ...]:
+    """What members trained together have in common."""
+    part = network.recurrent
+    sizes = part.input_size, part.hidden_size, network.readout.out_features
+    return type(part), *sizes, network.readout.weight.dtype, type(optimizer)
+
+
 class Member:
     """A network and its optimizer, of which the kernel gets a copy for each chunk.
 

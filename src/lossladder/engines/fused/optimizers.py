@@ -28,13 +28,14 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
 
     Args:
         rule: SGD, ADAGRAD or ADAM.
-        parameters: changed in place (parameters).
-        gradient: of the loss by them, already clipped (parameters).
+        parameters: changed in place.
+        gradient: of the loss by them.
         memory: the optimizer's own vectors (2, parameters): momentum; sum of squares; both means.
         step: updates so far, this one included.
         knobs: lr, momentum or beta1, beta2, eps.
     """
-    lr, first, second, eps = knobs[0], knobs[1], knobs[2], knobs[3]
+    number = gradient.dtype.type
+    lr, first, second, eps = number(knobs[0]), number(knobs[1]), number(knobs[2]), number(knobs[3])
     if rule == SGD:
         momentum = memory[0]
         for i in range(gradient.size):
@@ -47,11 +48,11 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
             parameters[i] -= lr * gradient[i] / (math.sqrt(squares[i]) + eps)
     else:
         mean, square = memory[0], memory[1]
-        stride = lr / (1 - first**step)  # both means start at zero: undo that bias
-        root = gradient.dtype.type(math.sqrt(1 - second**step))
-        stride_ = gradient.dtype.type(stride)
+        new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
+        stride = number(knobs[0] / (1 - knobs[1] ** step))  # both means start at zero:
+        root = number(math.sqrt(1 - knobs[2] ** step))  # undo that bias
         for i in range(gradient.size):
             g = gradient[i]
-            mean[i] += (g - mean[i]) * (1 - first)
-            square[i] = second * square[i] + (1 - second) * g * g
-            parameters[i] -= stride_ * mean[i] / (math.sqrt(square[i]) / root + eps)
+            mean[i] += (g - mean[i]) * new_mean
+            square[i] = second * square[i] + new_square * g * g
+            parameters[i] -= stride * mean[i] / (math.sqrt(square[i]) / root + eps)

@@ -19,7 +19,7 @@ from lossladder.engines.fused.cells import CELLS
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
 from lossladder.engines.fused.kernel import Learners, Windows, train
 from lossladder.engines.fused.members import CELLS as KINDS
-from lossladder.engines.fused.members import RULES, Member, places, why_not
+from lossladder.engines.fused.members import RULES, Member, kind, places, why_not
 from lossladder.engines.fused.work import Sizes, Work, allocate, parameter_count
 from lossladder.engines.population import Population
 from lossladder.models import Network, State
@@ -48,11 +48,13 @@ class FusedPopulation(Population):
         threads: int | None = None,
     ) -> None:
         super().__init__(networks, task, optimizers, gradient_clip)
-        for network, optimizer in zip(networks, optimizers, strict=True):
+        pairs = list(zip(networks, optimizers, strict=True))
+        for network, optimizer in pairs:
             reason = why_not(network, task, optimizer)
+            if reason is None and kind(network, optimizer) != kind(*pairs[0]):
+                reason = "members must be alike in cell, sizes, precision and kind of optimizer"
             if reason is not None:
                 raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
-        pairs = zip(networks, optimizers, strict=True)
         self.members = [Member(network, optimizer) for network, optimizer in pairs]
         self.rule = RULES[type(optimizers[0])]
         parameter = next(networks[0].parameters())
@@ -85,7 +87,7 @@ class FusedPopulation(Population):
         learners = Learners(
             parameters=np.empty((count, parameters), self.dtype),
             memory=np.zeros((count, 2, parameters), self.dtype),
-            knobs=np.array([optimizer_state.knobs(o) for o in self.optimizers], self.dtype),
+            knobs=np.array([optimizer_state.knobs(o) for o in self.optimizers]),
             steps=np.array([optimizer_state.steps_made(o) for o in self.optimizers], np.int64),
             state=_batch_last(state),
             losses=np.zeros((count, windows.targets.shape[1])),

@@ -24,6 +24,8 @@ from lossladder.engines.fused.members import CELLS as KINDS
 from lossladder.engines.fused.work import Sizes, allocate
 from lossladder.models import Network
 
+_COMPILERS: list[subprocess.Popen[bytes]] = []  # held: nobody waits for them
+
 
 class Variant(NamedTuple):
     """What the kernel is compiled for.
@@ -73,13 +75,14 @@ def compile_for_later(wanted: Variant) -> None:
 
     In the run's own process the compiler, which is written in Python, would take turns with it.
     """
-    subprocess.Popen(
+    compiling = subprocess.Popen(
         [sys.executable, "-m", __name__, *map(str, wanted)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # it outlives the run, and a Ctrl-C that ends the run
     )
+    _COMPILERS.append(compiling)
 
 
 def _signature(wanted: Variant) -> tuple[Any, ...]:
@@ -100,7 +103,7 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
     learners = Learners(
         parameters=np.zeros((1, 1), dtype),
         memory=np.zeros((1, 1, 1), dtype),
-        knobs=np.zeros((1, 4), dtype),
+        knobs=np.zeros((1, 4)),
         steps=np.zeros(1, np.int64),
         state=np.zeros((1, 1, 1, 1), dtype),
         losses=np.zeros((1, 1)),

@@ -8,9 +8,6 @@ Taking several sums at once is what makes them fast: each load then serves sever
 and several additions are under way while one waits for the one before.
 """
 
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
-
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled
@@ -31,22 +28,20 @@ def state_gradients(
     i: int,
     width: Any,
 ) -> Any:
-    """dL/dh of four units k: from their logits now, and from the gates a step later.
-
-        sum_c out[c, k] dlogit[c] now  +  sum_j weight_hh[j, k] dgate[j] a step later
+    """dL/dh of four units: sum_c out[c, k] dlogit[c] + sum_j weight_hh[j, k] dgate[j] a step later.
 
     Args:
-        logits: the loss's derivative by them (steps, classes - 1, width).
-        gates: the loss's derivative by what went into them (steps, columns, width).
-        out_back: weights of the readout (fours of units, classes - 1, 4).
-        back: weights from state to gates (fours of units, gates * hidden, 4).
+        logits: the loss's derivatives by them, see `Work`.
+        gates: the loss's derivatives by what went into them.
+        out_back: the readout's weights in fours.
+        back: the recurrent weights in fours.
         four: which of the fours of units.
         skip: columns of `gates` before those that the state went into.
         others: logits that count at this step: classes - 1, or 0 where it is not scored.
         lines: columns that a later step passes back through, or 0 at the last step.
-        t: the step.
-        i: the first of the sequences computed together.
-        width: how many these are: NARROW or WIDE.
+        t: step.
+        i: first of the sequences.
+        width: how many of them.
     """
     s0 = s1 = s2 = s3 = zeros(logits, width)
     for c in range(others):

@@ -6,12 +6,8 @@ With q_c the logits, p_c the softmax and w the weight of a step in the loss:
 
 log sum_c exp(q_c) = m + log s with m = max_c q_c, so that s lies in [1, classes] and nothing
 overflows, however small a probability. The logarithms are the costly part: the s of several steps
-are multiplied up and one logarithm is taken of the product, which stays far from the end of the
-numbers.
+are multiplied and one logarithm is taken of the product, which stays far from the largest number.
 """
-
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
 
 from typing import Any
 

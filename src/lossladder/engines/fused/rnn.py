@@ -8,9 +8,6 @@ With a_t the sum inside the tanh and L the loss:
 and the gradients of W, U and b are the sums over steps of dL/da_t times x_t, h_{t-1} and 1.
 """
 
-# pyright: reportCallIssue=false
-# Numba itself passes the first argument of an `intrinsic`, the typing context: callers do not.
-
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled, tanh

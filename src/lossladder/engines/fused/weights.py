@@ -1,11 +1,11 @@
 """Between torch's parameters and the layouts that the kernels read and write.
 
-A member's parameters are one flat vector: weight_ih (gates * hidden, inputs), weight_hh
-(gates * hidden, hidden), bias_ih and, where there are two, bias_hh, then the readout's weight
-(classes, hidden) and bias.
+A member's parameters are one flat vector: weight_ih (gates * hidden, inputs), weight_hh (gates *
+hidden, hidden), bias_ih and, where there are two, bias_hh, then the readout's weight (classes,
+hidden) and bias.
 
 Two things are rewritten, so that less is computed:
-* Inputs are `base + code @ directions` (`codes.py`), so
+* Inputs are `base + code @ directions` (`codes.py`), so what they add to a sum is
   x W^T + b = code @ (directions W^T) + (b + base W^T).
 * Only differences between logits matter, so class 0 has logit 0 and the others are relative to it.
 """
@@ -18,7 +18,7 @@ from lossladder.engines.fused.work import GRU, RNN
 
 @compiled
 def parts(vector: Any, sizes: Any) -> Any:
-    """A flat vector seen as weight_ih, weight_hh, bias_ih, bias_hh, readout's weight and bias."""
+    """A flat vector as weight_ih, weight_hh, bias_ih, bias_hh, readout weight, readout bias."""
     hidden, inputs, classes = sizes.hidden, sizes.inputs, sizes.classes
     lines = hidden * (1 if sizes.cell == RNN else 3 if sizes.cell == GRU else 4)
     a = lines * inputs
@@ -38,11 +38,7 @@ def parts(vector: Any, sizes: Any) -> Any:
 
 @compiled
 def place(line: int, sizes: Any) -> Any:
-    """Where a line of torch's weights goes.
-
-    Returns:
-        The four; the place in it for the input's part; the place in it for the state's.
-    """
+    """Where a line of torch's weights goes: (four, place in it of input's part, of state's)."""
     gate, unit = line // sizes.hidden, line % sizes.hidden
     if sizes.cell == RNN:
         return unit // 4, unit % 4, unit % 4  # four units at a time
@@ -56,8 +52,7 @@ def column(line: int, sizes: Any) -> Any:
     """Which columns of `gates` hold the derivatives for a line: (input's part, state's part)."""
     if sizes.cell != GRU:
         return line, line
-    # The GRU's columns: the new gate's input part, padded to fours; reset; update; the new gate's
-    # state part.
+    # The GRU's columns: n's input part, padded to fours; r; z; n's state part.
     of_state = (sizes.hidden + 3) // 4 * 4 + line
     return (of_state if line < 2 * sizes.hidden else line - 2 * sizes.hidden), of_state
 
@@ -99,7 +94,7 @@ def pack(parameters: Any, base: Any, directions: Any, sizes: Any, work: Any) -> 
 
 @compiled
 def unpack(gradient: Any, base: Any, directions: Any, sizes: Any, work: Any) -> None:
-    """The parameters' gradient, from that of the laid-out weights: the chain rule of `pack`."""
+    """The gradient of the parameters, from that of the weights laid out: `pack`'s chain rule."""
     weight_ih, weight_hh, bias_ih, bias_hh, readout, readout_bias = parts(gradient, sizes)
     first = 1 + sizes.codes
     for line in range(weight_hh.shape[0]):
