@@ -40,6 +40,15 @@ pictures: env
 	$(BIN)/python train.py -m experiment=echo_lag3 $(SHOWN) hydra.sweep.dir=logs/pictures/echo_lag3
 	$(BIN)/python -m lossladder.report.picture logs/pictures/echo logs/pictures/echo_lag3 --out docs/pictures/echo.png
 
-# us and the peers side by side; a peer that is not installed is skipped (pip install -e ".[bench]")
-bench: env
-	$(BIN)/python benchmark.py
+# us and the peers side by side; the peers live apart, because TensorBoard would load TensorFlow
+# with every run of ours
+PEERS := jax keras tensorflow
+
+.venv-bench/ready: constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -c constraints.txt jax optax keras tensorflow-cpu
+	touch $@
+
+bench: env .venv-bench/ready
+	$(BIN)/python benchmark.py $(foreach peer,$(PEERS),--python $(peer)=.venv-bench/bin/python)
+	$(BIN)/python benchmark.py growth

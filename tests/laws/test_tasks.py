@@ -254,7 +254,7 @@ DYADIC = {name: task for name, task in STREAMS.items() if bits.resolution(task.c
 def test_packed_and_general_sampling_follow_the_same_law(settings, monkeypatch):
     packed, law = past_and_future(settings, seed=8)
     assert_follow(packed.targets, law)
-    monkeypatch.setattr(bits, "resolution", lambda chances: None)
+    monkeypatch.setattr(settings, "_target_bits", None)
     general, law = past_and_future(settings, seed=8)
     assert_follow(general.targets, law)
     assert not torch.equal(packed.targets, general.targets)  # it did take another way

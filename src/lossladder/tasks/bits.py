@@ -64,6 +64,14 @@ def pack(symbols: UInt8[Tensor, "batch time"]) -> Packed:
     return np.packbits(symbols.T.numpy(), axis=-1)
 
 
+def packed_coins(
+    generator: Generator, chance: float, bits: int, batch_size: int, num_steps: int
+) -> Packed:
+    """Independent coins, packed; exact, because `bits` random bits suffice for the chance."""
+    planes = random_planes(generator, bits, num_steps, batch_size)
+    return below(planes, round(chance * 2**bits))
+
+
 def coins(
     generator: Generator, chance: float, batch_size: int, num_steps: int
 ) -> UInt8[Tensor, "batch time"]:
@@ -72,5 +80,4 @@ def coins(
     if bits is None:
         draws = torch.rand(num_steps, batch_size, generator=generator, dtype=torch.float64)
         return (draws < chance).to(torch.uint8).T
-    planes = random_planes(generator, bits, num_steps, batch_size)
-    return unpack(below(planes, round(chance * 2**bits)), batch_size)
+    return unpack(packed_coins(generator, chance, bits, batch_size, num_steps), batch_size)

@@ -75,6 +75,8 @@ class Echo(Task):
         ]
         # chance of a one after each history; the first lag is its most significant bit
         self.chances = np.clip(np.array(sums, dtype=np.float64), 0, 1)
+        self._input_bits = bits.resolution(np.array([self.chance_of_one]))
+        self._target_bits = bits.resolution(self.chances)
 
     def _histories(self) -> Iterable[tuple[int, ...]]:
         """What can have stood at the lags."""
@@ -90,14 +92,13 @@ class Echo(Task):
         past: Integer[Tensor, "batch reach"] | None = None,
     ) -> Draw:
         """Draw inputs and targets; see `Task.draw`."""
+        if self._input_bits is not None and self._target_bits is not None:
+            fine = self._input_bits, self._target_bits
+            return self._draw_packed(generator, batch_size, num_steps, past, *fine)
         if past is None:
             past = bits.coins(generator, self.chance_of_one, batch_size, self.longest_lag)
         inputs = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
-        known = bits.resolution(self.chances)
-        if known is None:
-            targets = self._targets(generator, torch.cat([past, inputs], dim=1), num_steps)
-        else:
-            targets = self._packed_targets(generator, known, past, inputs)
+        targets = self._targets(generator, torch.cat([past, inputs], dim=1), num_steps)
         return Draw(inputs, targets, None)
 
     def _targets(
@@ -111,26 +112,34 @@ class Echo(Task):
         uniform = torch.rand(history.shape, generator=generator, dtype=torch.float64)
         return (uniform < torch.as_tensor(self.chances)[history]).to(torch.uint8)
 
-    def _packed_targets(
+    def _draw_packed(
         self,
         generator: Generator,
-        resolution: int,
-        past: Integer[Tensor, "batch reach"],
-        inputs: Integer[Tensor, "batch time"],
-    ) -> Integer[Tensor, "batch time"]:
-        """Targets for chances with few binary digits: the same comparison, 8 sequences a byte."""
-        batch_size, num_steps = inputs.shape
-        ones = np.concatenate([bits.pack(past), bits.pack(inputs)])
-        planes = bits.random_planes(generator, resolution, num_steps, batch_size)
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None,
+        input_bits: int,
+        target_bits: int,
+    ) -> Draw:
+        """Draw where all chances have few binary digits: the same comparison, eight at a time."""
+
+        def coins(steps: int) -> bits.Packed:
+            chance = self.chance_of_one
+            return bits.packed_coins(generator, chance, input_bits, batch_size, steps)
+
+        before = coins(self.longest_lag) if past is None else bits.pack(past)
+        inputs = coins(num_steps)
+        planes = bits.random_planes(generator, target_bits, num_steps, batch_size)
+        ones = np.concatenate([before, inputs])
         starts = (self.longest_lag - lag for lag in self.lags)
         at_lag = [ones[start : start + num_steps] for start in starts]
-        targets = np.zeros_like(planes[0])
+        targets = np.zeros_like(inputs)
         for history, chance in zip(self._histories(), self.chances, strict=True):
-            coin = bits.below(planes, round(chance * 2**resolution))
+            coin = bits.below(planes, round(chance * 2**target_bits))
             for one, x in zip(at_lag, history, strict=True):
                 coin &= one if x else ~one
             targets |= coin
-        return bits.unpack(targets, batch_size)
+        return Draw(bits.unpack(inputs, batch_size), bits.unpack(targets, batch_size), None)
 
     # --- theory -----------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from lossladder.training.curve import Curve
 from lossladder.training.data import Data
 
 _POINT = 50  # updates that are averaged into a point of the curve,
-_FALL_POINT = 10  # but fewer in the chunk that starts before _FALL updates,
-_FALL = 50  # where most of the way is often covered
+_FALL_POINT = 10  # but fewer in the first _FALL updates,
+_FALL = 100  # where most of the way is often covered
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
@@ -76,8 +76,8 @@ class Learner(LightningModule):
         if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
             self.state = self.network.initial_state(chunk.inputs.shape[1])
         losses, self.state = self.engine.train(chunk, self.state)
-        point = _POINT if self.updates >= _FALL else _FALL_POINT
-        points = [(len(part), float(part.mean())) for part in losses.double().split(point)]
+        parts = losses.double().split(_spans(self.updates, len(losses)))
+        points = [(len(part), float(part.mean())) for part in parts]
         now = time.perf_counter()
         speed = len(losses) / (now - self._since)
         self.seconds, self._since = self.seconds + now - self._since, now
@@ -126,6 +126,15 @@ class Learner(LightningModule):
         self.state = tuple(part.to(self.device) for part in saved["state"])
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
+
+
+def _spans(first: int, count: int) -> list[int]:
+    """Updates in each point of the curve, of `count` updates that start at `first`."""
+    spans = []
+    while count > 0:
+        spans.append(min(count, _FALL_POINT if first < _FALL else _POINT))
+        first, count = first + spans[-1], count - spans[-1]
+    return spans
 
 
 def _on_cpu(batch: Batch) -> Batch:
