@@ -57,6 +57,8 @@ REQUESTS = {
     "task=count data=streams": ["task=count", "no streams", "data=fresh"],
     "task=parity task.num_steps=0": ["task.num_steps=0", "at least 1"],
     "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
+    "task=count data=fresh data.bptt_steps=20": ["data.bptt_steps=20", "task.num_steps=10"],
+    "model=gru_cell engine=fused": ["engine=fused does not fit", "GRUCell", "engine=autograd"],
     "data=fresh": ["data.bptt_steps=null", "give one"],
 }
 

@@ -25,7 +25,8 @@ class Fresh(Data):
         seed: of the run.
         member: which of several networks trained at once.
     Raises:
-        ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps.
+        ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps,
+            or bptt_steps is longer than the task's own sequences.
     """
 
     carried = False
@@ -47,6 +48,11 @@ class Fresh(Data):
                 raise ValueError("bptt_steps=null: a stream has no length of its own; give one")
             bptt_steps = task.num_steps
         self.bptt_steps = arguments.whole("bptt_steps", bptt_steps)
+        if task.num_steps is not None and bptt_steps > task.num_steps:
+            raise ValueError(
+                f"bptt_steps={bptt_steps}: longer than a sequence of the task; must be at most "
+                f"task.num_steps={task.num_steps}"
+            )
         self._blocks: dict[int, Draw] = {}  # the last one drawn
 
     def chunk(self, updates: range) -> Chunk:

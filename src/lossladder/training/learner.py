@@ -15,9 +15,6 @@ from lossladder.tasks import Batch, Task
 from lossladder.training.curve import Curve
 from lossladder.training.data import Data
 
-_POINT = 50  # updates that are averaged into a point of the curve,
-_FALL_POINT = 10  # but fewer in the first _FALL updates,
-_FALL = 100  # where most of the way is often covered
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
@@ -129,10 +126,13 @@ class Learner(LightningModule):
 
 
 def _spans(first: int, count: int) -> list[int]:
-    """Updates in each point of the curve, of `count` updates that start at `first`."""
+    """Updates in each point of the curve, of `count` updates that start at `first`.
+
+    A twentieth of the updates so far, but from 10 to 200: fine where the loss falls.
+    """
     spans = []
     while count > 0:
-        spans.append(min(count, _FALL_POINT if first < _FALL else _POINT))
+        spans.append(min(count, max(10, min(first // 20, 200))))
         first, count = first + spans[-1], count - spans[-1]
     return spans
 
