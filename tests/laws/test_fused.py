@@ -15,6 +15,7 @@ from lossladder.engines import (
     Chunk,
     Fused,
     FusedPopulation,
+    auto,
     stack_chunks,
     stack_states,
 )
@@ -283,3 +284,15 @@ def test_a_compiled_kernel_is_found_by_the_next_process(tmp_path):
         for _ in range(2)
     ]
     assert said == ["False\n", "True\n"]
+
+
+def test_a_kernel_is_compiled_for_later_by_a_run_not_by_a_look(monkeypatch):
+    asked = []
+    monkeypatch.setattr(auto, "compiled", lambda wanted: False)
+    monkeypatch.setattr(auto, "compile_for_later", asked.append)
+    task, network = Echo(), Network(RNN(2, 4), 2)
+    engine = auto.Auto(network, task, torch.optim.SGD(network.parameters(), 0.1), None, 100)
+    assert engine.name == "autograd"
+    assert asked == []
+    engine.prepare()
+    assert asked == [preparation.variant(network)]

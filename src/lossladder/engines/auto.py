@@ -7,7 +7,12 @@ from torch.optim import Optimizer
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine
 from lossladder.engines.fused.engine import Fused
-from lossladder.engines.fused.preparation import compile_for_later, compiled, variant
+from lossladder.engines.fused.preparation import (
+    Variant,
+    compile_for_later,
+    compiled,
+    variant,
+)
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -41,6 +46,7 @@ class Auto(Engine):
         expected_steps: int | None = None,
     ) -> None:
         super().__init__(network, task, optimizer, gradient_clip, expected_steps)
+        self._for_later: Variant | None = None
         reason, engine = self._choose()
         self.engine = engine(network, task, optimizer, gradient_clip, expected_steps)
         self.name, self.why = self.engine.name, reason
@@ -64,12 +70,17 @@ class Auto(Engine):
                 f"the fastest that fits; compiled first, once, in about {_COMPILE_SECONDS:.0f} s",
                 Fused,
             )
-        compile_for_later(wanted)
+        self._for_later = wanted
         return "too short a run to wait for fused, which is compiled for the next one", Autograd
 
     def prepare(self) -> None:
-        """Make the chosen engine ready."""
+        """Make the chosen engine ready; have fused compiled, if it was for want of that not chosen.
+
+        Not when the engine is built: a network that is only looked at or scored trains nothing.
+        """
         self.engine.prepare()
+        if self._for_later is not None:
+            compile_for_later(self._for_later)
 
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
