@@ -38,25 +38,28 @@ def random_planes(generator: Generator, bits: int, num_steps: int, batch_size: i
 def below(planes: Packed, numerator: int) -> Packed:
     """Coins that show one with chance numerator / 2**bits, where `planes` are bits of a number u.
 
-    Each coin is the comparison u < numerator, made bit by bit from the most significant one:
-    u is smaller as soon as it has a 0 where the numerator has its first differing 1.
+    Each coin is the comparison u < numerator, made bit by bit from the least significant one:
+    where the bits differ they decide, where they are alike the less significant ones have decided.
     """
     bits = len(planes)
     if numerator >= 2**bits:
         return np.full_like(planes[0], 0xFF)
-    smaller, equal = np.zeros_like(planes[0]), np.full_like(planes[0], 0xFF)
-    for plane, place in zip(planes, reversed(range(bits)), strict=True):
+    smaller = np.zeros_like(planes[0])
+    for place, plane in enumerate(reversed(planes)):
         if numerator >> place & 1:
-            smaller |= equal & ~plane
-            equal &= plane
-        else:
-            equal &= ~plane
+            smaller |= ~plane
+        elif numerator % 2**place:  # else nothing is smaller yet
+            smaller &= ~plane
     return smaller
 
 
 def unpack(packed: Packed, batch_size: int) -> UInt8[Tensor, "batch time"]:
     """One symbol a sequence and step; stored time by time, so that the batch is contiguous."""
-    return torch.as_tensor(np.unpackbits(packed, axis=-1, count=batch_size)).T
+    if batch_size % 8 == 0:  # no lane is cut short: faster in one row
+        symbols = np.unpackbits(packed.reshape(-1)).reshape(len(packed), batch_size)
+    else:
+        symbols = np.unpackbits(packed, axis=-1, count=batch_size)
+    return torch.as_tensor(symbols).T
 
 
 def pack(symbols: UInt8[Tensor, "batch time"]) -> Packed:

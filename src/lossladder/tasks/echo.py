@@ -131,15 +131,13 @@ class Echo(Task):
         inputs = coins(num_steps)
         planes = bits.random_planes(generator, target_bits, num_steps, batch_size)
         ones = np.concatenate([before, inputs])
-        starts = (self.longest_lag - lag for lag in self.lags)
-        at_lag = [ones[start : start + num_steps] for start in starts]
-        targets = np.zeros_like(inputs)
-        for history, chance in zip(self._histories(), self.chances, strict=True):
-            coin = bits.below(planes, round(chance * 2**target_bits))
-            for one, x in zip(at_lag, history, strict=True):
-                coin &= one if x else ~one
-            targets |= coin
-        return Draw(bits.unpack(inputs, batch_size), bits.unpack(targets, batch_size), None)
+        # a coin for each history; then each lag, from the last, picks one of two
+        targets = [bits.below(planes, round(c * 2**target_bits)) for c in self.chances]
+        for start in reversed([self.longest_lag - lag for lag in self.lags]):
+            x = ones[start : start + num_steps]
+            pairs = zip(targets[::2], targets[1::2], strict=True)
+            targets = [zero ^ (x & (zero ^ one)) for zero, one in pairs]
+        return Draw(bits.unpack(inputs, batch_size), bits.unpack(targets[0], batch_size), None)
 
     # --- theory -----------------------------------------------------------------------------
 
