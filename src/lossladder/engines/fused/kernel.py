@@ -19,13 +19,13 @@ from lossladder.engines.fused.work import LSTM, Sizes, Work
 
 
 class Windows(NamedTuple):
-    """A chunk for all members, the batch last, so that a step's numbers lie side by side.
+    """A member's chunk, the batch last, so that a step's numbers lie side by side.
 
     Args:
-        symbols: (members, windows, steps, batch), or empty.
-        features: (members, windows, steps, inputs, batch), used if there are no symbols.
-        targets: (members, windows, steps, batch).
-        scored: (members, windows, steps, batch), or empty: all of them.
+        symbols: (windows, steps, batch), or empty.
+        features: (windows, steps, inputs, batch), used if there are no symbols.
+        targets: (windows, steps, batch).
+        scored: (windows, steps, batch), or empty: all of them.
         codes, base, directions: what the network sees of a symbol, see `codes.py`.
         carried: the state goes on from window to window.
     """
@@ -40,16 +40,16 @@ class Windows(NamedTuple):
     carried: bool
 
 
-class Learners(NamedTuple):
-    """What changes as the members learn.
+class Learner(NamedTuple):
+    """What changes as a member learns: its own memory, of which no other touches a cache line.
 
     Args:
-        parameters: (members, parameters), laid out as `weights.py` says.
-        memory: the optimizer's vectors (members, 2, parameters).
-        knobs: lr, momentum or beta1, beta2, eps (members, 4).
-        steps: updates made so far (members).
-        state: h, or h and c (members, parts, hidden, batch).
-        losses: one a window, nats (members, windows), written.
+        parameters: laid out as `weights.py` says.
+        memory: the optimizer's vectors (2, parameters).
+        knobs: lr, momentum or beta1, beta2, eps (4).
+        steps: updates made so far (1).
+        state: h, or h and c (parts, hidden, batch).
+        losses: one a window, nats (windows), written.
         rule: which optimizer.
         largest: norm a gradient is clipped to; infinity: no clipping.
     """
@@ -76,14 +76,14 @@ def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
 
 
 @compiled
-def _count_scored(sizes: Any, windows: Any, member: int, window: int, scored: Any) -> int:
+def _count_scored(sizes: Any, windows: Any, window: int, scored: Any) -> int:
     """How many steps of a window are scored; marks the steps at which any sequence is."""
     if windows.scored.size == 0:
         return sizes.steps * sizes.batch
     count = 0
     for t in range(sizes.steps):
         here = 0
-        for mark in windows.scored[member, window, t]:
+        for mark in windows.scored[window, t]:
             here += mark
         scored[t] = here > 0
         count += here
@@ -91,19 +91,17 @@ def _count_scored(sizes: Any, windows: Any, member: int, window: int, scored: An
 
 
 @compiled
-def _read(
-    sizes: Any, work: Any, windows: Any, member: int, window: int, start: int, rows: int
-) -> None:
+def _read(sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int) -> None:
     """Bring a slab's inputs and targets into the working memory."""
     end = start + rows
     for t in range(sizes.steps):
-        _copy(windows.targets[member, window, t, start:end], work.targets[t])
+        _copy(windows.targets[window, t, start:end], work.targets[t])
         for code in range(sizes.codes):
             row = work.rows[t, 1 + code]
             if windows.symbols.size == 0:
-                _copy(windows.features[member, window, t, code, start:end], row)
+                _copy(windows.features[window, t, code, start:end], row)
             else:
-                _look_up(windows.symbols[member, window, t, start:end], windows.codes, code, row)
+                _look_up(windows.symbols[window, t, start:end], windows.codes, code, row)
 
 
 @compiled
@@ -111,7 +109,6 @@ def _weigh(
     sizes: Any,
     work: Any,
     windows: Any,
-    member: int,
     window: int,
     start: int,
     rows: int,
@@ -124,7 +121,7 @@ def _weigh(
         if windows.scored.size == 0:
             weights[:rows] = scale
         else:
-            marks = windows.scored[member, window, t, start : start + rows]
+            marks = windows.scored[window, t, start : start + rows]
             for i in range(rows):
                 weights[i] = scale if marks[i] else 0
 
@@ -175,17 +172,14 @@ def _fingerprint() -> str:
 def _cached(fingerprint: str) -> Any:
     """The entry, compiled on first use and kept on disk under the fingerprint of its sources."""
 
-    def train(
-        cell: Any, sizes: Sizes, work: Work, windows: Windows, learners: Learners, member: int
-    ) -> str:
-        """Train one member on its chunk, in place."""
-        parameters, state = learners.parameters[member], learners.state[member]
-        losses = learners.losses[member]
+    def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, learner: Learner) -> str:
+        """Train a member on its chunk, in place."""
+        parameters, state, losses = learner.parameters, learner.state, learner.losses
         gradient, scored = work.gradient, work.scored
         scored[:] = True
         before = flush_tiny_numbers()
         for window in range(losses.size):
-            count = _count_scored(sizes, windows, member, window, scored)
+            count = _count_scored(sizes, windows, window, scored)
             scale = parameters.dtype.type(1) / parameters.dtype.type(count)
             pack(parameters, windows.base, windows.directions, sizes, work)
             work.sums[:] = 0
@@ -194,19 +188,19 @@ def _cached(fingerprint: str) -> Any:
             slab = work.rows.shape[2]
             for start in range(0, sizes.batch, slab):
                 rows = min(slab, sizes.batch - start)
-                _read(sizes, work, windows, member, window, start, rows)
+                _read(sizes, work, windows, window, start, rows)
                 if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
-                    _weigh(sizes, work, windows, member, window, start, rows, scale)
+                    _weigh(sizes, work, windows, window, start, rows, scale)
                 _enter(sizes, work, state, start, rows)
                 loss += _slab(cell, sizes, work, scale, rows)
                 if windows.carried or window + 1 == losses.size:
                     _leave(sizes, work, state, start, rows)
             losses[window] = loss
             unpack(gradient, windows.base, windows.directions, sizes, work)
-            clip(gradient, learners.largest)
-            learners.steps[member] += 1
-            memory, knobs = learners.memory[member], learners.knobs[member]
-            update(learners.rule, parameters, gradient, memory, learners.steps[member], knobs)
+            clip(gradient, learner.largest)
+            learner.steps[0] += 1
+            memory, knobs = learner.memory, learner.knobs
+            update(learner.rule, parameters, gradient, memory, learner.steps[0], knobs)
         restore_tiny_numbers(before)
         return fingerprint  # in the closure, and so in the key of the cache
 

@@ -2,9 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -17,10 +16,10 @@ from lossladder.engines import optimizer_state
 from lossladder.engines.engine import Chunk
 from lossladder.engines.fused.cells import CELLS
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
-from lossladder.engines.fused.kernel import Learners, Windows, train
+from lossladder.engines.fused.kernel import Learner, Windows, train
 from lossladder.engines.fused.members import CELLS as KINDS
 from lossladder.engines.fused.members import RULES, Member, kind, places, why_not
-from lossladder.engines.fused.work import Sizes, Work, allocate, parameter_count
+from lossladder.engines.fused.work import Sizes, Work, aligned, allocate, parameter_count
 from lossladder.engines.population import Population
 from lossladder.models import Network, State
 from lossladder.tasks import Task
@@ -61,96 +60,94 @@ class FusedPopulation(Population):
         self.dtype = parameter.detach().numpy().dtype
         self.threads = threads or len(os.sched_getaffinity(0))
         self._sizes: Sizes | None = None
-        self._works: SimpleQueue[Work] = SimpleQueue()
+        self._works: list[Work] = []
 
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
         """One update a window for every member; see `Population.train`."""
-        windows, sizes = _windows(chunk, self.task, self.members[0].network, self.dtype)
-        learners = self._learners(windows, sizes, state)
-        self._make_room(sizes)
+        codes = _codes(chunk, self.task, self.members[0].network, self.dtype)
+        sizes = _sizes(self.members[0].network, codes, chunk)
+        members = range(len(self.members))
+        windows = [_windows(chunk, m, codes, self.dtype, sizes.classes) for m in members]
+        learners = [self._learner(m, sizes, state, chunk.targets.shape[1]) for m in members]
+        self._run(sizes, windows, learners)
+        for member, learner in zip(self.members, learners, strict=True):
+            member.write(learner.parameters, learner.memory, int(learner.steps[0]))
+        losses = np.stack([learner.losses for learner in learners])
+        parts = np.stack([learner.state for learner in learners], axis=1).swapaxes(-1, -2)
+        after = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+        return torch.from_numpy(losses).to(state[0].dtype), after
 
-        def train_one(member: int) -> None:
-            work = self._works.get()
-            train(CELLS[sizes.cell], sizes, work, windows, learners, member)
-            self._works.put(work)
-
-        self._run(train_one)
-        for m, member in enumerate(self.members):
-            member.write(learners.parameters[m], learners.memory[m], int(learners.steps[m]))
-        parts = learners.state.swapaxes(0, 1)
-        after = tuple(torch.from_numpy(part.swapaxes(-1, -2).copy()) for part in parts)
-        return torch.from_numpy(learners.losses).to(state[0].dtype), after
-
-    def _learners(self, windows: Windows, sizes: Sizes, state: State) -> Learners:
-        """The members' parameters, optimizers and states, as the kernel sees them."""
-        count, parameters = len(self.members), parameter_count(sizes)
-        learners = Learners(
-            parameters=np.empty((count, parameters), self.dtype),
-            memory=np.zeros((count, 2, parameters), self.dtype),
-            knobs=np.array([optimizer_state.knobs(o) for o in self.optimizers]),
-            steps=np.array([optimizer_state.steps_made(o) for o in self.optimizers], np.int64),
-            state=_batch_last(state),
-            losses=np.zeros((count, windows.targets.shape[1])),
+    def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> Learner:
+        """A member's parameters, optimizer and state, as the kernel sees them."""
+        optimizer, parameters = self.optimizers[m], parameter_count(sizes)
+        learner = Learner(
+            parameters=aligned((parameters,), self.dtype),
+            memory=aligned((2, parameters), self.dtype),
+            knobs=np.array(optimizer_state.knobs(optimizer)),
+            steps=aligned((1,), np.int64),
+            state=aligned((len(state), sizes.hidden, sizes.batch), self.dtype),
+            losses=aligned((windows,), np.float64),
             rule=self.rule,
             largest=math.inf if self.gradient_clip is None else float(self.gradient_clip),
         )
-        for m, member in enumerate(self.members):
-            member.read(learners.parameters[m], learners.memory[m])
-        return learners
+        learner.steps[0] = optimizer_state.steps_made(optimizer)
+        for part, before in zip(learner.state, state, strict=True):
+            part[:] = before[m].detach().numpy().T
+        self.members[m].read(learner.parameters, learner.memory)
+        return learner
 
-    def _make_room(self, sizes: Sizes) -> None:
-        """Working memory for each thread, kept from chunk to chunk."""
-        if sizes != self._sizes:
-            self._sizes, self._works = sizes, SimpleQueue()
-            for _ in range(min(self.threads, len(self.members))):
-                self._works.put(allocate(sizes, self.dtype))
+    def _run(self, sizes: Sizes, windows: list[Windows], learners: list[Learner]) -> None:
+        """A share of the members for each thread; compiled code lets go of Python's lock.
 
-    def _run(self, train_one: Callable[[int], None]) -> None:
-        if len(self.members) == 1 or self.threads == 1:
-            for member in range(len(self.members)):
-                train_one(member)
+        Nothing else is done in the threads: they would wait for that lock more than they win.
+        """
+        if sizes != self._sizes:  # working memory is kept from chunk to chunk
+            shares = min(self.threads, len(self.members))
+            self._sizes, self._works = sizes, [allocate(sizes, self.dtype) for _ in range(shares)]
+
+        def train_share(first: int) -> None:
+            for m in range(first, len(learners), len(self._works)):
+                train(CELLS[sizes.cell], sizes, self._works[first], windows[m], learners[m])
+
+        if len(self._works) == 1:
+            train_share(0)
             return
-        with ThreadPoolExecutor(self.threads) as pool:  # compiled code lets go of Python's lock
-            list(pool.map(train_one, range(len(self.members))))
+        with ThreadPoolExecutor(len(self._works)) as pool:
+            list(pool.map(train_share, range(len(self._works))))
 
 
-def _batch_last(state: State) -> NDArray:
-    """(members, parts, hidden, batch), in C order: the kernel is compiled for no other."""
-    parts = [part.detach().numpy().swapaxes(-1, -2) for part in state]
-    return np.ascontiguousarray(np.stack(parts, axis=1))
-
-
-def _windows(chunk: Chunk, task: Task, network: Network, dtype: np.dtype) -> tuple[Windows, Sizes]:
-    """The chunk as the kernel sees it, and its sizes."""
-    inputs = network.recurrent.input_size
+def _codes(chunk: Chunk, task: Task, network: Network, dtype: np.dtype) -> Codes:
+    """What the network sees of an input."""
     if chunk.inputs.is_floating_point():
-        codes = code_features(inputs, dtype)
-        symbols = np.zeros((0, 0, 0, 0), np.uint8)
-        features = _contiguous(chunk.inputs.permute(0, 1, 3, 4, 2)).astype(dtype, copy=False)
+        return code_features(network.recurrent.input_size, dtype)
+    return code_symbols(task.encoding.numpy().astype(dtype))
+
+
+def _windows(chunk: Chunk, m: int, codes: Codes, dtype: np.dtype, classes: int) -> Windows:
+    """A member's part of the chunk, as the kernel sees it."""
+    symbols, features = np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0, 0, 0), dtype)
+    if chunk.inputs.is_floating_point():
+        features = _contiguous(chunk.inputs[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
     else:
-        codes = code_symbols(task.encoding.numpy().astype(dtype))
-        symbols = _contiguous(chunk.inputs.transpose(-1, -2)).astype(np.uint8, copy=False)
-        features = np.zeros((0, 0, 0, 0, 0), dtype)
-    few = network.readout.out_features <= 256
-    targets = _contiguous(chunk.targets.transpose(-1, -2))
-    if chunk.scored is None:
-        scored = np.zeros((0, 0, 0, 0), np.bool_)
-    else:
-        scored = _contiguous(chunk.scored.transpose(-1, -2))
-    windows = Windows(
+        symbols = _contiguous(chunk.inputs[m].mT).astype(np.uint8, copy=False)
+    scored = np.zeros((0, 0, 0), np.bool_)
+    if chunk.scored is not None:
+        scored = _contiguous(chunk.scored[m].mT)
+    few = np.uint8 if classes <= 256 else np.int64
+    return Windows(
         symbols=symbols,
         features=features,
-        targets=targets.astype(np.uint8 if few else np.int64, copy=False),
+        targets=_contiguous(chunk.targets[m].mT).astype(few, copy=False),
         scored=scored,
         codes=codes.table,
         base=codes.base,
         directions=codes.directions,
         carried=chunk.carried,
     )
-    return windows, _sizes(network, codes, targets)
 
 
-def _sizes(network: Network, codes: Codes, targets: NDArray) -> Sizes:
+def _sizes(network: Network, codes: Codes, chunk: Chunk) -> Sizes:
+    batch, steps = chunk.targets.shape[2:]
     return Sizes(
         cell=KINDS[type(network.recurrent)],
         inputs=network.recurrent.input_size,
@@ -158,8 +155,8 @@ def _sizes(network: Network, codes: Codes, targets: NDArray) -> Sizes:
         hidden=network.recurrent.hidden_size,
         classes=network.readout.out_features,
         biases=len(places(network)) - 4,
-        steps=targets.shape[2],
-        batch=targets.shape[3],
+        steps=steps,
+        batch=batch,
     )
 
 

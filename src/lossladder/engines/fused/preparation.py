@@ -19,7 +19,7 @@ from numba import typeof
 
 from lossladder.engines.fused.cells import CELLS
 from lossladder.engines.fused.codes import code_features
-from lossladder.engines.fused.kernel import Learners, Windows, train
+from lossladder.engines.fused.kernel import Learner, Windows, train
 from lossladder.engines.fused.members import CELLS as KINDS
 from lossladder.engines.fused.work import Sizes, allocate
 from lossladder.models import Network
@@ -91,26 +91,26 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
     sizes = Sizes(cell=cell, inputs=1, codes=1, hidden=1, classes=2, biases=1, steps=1, batch=1)
     codes = code_features(1, dtype)
     windows = Windows(
-        symbols=np.zeros((1, 1, 1, 1), np.uint8),
-        features=np.zeros((1, 1, 1, 1, 1), dtype),
-        targets=np.zeros((1, 1, 1, 1), targets),
-        scored=np.zeros((1, 1, 1, 1), np.bool_),
+        symbols=np.zeros((1, 1, 1), np.uint8),
+        features=np.zeros((1, 1, 1, 1), dtype),
+        targets=np.zeros((1, 1, 1), targets),
+        scored=np.zeros((1, 1, 1), np.bool_),
         codes=codes.table,
         base=codes.base,
         directions=codes.directions,
         carried=True,
     )
-    learners = Learners(
-        parameters=np.zeros((1, 1), dtype),
-        memory=np.zeros((1, 1, 1), dtype),
-        knobs=np.zeros((1, 4)),
+    learner = Learner(
+        parameters=np.zeros(1, dtype),
+        memory=np.zeros((1, 1), dtype),
+        knobs=np.zeros(4),
         steps=np.zeros(1, np.int64),
-        state=np.zeros((1, 1, 1, 1), dtype),
-        losses=np.zeros((1, 1)),
+        state=np.zeros((1, 1, 1), dtype),
+        losses=np.zeros(1),
         rule=0,
         largest=1.0,
     )
-    arguments = (CELLS[cell], sizes, allocate(sizes, dtype), windows, learners, 0)
+    arguments = (CELLS[cell], sizes, allocate(sizes, dtype), windows, learner)
     return tuple(typeof(argument) for argument in arguments)
 
 

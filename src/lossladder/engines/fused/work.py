@@ -101,23 +101,23 @@ def allocate(sizes: Sizes, dtype: DTypeLike) -> Work:
     memory = hidden if sizes.cell == LSTM else 0
     aside = 0 if sizes.cell == RNN else hidden
     work = Work(
-        rows=_aligned((steps + 1, rows, width), dtype),
-        gates=_aligned((steps, columns + 3, width), dtype),
-        cells=_aligned((steps + 1, memory, width), dtype),
-        aside=_aligned((steps, aside, width), dtype),
-        grad=_aligned((hidden_4, width), dtype),
-        direct=_aligned((hidden_4, width), dtype),
-        logits=_aligned((steps, _up(others, 4), width), dtype),
-        targets=_aligned((steps, width), dtype),
-        weights=_aligned((steps, width), dtype),
-        surprise=_aligned((3, width), dtype),
-        into=_aligned((fours, first + hidden, 4), dtype),
-        back=_aligned((hidden_4 // 4, GATES[sizes.cell] * hidden, 4), dtype),
-        out=_aligned((_up(others, 4) // 4, 1 + hidden_4, 4), dtype),
-        out_back=_aligned((hidden_4 // 4, others, 4), dtype),
-        sums=_aligned((rows, columns + 3), dtype),
-        out_sums=_aligned((others, 1 + hidden_4), dtype),
-        gradient=_aligned((parameter_count(sizes),), dtype),
+        rows=aligned((steps + 1, rows, width), dtype),
+        gates=aligned((steps, columns + 3, width), dtype),
+        cells=aligned((steps + 1, memory, width), dtype),
+        aside=aligned((steps, aside, width), dtype),
+        grad=aligned((hidden_4, width), dtype),
+        direct=aligned((hidden_4, width), dtype),
+        logits=aligned((steps, _up(others, 4), width), dtype),
+        targets=aligned((steps, width), dtype),
+        weights=aligned((steps, width), dtype),
+        surprise=aligned((3, width), dtype),
+        into=aligned((fours, first + hidden, 4), dtype),
+        back=aligned((hidden_4 // 4, GATES[sizes.cell] * hidden, 4), dtype),
+        out=aligned((_up(others, 4) // 4, 1 + hidden_4, 4), dtype),
+        out_back=aligned((hidden_4 // 4, others, 4), dtype),
+        sums=aligned((rows, columns + 3), dtype),
+        out_sums=aligned((others, 1 + hidden_4), dtype),
+        gradient=aligned((parameter_count(sizes),), dtype),
         scored=np.ones(steps, np.bool_),
     )
     work.rows[:, 0] = 1
@@ -128,7 +128,7 @@ def _up(number: int, multiple: int) -> int:
     return -(-number // multiple) * multiple
 
 
-def _aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """Zeros that start on a cache line: a vector that straddles two costs two loads."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
