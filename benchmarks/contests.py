@@ -52,7 +52,7 @@ ECHO_4 = Contest(
     entries=(
         *PROBES, TEMPLATE, KERAS, KERAS_50, LOOP, NOTEBOOK, jax(1), jax(16, SOME), jax(64, SOME),
         AUTOGRAD, in_trainer("autograd", 1), fused(1), in_trainer("fused", 60),
-        in_trainer("auto", 60), fused(16), fused(64, windows=SOME), fused(64, 2, SOME), STACKED,
+        in_trainer("auto", 60), fused(16), fused(64), fused(64, 2), STACKED,
     ),
 )  # fmt: skip
 ECHO_16 = Contest(
@@ -62,7 +62,7 @@ ECHO_16 = Contest(
     problem={"kind": "echo", "bptt_steps": 10, "hidden_size": 16},
     entries=(
         *PROBES, NOTEBOOK, LOOP, jax(1), jax(16, 100), jax(64, 50), AUTOGRAD, fused(1),
-        in_trainer("fused", 20), fused(16, windows=100), fused(64, windows=50), fused(64, 2, 50),
+        in_trainer("fused", 20), fused(16, windows=100), fused(64), fused(64, 2),
     ),
 )  # fmt: skip
 COUNT = Contest(
