@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool
@@ -62,6 +63,11 @@ class Data(LightningDataModule, ABC):
     def validation(self) -> Batch:
         """Sequences to score a network on, with the exact law of their targets."""
 
+    @cached_property
+    def validated(self) -> Batch:
+        """The same, drawn once."""
+        return self.validation()
+
     @abstractmethod
     def ladder(self) -> Ladder:
         """What the validation loss is held against."""
@@ -76,7 +82,7 @@ class Data(LightningDataModule, ABC):
 
     def hidden(self) -> Bool[Tensor, " sequences"]:
         """Which validation sequences no training can have prepared for; none, by default."""
-        return torch.zeros(len(self.validation().inputs), dtype=torch.bool)
+        return torch.zeros(len(self.validated.inputs), dtype=torch.bool)
 
     @property
     def chunk_size(self) -> int:
@@ -92,8 +98,8 @@ class Data(LightningDataModule, ABC):
         return Leg(self, leg)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """One batch: the validation sequences, drawn once."""
-        return DataLoader([self.validation()], batch_size=None)  # pyright: ignore[reportArgumentType]
+        """One batch: the validation sequences."""
+        return DataLoader([self.validated], batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def sequences(self, wanted: int, num_steps: int) -> int:
         """As many validation sequences as wanted, fewer where their laws would fill the memory."""

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from lightning.pytorch import LightningModule
+from lightning.pytorch.loggers import Logger
+from torch import Tensor
 from torch.optim import Optimizer
 
 from lossladder.diagnostics import Score, score
@@ -42,6 +45,7 @@ class Learner(LightningModule):
         self.network = network
         self.data = data
         self.name = name
+        self.board: Logger | None = None  # a member's own; a run alone logs to its trainer's
         self.make_optimizer = make_optimizer
         self.make_engine = make_engine
         self.updates = 0
@@ -70,27 +74,40 @@ class Learner(LightningModule):
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
         """Run the updates of a chunk; log once how they went."""
-        if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
-            self.state = self.network.initial_state(chunk.inputs.shape[1])
+        self.state = self.state_before(chunk.carried)
         losses, self.state = self.engine.train(chunk, self.state)
-        parts = losses.double().split(_spans(self.updates, len(losses)))
-        points = [(len(part), float(part.mean())) for part in parts]
         now = time.perf_counter()
-        speed = len(losses) / (now - self._since)
-        self.seconds, self._since = self.seconds + now - self._since, now
-        for updates, loss in points:
-            self.updates += updates
-            self.training_curve.add(self.updates, loss, updates)
-            self._log(loss=loss)
-            if not loss < _HOPELESS:  # no number compares false as well
-                self.diverged = self.trainer.should_stop = True
-        self._log(updates_per_second=speed)
+        self.record(losses, now - self._since)
+        self._since = now
+        if self.diverged:
+            self.trainer.should_stop = True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the network against the exact law of the targets."""
-        if self.diverged:
-            return
-        self.score = score(self.network, self.data.task, _on_cpu(batch))
+        if not self.diverged:
+            self.validate(_on_cpu(batch))
+
+    def state_before(self, carried: bool) -> State:
+        """The state that the next update starts from: a fresh one where a stream begins."""
+        if self.updates % self.data.updates_per_epoch == 0 or not carried:
+            return self.network.initial_state(self.data.batch_size)
+        return self.state
+
+    def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
+        """Note the losses of a chunk's updates and the time they took."""
+        self.seconds += seconds
+        for part in losses.double().split(_spans(self.updates, len(losses))):
+            loss = float(part.mean())
+            self.updates += len(part)
+            self.training_curve.add(self.updates, loss, len(part))
+            self._log(loss=loss)
+            if not loss < _HOPELESS:  # no number compares false as well
+                self.diverged = True
+        self._log(updates_per_second=len(losses) / seconds)
+
+    def validate(self, batch: Batch) -> None:
+        """Score the network on validation sequences."""
+        self.score = score(self.network, self.data.task, batch)
         self.validation_curve.add(self.updates, self.score.loss, 1)
         floor = self.data.ladder().floor.loss
         values = {
@@ -102,9 +119,10 @@ class Learner(LightningModule):
         self._log(**values)
 
     def _log(self, **values: float) -> None:
-        if self.logger is not None:
+        board = self.board or self.logger
+        if board is not None:
             metrics = {f"{self.name}/{key}": value for key, value in values.items()}
-            self.logger.log_metrics(metrics, step=self.updates)
+            board.log_metrics(metrics, step=self.updates)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what an exact continuation needs, as plain values."""

@@ -1,6 +1,7 @@
 """What a run measures and leaves in `result.json`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import lightning
@@ -11,11 +12,45 @@ import lossladder
 from lossladder.diagnostics import behaviour, score
 from lossladder.ladder import Ladder
 from lossladder.models import Network
+from lossladder.training.board import Board
 from lossladder.training.data import Data
+from lossladder.training.folder import write_result
 from lossladder.training.learner import Learner
 
 
-def summary(learner: Learner) -> dict[str, Any]:
+def conclude(
+    config: Mapping[str, Any],
+    learner: Learner,
+    status: str,
+    seconds: float,
+    folder: Path,
+    board: Board,
+) -> dict[str, Any]:
+    """Measure what came of a run; write it down in its folder and show it on its board.
+
+    Args:
+        config: of the run.
+        learner: trained.
+        status: done, failed, diverged or interrupted.
+        seconds: wall time from claiming the folder to here.
+        folder: the run's own.
+        board: the run's own.
+    """
+    result = {
+        **config["names"],
+        "seed": config["seed"],
+        "status": status,
+        "seconds": seconds,
+        **_summary(learner),
+    }
+    if result.get("leaks"):
+        result["status"] = "failed"
+    write_result(folder, result)
+    board.show(config, result)
+    return result
+
+
+def _summary(learner: Learner) -> dict[str, Any]:
     """Everything measured in a run, as plain values."""
     data, ladder = learner.data, learner.data.ladder()
     curve = learner.training_curve.points()
@@ -52,7 +87,7 @@ def rungs(ladder: Ladder, passed: Mapping[str, int]) -> list[dict[str, Any]]:
 
 def measure(network: Network, data: Data) -> dict[str, Any]:
     """Loss, rung, behaviour and mistakes of a network, on the validation sequences."""
-    batch, ladder = data.validation(), data.ladder()
+    batch, ladder = data.validated, data.ladder()
     measured = score(network, data.task, batch)
     reached = ladder.reached(measured.loss)
     divergences = behaviour(network, batch, ladder)

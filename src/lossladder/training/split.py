@@ -105,7 +105,7 @@ class Split(Data):
         No network can have learnt them, so their share of the test set is the least test error one
         can expect.
         """
-        train, test = self.training_set(), self.validation()
+        train, test = self.training_set(), self.validated
         seen = torch.zeros(self.task.output_size, dtype=torch.bool)
         seen[train.targets[train.scored]] = True
         return (test.scored & ~seen[test.targets]).any(dim=1)

@@ -1,0 +1,69 @@
+"""Lightning's Trainer, told that a leg is an epoch and a chunk a batch."""
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.io import CheckpointIO
+
+from lossladder import arguments
+from lossladder.training.build import RequestError, asked
+
+
+def make_trainer(
+    config: Mapping[str, Any],
+    legs: int,
+    checkpoints: CheckpointIO,
+    logger: Logger | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Trainer:
+    """A Trainer for a run, or for runs trained together.
+
+    Args:
+        config: its part of a run's config.
+        legs: stretches of training that end in a validation.
+        checkpoints: what writes them.
+        logger: where curves go; None: the runs log for themselves.
+        callbacks: what else is done on the way.
+    Raises:
+        RequestError: if Lightning cannot have the accelerator or the devices.
+    """
+    _quiet()
+    torch.set_num_threads(asked("trainer", lambda: arguments.whole("threads", config["threads"])))
+    try:
+        return Trainer(
+            accelerator=config["accelerator"],
+            devices=config["devices"],
+            max_epochs=legs,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            logger=logger or False,
+            callbacks=list(callbacks),
+            plugins=[checkpoints],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except Exception as error:  # Lightning has exceptions of many kinds for what it cannot do
+        raise RequestError(
+            f"trainer.accelerator={config['accelerator']}, trainer.devices={config['devices']}: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _quiet() -> None:
+    """Lightning's start-up notes and Hydra's doubled handlers say nothing a run needs."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.WARNING)
+    # one batch is a chunk that is made on the spot: workers would cost more than they save
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*GPU available but not used.*")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
