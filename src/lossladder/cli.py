@@ -19,6 +19,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from lossladder.sweeps.identity import folder_name, identity
+
 DONE, FAILED, WRONG = 0, 1, 2
 
 
@@ -39,9 +41,14 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver(
         "token", lambda: secrets.token_hex(4), use_cache=True, replace=True
     )
-    OmegaConf.register_new_resolver(
-        "short", lambda text: str(text).replace("/", "-")[:120], replace=True
-    )
+    OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
+
+
+def _job_folder(_root_: DictConfig) -> str:
+    """The name of a job's folder in a sweep: by its config, because numbers shift."""
+    plain = {key: value for key, value in _root_.items_ex(resolve=False) if key != "hydra"}
+    config: Any = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
+    return folder_name(_root_.hydra.overrides.task, config)
 
 
 def main() -> None:
@@ -83,37 +90,65 @@ def say(message: str, code: int) -> int:
 
 def _job(config: DictConfig) -> float:
     """One run; its loss is what a sweeper minimises."""
-    from lossladder.train import train  # torch and Lightning take seconds: only now
-    from lossladder.training.folder import discard
-    from lossladder.training.verdict import verdict
+    from lossladder.training.run import resumed  # torch and Lightning take seconds: only now
 
     hydra_config = HydraConfig.get()
     folder = Path(hydra_config.runtime.output_dir)
+    single = hydra_config.mode != RunMode.MULTIRUN
     try:
-        result = train(_plain(config), folder, _board(Path(config.logs)))
+        plain = resumed(_plain(config), hydra_config.overrides.task)
+        loss = _run(plain, folder) if single else _once(plain, folder)
     except ValueError as error:
+        from lossladder.training.folder import discard
+
         discard(folder)
         raise _ended(error, WRONG) from error
+    except RunFailedError as error:
+        raise _ended(error, FAILED) from error
+    return loss
+
+
+def _run(config: dict[str, Any], folder: Path) -> float:
+    """Train; say what came of it."""
+    from lossladder.train import train
+    from lossladder.training.verdict import verdict
+
+    result = train(config, folder, _board(Path(config["logs"])))
     print(f"{verdict(result)}\nfolder {shown(folder)}\n")
-    if result["status"] == "interrupted":
-        raise KeyboardInterrupt
-    if result["status"] != "done":
-        error = RunFailedError(f"the run {result['status']}; see {shown(folder / 'run.log')}")
-        raise _ended(error, FAILED)
+    error = ended_badly(result["status"], folder)
+    if error is not None:
+        raise error
     return result["loss"]
 
 
+def _once(config: dict[str, Any], folder: Path) -> float:
+    """A job of a sweep: nothing is done twice, at once or one after another."""
+    from lossladder.sweeps.claims import claimed
+    from lossladder.sweeps.jobs import clear, ended
+
+    with claimed(Path(HydraConfig.get().sweep.dir), identity(config), wait=True):
+        result = ended(folder)
+        if result is None:
+            clear(folder)
+            return _run(config, folder)
+    print(f"folder {shown(folder)}: {result['status']} already\n")
+    error = ended_badly(result["status"], folder)
+    if error is not None:
+        raise error
+    return result["loss"]
+
+
+def ended_badly(status: str, folder: Path) -> BaseException | None:
+    """What to raise for a run that ended like this; None: nothing."""
+    if status == "interrupted":
+        return KeyboardInterrupt()
+    if status != "done":
+        return RunFailedError(f"the run {status}; see {shown(folder / 'run.log')}")
+    return None
+
+
 def _plain(config: DictConfig) -> dict[str, Any]:
-    """The config as plain values, with the names that were chosen in each group.
-
-    A run that is resumed keeps its own config, but for what the command line changes.
-    """
-    if config.resume is not None:
-        from lossladder.training.run import changed_config
-
-        asked_for = HydraConfig.get().overrides.task
-        changes = [change for change in asked_for if not change.startswith(("resume=", "logs="))]
-        return {**changed_config(Path(config.resume), changes), "resume": str(config.resume)}
+    """The config as plain values, with the names that were chosen in each group."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     choices = HydraConfig.get().runtime.choices
     return {**plain, "names": {key: choices[key] for key in ("task", "model", "engine")}}
@@ -153,8 +188,10 @@ def _end_of_sweep() -> None:
     folder = NoteSweep.folder
     if folder is None or not folder.is_dir():
         return
-    if [path.name for path in folder.iterdir()] == ["multirun.yaml"]:
-        (folder / "multirun.yaml").unlink()
+    left = {path.name for path in folder.iterdir()}
+    if left <= {"multirun.yaml", ".claims"}:
+        for name in left:
+            (folder / name).unlink()
         folder.rmdir()
         return
     from lossladder.report.sweep import table

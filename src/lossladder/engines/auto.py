@@ -51,7 +51,11 @@ class Auto(Engine):
         self.engine = engine(network, task, optimizer, gradient_clip, expected_steps)
         self.name, self.why = self.engine.name, reason
         self.windows_per_chunk = self.engine.windows_per_chunk
-        self.waits_for = self.engine.waits_for
+
+    @property
+    def waits_for(self) -> str | None:
+        """What the chosen engine waits for."""
+        return self.engine.waits_for
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
         """The reason, and the engine it speaks for."""

@@ -44,7 +44,6 @@ class Engine(ABC):
 
     name: str  # as in `engine=` and in results
     why = "as asked"  # this engine and no other
-    waits_for: str | None = None  # what `prepare` takes noticeable time for
     windows_per_chunk = 50  # enough of them to make the trainer's cost a chunk small
 
     def __init__(
@@ -60,6 +59,11 @@ class Engine(ABC):
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
         self.expected_steps = expected_steps
+
+    @property
+    def waits_for(self) -> str | None:
+        """What `prepare` takes noticeable time for; None: nothing."""
+        return None
 
     def prepare(self) -> None:  # noqa: B027  a hook most engines need not fill
         """Make ready what the first update would otherwise have to wait for."""

@@ -52,9 +52,35 @@ class Population(ABC):
 
 
 class Alone(Engine):
-    """An engine made of a population of one."""
+    """An engine made of a population of one.
 
-    population: Population
+    Args:
+        network: trained in place.
+        task: owns the loss.
+        optimizer: of the network's parameters.
+        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
+        expected_steps: time steps the run will take; not used.
+    Raises:
+        ValueError: if the network or the optimizer does not fit; `why_not` says so first.
+    """
+
+    among: type[Population]  # what trains several of them at once
+
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        optimizer: Optimizer,
+        gradient_clip: float | None = None,
+        expected_steps: int | None = None,
+    ) -> None:
+        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
+        self.population = self.among([network], task, [optimizer], gradient_clip)
+
+    @staticmethod
+    @abstractmethod
+    def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+        """Why this network, task and optimizer do not fit; None: they do."""
 
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""

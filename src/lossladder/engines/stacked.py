@@ -127,30 +127,10 @@ class Stacked(Population):
 
 
 class StackedEngine(Alone):
-    """A stack of one member: for many members at once, see `Stacked`.
-
-    Args:
-        network: trained in place.
-        task: owns the loss.
-        optimizer: of the network's parameters.
-        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
-        expected_steps: time steps the run will take; not used.
-    Raises:
-        ValueError: if the network or the optimizer does not fit; `why_not` says so first.
-    """
+    """A stack of one member: for many members at once, see `Stacked`."""
 
     name = "stacked"
-
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        optimizer: Optimizer,
-        gradient_clip: float | None = None,
-        expected_steps: int | None = None,
-    ) -> None:
-        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
-        self.population = Stacked([network], task, [optimizer], gradient_clip)
+    among = Stacked
 
     @staticmethod
     def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:

@@ -27,8 +27,7 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(os.urandom(_LEAST_SPACE))
         probe.unlink()
-        with (folder / CONFIG).open("x") as file:  # two runs cannot both create it
-            file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+        write_config(folder, config)
     except FileExistsError as error:
         raise RequestError(
             f"hydra.run.dir={folder}: holds a run already; choose another"
@@ -38,6 +37,12 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
             probe.unlink(missing_ok=True)
         discard(folder)
         raise RequestError(f"logs: {folder} cannot be written: {error.strerror}") from error
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write `config.yaml`; two runs cannot both create it."""
+    with (folder / CONFIG).open("x") as file:
+        file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
 
 
 def discard(folder: Path) -> None:
@@ -56,11 +61,21 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     scratch.replace(folder / RESULT)
 
 
+_LINES = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def note(folder: Path, level: int, message: str) -> None:
+    """Add to `run.log`, for a run that shares its process with others."""
+    record = logging.LogRecord("lossladder", level, "", 0, message, None, None)
+    with (folder / LOG).open("a") as file:
+        file.write(f"{_LINES.format(record)}\n")
+
+
 @contextmanager
 def run_log(folder: Path) -> Iterator[logging.Logger]:
     """Everything logged meanwhile goes to `run.log` as well."""
     handler = logging.FileHandler(folder / LOG)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_LINES)
     root, ours = logging.getLogger(), logging.getLogger("lossladder")
     level = ours.level
     ours.setLevel(logging.INFO)

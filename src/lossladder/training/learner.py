@@ -59,10 +59,18 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the network's parameters, and the engine that uses it."""
-        optimizer = self.make_optimizer(self.network.parameters())
-        self.engine = self.make_engine(self.network, self.data.task, optimizer)
-        self.data.engine_windows = self.engine.windows_per_chunk
-        return optimizer
+        self.optimizer = self.make_optimizer(self.network.parameters())
+        self._use(self.make_engine(self.network, self.data.task, self.optimizer))
+        return self.optimizer
+
+    def join(self, engine: Engine) -> None:
+        """Be trained by an engine that trains others as well, with an optimizer of one's own."""
+        self.optimizer = self.make_optimizer(self.network.parameters())
+        self._use(engine)
+
+    def _use(self, engine: Engine) -> None:
+        self.engine = engine
+        self.data.engine_windows = engine.windows_per_chunk
 
     def on_train_start(self) -> None:
         """Make the engine ready; this time counts as start-up, not as training."""

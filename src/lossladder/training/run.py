@@ -1,7 +1,7 @@
 """A finished run, read back from its folder."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +86,21 @@ def changed_config(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
     if not isinstance(merged, dict):
         raise RequestError(f"run={folder}: {CONFIG} is no mapping")
     return {str(key): value for key, value in merged.items()}
+
+
+def resumed(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """The config of a run that is asked for: that of the run it goes on with, if there is one.
+
+    Args:
+        config: as composed.
+        words: of the command line, which change it.
+    Raises:
+        RequestError: if there is no such run, or it has no such key.
+    """
+    if config["resume"] is None:
+        return dict(config)
+    changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
+    return {**changed_config(Path(config["resume"]), changes), "resume": str(config["resume"])}
 
 
 def _load_weights(network: Network, path: Path) -> None:

@@ -25,8 +25,12 @@ class StopAtRung(Callback):
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Stop, if the rung is reached."""
-        if pl_module.score is None:
-            return
-        reached = self.ladder.reached(pl_module.score.loss)
-        if reached is not None and reached.loss <= self.rung.loss:
+        if self.reached_by(pl_module):
             trainer.should_stop = True
+
+    def reached_by(self, learner: Learner) -> bool:
+        """Whether the learner's last validation loss stands on the rung or under it."""
+        if learner.score is None:
+            return False
+        reached = self.ladder.reached(learner.score.loss)
+        return reached is not None and reached.loss <= self.rung.loss

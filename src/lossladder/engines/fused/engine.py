@@ -18,33 +18,18 @@ class Fused(Alone):
     """Forward, back-propagation through time and update, written out and compiled for the CPU.
 
     For the tanh RNN, the LSTM and the GRU with SGD, Adagrad or Adam. Parameters and optimizer state
-    stay torch's own, so that a run can go on with another engine after any chunk.
-
-    Args:
-        network: trained in place.
-        task: owns the loss, which must be the cross entropy.
-        optimizer: of the network's parameters.
-        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
-        expected_steps: time steps the run will take; not used.
-    Raises:
-        ValueError: if the kernel does not fit the network or the optimizer; `why_not` says so
-            first.
+    stay torch's own, so that a run can go on with another engine after any chunk. The task's loss
+    must be the cross entropy.
     """
 
     name = "fused"
+    among = FusedPopulation
     windows_per_chunk = 1000
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        optimizer: Optimizer,
-        gradient_clip: float | None = None,
-        expected_steps: int | None = None,
-    ) -> None:
-        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
-        self.population = FusedPopulation([network], task, [optimizer], gradient_clip)
-        self.waits_for = None if compiled(variant(network)) else "compiling the kernel, once"
+    @property
+    def waits_for(self) -> str | None:
+        """Compiling takes noticeable time, the first time on a machine."""
+        return None if compiled(variant(self.network)) else "compiling the kernel, once"
 
     @staticmethod
     def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:

@@ -1,0 +1,68 @@
+"""Which jobs can be trained together: those that differ only in what members can differ in."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lossladder.engines.population import Alone
+from lossladder.engines.together import for_members
+from lossladder.sweeps.jobs import Job
+from lossladder.training.build import Parts, RequestError, build
+
+_MOST = 64  # members of a slice: more would share no more, and hold more memory
+_LEAST = 8
+_SYMBOLS = 32_000_000  # of all members of a slice, held at once
+_OWN = ("seed", "logs")  # numbers of a member's own, besides the constants of its optimizer
+_OWN_GROUPS = ("optimizer", "readout")
+_OWN_MODEL = ("forget_bias",)
+
+
+def groups(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that differ in seed, constants of the optimizer and initialisation only, together."""
+    alike: dict[str, list[Job]] = {}
+    for job in jobs:
+        alike.setdefault(_shared(job.config), []).append(job)
+    return list(alike.values())
+
+
+def slices(group: Sequence[Job]) -> list[list[Job]]:
+    """A group in slices that are trained at once, each small enough for memory; ones, if not."""
+    together = _engine(group)
+    if together is None:
+        return [[job] for job in group]
+    engine, parts = together
+    engine.prepare()  # here, so that no process has to wait for it again
+    data = parts.data
+    window = data.batch_size * data.bptt_steps
+    data.engine_windows = engine.windows_per_chunk
+    size = max(_LEAST, min(_MOST, _SYMBOLS // (data.chunk_size * window)))
+    return [list(group[first : first + size]) for first in range(0, len(group), size)]
+
+
+def engine_for(parts: Parts, count: int) -> Alone | None:
+    """What trains `count` members built like these; None: nothing does, each trains alone."""
+    optimizer = parts.make_optimizer(parts.network.parameters())
+    steps = parts.data.plan.updates * parts.data.bptt_steps * count
+    engine = parts.make_engine(parts.network, parts.task, optimizer, expected_steps=steps)
+    return for_members(engine, count)
+
+
+def _engine(group: Sequence[Job]) -> tuple[Alone, Parts] | None:
+    config = group[0].config
+    if len(group) == 1 or config["resume"] is not None or config["trainer"]["accelerator"] != "cpu":
+        return None
+    try:
+        parts = build(config)
+    except RequestError:
+        return None  # each says itself what is wrong with it
+    engine = engine_for(parts, len(group))
+    return None if engine is None else (engine, parts)
+
+
+def _shared(config: Mapping[str, Any]) -> str:
+    """Everything that members have in common, as text."""
+    shared = {key: value for key, value in config.items() if key not in _OWN}
+    for group in _OWN_GROUPS:
+        shared[group] = config[group].get("_target_")
+    shared["model"] = {k: v for k, v in config["model"].items() if k not in _OWN_MODEL}
+    return json.dumps(shared, sort_keys=True, default=str)

@@ -1,0 +1,35 @@
+"""Who a job is: a hash of its config, and the name its folder gets from it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# How a run is watched and where it is kept says nothing of what it is.
+_LEFT_OUT = ("names", "logs", "trainer.progress", "trainer.threads")
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits that depend on everything that decides what a run is.
+
+    >>> plain = {"seed": 0, "trainer": {"max_steps": 5, "progress": True}, "logs": "logs"}
+    >>> identity(plain) == identity({**plain, "logs": "elsewhere"})
+    True
+    >>> identity(plain) == identity({**plain, "seed": 1})
+    False
+    """
+    kept = {key: value for key, value in config.items() if key not in _LEFT_OUT}
+    if isinstance(trainer := kept.get("trainer"), Mapping):
+        kept["trainer"] = {k: v for k, v in trainer.items() if f"trainer.{k}" not in _LEFT_OUT}
+    text = json.dumps(kept, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
+    """What tells a job apart, in words, then its identity.
+
+    >>> folder_name(["seed=3", "model=rnn"], {"seed": 3})
+    'model=rnn,seed=3-1391dc1f10fa'
+    """
+    words = ",".join(sorted(word for word in overrides if not word.startswith("hydra")))
+    return f"{words.replace('/', '-')[:120] or 'run'}-{identity(config)}"

@@ -1,0 +1,98 @@
+"""The story of runs trained together: from their configs to a folder each."""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lossladder.engines import Population
+from lossladder.ladder import Ladder
+from lossladder.sweeps.groups import engine_for
+from lossladder.sweeps.jobs import Job
+from lossladder.training.board import Board
+from lossladder.training.build import Parts, asked
+from lossladder.training.checkpoints import AtomicCheckpointIO
+from lossladder.training.folder import CHECKPOINT, claim, note
+from lossladder.training.learner import Learner
+from lossladder.training.references import write_references
+from lossladder.training.result import conclude
+from lossladder.training.stop import StopAtRung
+from lossladder.training.together import Snapshots, Together, Turns
+from lossladder.training.trainer import make_trainer
+from lossladder.training.verdict import verdict
+
+Report = Callable[[int, Counter[str]], None]
+
+
+def train_together(
+    jobs: Sequence[Job], built: Sequence[Parts], references: Path, report: Report
+) -> list[dict[str, Any]]:
+    """Train all jobs at once; each leaves in its folder what it would have left alone.
+
+    Args:
+        jobs: which differ only in what members can differ in.
+        built: of their configs, in order.
+        references: where reference lines are kept.
+        report: is told after each chunk how many updates were made, and who stands where.
+    Returns:
+        The results, in order; none if nothing trains these together.
+    """
+    engine = engine_for(built[0], len(jobs))
+    if engine is None:
+        return []
+    learners = [_learner(job, parts) for job, parts in zip(jobs, built, strict=True)]
+    for learner in learners:
+        learner.join(engine)
+
+    def population(active: Sequence[Learner]) -> Population:
+        optimizers = [learner.optimizer for learner in active]
+        networks = [learner.network for learner in active]
+        return engine.among(networks, engine.task, optimizers, engine.gradient_clip)
+
+    first, trained = learners[0], jobs[0].config["trainer"]
+    plan, ladder = first.data.plan, first.data.ladder()
+    together = Together(learners, population, report, _early_end(trained["stop_at"], ladder))
+    snapshots = Snapshots()
+    trainer = make_trainer(trained, plan.legs, snapshots.shared, callbacks=[snapshots])
+    for job, learner in zip(jobs, learners, strict=True):
+        claim(job.folder, job.config)
+        learner.board = Board(job.folder)
+    write_references(references, f"{first.name}/loss", ladder, plan.updates)
+    started = time.perf_counter()
+    status = "done"
+    try:
+        trainer.fit(together, datamodule=Turns(learners))
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        status = "interrupted"
+    seconds = (time.perf_counter() - started) / len(jobs)
+    return [
+        _leave(job, learner, snapshots.of.get(learner), status, seconds)
+        for job, learner in zip(jobs, learners, strict=True)
+    ]
+
+
+def _learner(job: Job, parts: Parts) -> Learner:
+    name = job.config["names"]["task"]
+    return Learner(parts.network, parts.data, name, parts.make_optimizer, parts.make_engine)
+
+
+def _early_end(rung: str | None, ladder: Ladder) -> Callable[[Learner], bool]:
+    """Whether a learner stops before the plan is done."""
+    if rung is None:
+        return lambda learner: False
+    return asked("trainer", lambda: StopAtRung(ladder, rung)).reached_by
+
+
+def _leave(
+    job: Job, learner: Learner, checkpoint: dict[str, Any] | None, status: str, seconds: float
+) -> dict[str, Any]:
+    """What a run leaves when it ends."""
+    if checkpoint is not None:
+        AtomicCheckpointIO().save_checkpoint(checkpoint, job.folder / CHECKPOINT)
+    assert isinstance(learner.board, Board)
+    status = "diverged" if learner.diverged else status
+    result = conclude(job.config, learner, status, seconds, job.folder, learner.board)
+    note(job.folder, logging.INFO, f"verdict\n{verdict(result)}")
+    return result

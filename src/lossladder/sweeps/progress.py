@@ -1,0 +1,57 @@
+"""One bar for a whole sweep: runs ended, updates a second over all, who stands on which rung."""
+
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from tqdm import tqdm
+
+from lossladder.sweeps.worker import Advance, Outcome
+
+
+class SweepBar:
+    """A bar over the runs of a sweep, on standard error.
+
+    Args:
+        runs: how many.
+        shown: False: count, but draw nothing.
+    """
+
+    def __init__(self, runs: int, shown: bool) -> None:
+        self.bar: tqdm[Any] = tqdm(
+            total=runs,
+            unit=" runs",
+            desc="sweep",
+            file=sys.stderr,
+            mininterval=0.2 if sys.stderr.isatty() else 5.0,
+            dynamic_ncols=True,
+            disable=not shown,
+        )
+        self.updates = 0
+        self.started = time.perf_counter()
+        self.ended: Counter[str] = Counter()
+        self.under_way: dict[int, Counter[str]] = {}
+
+    def note(self, slice_number: int, message: Advance | Outcome) -> None:
+        """Take in what a slice reports."""
+        if isinstance(message, Advance):
+            self.updates += message.updates
+            self.under_way[slice_number] = message.standing
+        else:
+            self.under_way.pop(slice_number, None)
+            if message.status != "busy":
+                done = message.status == "done"
+                self.ended[(message.rung or "above the ladder") if done else message.status] += 1
+                self.bar.update()
+        self.bar.set_postfix_str(self._standing(), refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        self.bar.close()
+
+    def _standing(self) -> str:
+        standing = sum(self.under_way.values(), self.ended)
+        speed = self.updates / (time.perf_counter() - self.started)
+        rungs = ", ".join(f"{count} {name}" for name, count in standing.most_common(4))
+        return f"{speed:,.0f} updates/s; {rungs}"

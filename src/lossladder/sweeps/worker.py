@@ -1,0 +1,137 @@
+"""What one process of a sweep does: a slice of jobs, together if they can be, else one by one."""
+
+import signal
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from lossladder.sweeps.claims import claimed
+from lossladder.sweeps.jobs import Job, clear, ended, fail
+from lossladder.sweeps.members import train_together
+from lossladder.training.build import Parts, RequestError, build
+
+Alone = Callable[[Mapping[str, Any], Path, Path], dict[str, Any]]
+
+
+class Outcome(NamedTuple):
+    """How a job ended.
+
+    Args:
+        number: of the job.
+        status: as in `result.json`; or wrong: the request was; or busy: another process is at it.
+        loss: on the validation sequences, nats a step.
+        rung: reached.
+        message: what was wrong.
+        before: True: had ended before this sweep began.
+    """
+
+    number: int
+    status: str
+    loss: float | None = None
+    rung: str | None = None
+    message: str = ""
+    before: bool = False
+
+
+class Advance(NamedTuple):
+    """How far a slice is.
+
+    Args:
+        updates: made since the last report, of all members.
+        standing: how many members stand on each rung.
+    """
+
+    updates: int
+    standing: Counter[str]
+
+
+def work(
+    slice_: Sequence[Job], sweep: Path, alone: Alone, connection: Connection, wait: bool
+) -> None:
+    """Do the jobs that nobody does and nobody has done; tell how each ended.
+
+    Args:
+        slice_: the jobs.
+        sweep: folder of the sweep.
+        alone: trains one run: config, folder, references -> result.
+        connection: to whoever wants to know: `Advance` and `Outcome`.
+        wait: True: for jobs that another process is at.
+    """
+    signal.signal(signal.SIGINT, _once)
+    with suppress(KeyboardInterrupt), ExitStack() as held:
+        mine: list[Job] = []
+        for job in slice_:
+            if not held.enter_context(claimed(sweep, job.identity, wait)):
+                _tell(connection, Outcome(job.number, "busy"))
+            elif (result := ended(job.folder)) is not None:
+                _tell(connection, outcome(job, result, before=True))
+            else:
+                clear(job.folder)
+                mine.append(job)
+        for job, result in _together(mine, sweep, connection):
+            mine.remove(job)
+            _tell(connection, outcome(job, result))
+        for job in mine:
+            _tell(connection, ended_how := _one(job, sweep, alone))
+            if ended_how.status == "interrupted":
+                return
+
+
+def outcome(job: Job, result: Mapping[str, Any], before: bool = False) -> Outcome:
+    """How a job ended, from its result."""
+    return Outcome(job.number, result["status"], result["loss"], result["rung"], before=before)
+
+
+def _together(
+    jobs: Sequence[Job], sweep: Path, connection: Connection
+) -> list[tuple[Job, dict[str, Any]]]:
+    """Train jobs together; whatever stands in the way, each can still be tried alone."""
+    built: list[tuple[Job, Parts]] = []
+    for job in jobs:
+        try:
+            built.append((job, build(job.config)))
+        except RequestError:
+            continue  # it will say so alone
+    if len(built) < 2:
+        return []
+
+    def report(updates: int, standing: Counter[str]) -> None:
+        _tell(connection, Advance(updates, standing))
+
+    together = [job for job, _ in built]
+    try:
+        results = train_together(together, [parts for _, parts in built], sweep, report)
+    except Exception:
+        for job in together:
+            clear(job.folder)
+        return []
+    return list(zip(together, results, strict=False))
+
+
+def _one(job: Job, sweep: Path, alone: Alone) -> Outcome:
+    """Train a job alone; its folder says what went wrong, if it began."""
+    try:
+        return outcome(job, alone(job.config, job.folder, sweep))
+    except RequestError as error:
+        return Outcome(job.number, "wrong", message=str(error))
+    except Exception:
+        fail(job, traceback.format_exc())
+        return Outcome(job.number, "failed")
+
+
+def _tell(connection: Connection, message: Advance | Outcome) -> None:
+    try:
+        connection.send(message)
+    except OSError:  # nobody is left to hear it: the work is still worth finishing
+        return
+
+
+def _once(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C asks once: a second would interrupt what the first one has to write."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
