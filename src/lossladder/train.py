@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer, seed_everything
-from omegaconf import OmegaConf
 
 from lossladder import arguments
 from lossladder.training.board import Board
 from lossladder.training.build import Parts, RequestError, asked, build
 from lossladder.training.checkpoints import AtomicCheckpointIO, KeepLast
-from lossladder.training.folder import CHECKPOINT, claim, run_log
+from lossladder.training.folder import CHECKPOINT, as_yaml, claim, run_log
 from lossladder.training.learner import Learner
 from lossladder.training.progress import Progress
 from lossladder.training.references import write_references
@@ -49,7 +48,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     claim(folder, config)
     started = time.perf_counter()
     with run_log(folder) as log:
-        log.info("config\n%s", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+        log.info("config\n%s", as_yaml(config))
         ladder = parts.data.ladder()
         write_references(references, f"{learner.name}/loss", ladder, plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)

@@ -167,7 +167,9 @@ class Echo(Task):
     def _rung(self, known: Lags, num_steps: int | None) -> Rung:
         by_step = None
         if num_steps is not None:
-            by_step = tuple(self.loss_knowing(_visible(known, step)) for step in range(num_steps))
+            first = range(min(num_steps, self.longest_lag + 1))  # then everything is in sight
+            losses = [self.loss_knowing(_visible(known, step)) for step in first]
+            by_step = (*losses, *losses[-1:] * (num_steps - len(losses)))
         return Rung(
             name=_name(known),
             loss=self.loss_knowing(known) if by_step is None else sum(by_step) / len(by_step),

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
-from omegaconf import OmegaConf
 from tensorboard.plugins.hparams.plugin_data_pb2 import (
     HParamsPluginData,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
 )
 from torch.utils.tensorboard.summary import hparams
 
+from lossladder.training.folder import as_yaml
 from lossladder.training.verdict import verdict
 
 # A tag of its own for every task, so that runs of several tasks fill one column. The group comes
@@ -44,7 +44,7 @@ class Board(TensorBoardLogger):
 
     def show(self, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Write config and verdict as text, and the hyper-parameters with what came of them."""
-        text = OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+        text = as_yaml(config)
         self.experiment.add_text("config", f"```yaml\n{text}```")
         self.experiment.add_text("verdict", f"```\n{verdict(result)}\n```", result["steps"])
         settings = {**_flat(config), "rung": str(result["rung"])}

@@ -3,12 +3,13 @@
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
 from lossladder.training.build import RequestError
 
@@ -42,7 +43,28 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write `config.yaml`; two runs cannot both create it."""
     with (folder / CONFIG).open("x") as file:
-        file.write(OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+        file.write(as_yaml(config))
+
+
+def as_yaml(config: Mapping[str, Any]) -> str:
+    """A config as text that reads back as it was; Hydra's own writer takes ten times as long."""
+    return yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+_Fastest: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the first is compiled
+
+
+class _Dumper(_Fastest):
+    """Puts quotes around texts that Hydra would read as numbers, like 1e3."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    style = "'" if _NUMBER.fullmatch(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_NUMBER = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?")
+_Dumper.add_representer(str, _text)
 
 
 def discard(folder: Path) -> None:

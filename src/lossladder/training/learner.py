@@ -55,6 +55,7 @@ class Learner(LightningModule):
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
+        self.validated_at = 0
         self._since = 0.0
 
     def configure_optimizers(self) -> Optimizer:
@@ -116,6 +117,7 @@ class Learner(LightningModule):
     def validate(self, batch: Batch) -> None:
         """Score the network on validation sequences."""
         self.score = score(self.network, self.data.task, batch)
+        self.validated_at = self.updates
         self.validation_curve.add(self.updates, self.score.loss, 1)
         floor = self.data.ladder().floor.loss
         values = {

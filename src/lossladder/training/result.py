@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import lossladder
-from lossladder.diagnostics import behaviour, score
+from lossladder.diagnostics import Score, behaviour, score
 from lossladder.ladder import Ladder
 from lossladder.models import Network
 from lossladder.training.board import Board
@@ -57,7 +57,7 @@ def _summary(learner: Learner) -> dict[str, Any]:
     passed = data.training_ladder().passed(curve["updates"], curve["loss"])
     measured = learner.score is not None and not learner.diverged
     return {
-        **(measure(learner.network, data) if measured else {"loss": None, "rung": None}),
+        **(_measured(learner) if measured else {"loss": None, "rung": None}),
         "engine": learner.engine.name,
         "engine_why": learner.engine.why,
         "floor": ladder.floor.loss,
@@ -85,10 +85,22 @@ def rungs(ladder: Ladder, passed: Mapping[str, int]) -> list[dict[str, Any]]:
     ]
 
 
-def measure(network: Network, data: Data) -> dict[str, Any]:
-    """Loss, rung, behaviour and mistakes of a network, on the validation sequences."""
+def _measured(learner: Learner) -> dict[str, Any]:
+    """Measure what was learnt; the last validation will do if nothing was learnt since."""
+    latest = learner.score if learner.validated_at == learner.updates else None
+    return measure(learner.network, learner.data, latest)
+
+
+def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
+    """Loss, rung, behaviour and mistakes of a network, on the validation sequences.
+
+    Args:
+        network: trained.
+        data: whose validation sequences they are.
+        measured: the network's score on them, if it is known already.
+    """
     batch, ladder = data.validated, data.ladder()
-    measured = score(network, data.task, batch)
+    measured = measured or score(network, data.task, batch)
     reached = ladder.reached(measured.loss)
     divergences = behaviour(network, batch, ladder)
     values: dict[str, Any] = {

@@ -55,8 +55,9 @@ class Together(LightningModule):
         self.ladder = learners[0].data.training_ladder()
         self._since = 0.0
 
-    def configure_optimizers(self) -> None:
-        """None: each learner has its own."""
+    def configure_optimizers(self) -> list[Any]:
+        """None for Lightning: each learner has its own."""
+        return []
 
     def on_train_epoch_start(self) -> None:
         """Start the clock of a leg."""
