@@ -6,11 +6,11 @@ system that knows them.
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import IO
 
 FILE = ".claims"
 
@@ -37,7 +37,7 @@ def claimed(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
 
 
 @cache
-def _opened(sweep: Path) -> IO[bytes]:
+def _opened(sweep: Path) -> int:
     """Opened once a process: to close it anywhere would let go of all the process holds in it."""
     sweep.mkdir(parents=True, exist_ok=True)
-    return (sweep / FILE).open("ab")
+    return os.open(sweep / FILE, os.O_RDWR | os.O_CREAT, 0o666)

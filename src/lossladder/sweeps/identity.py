@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,10 @@ def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
     """What tells a job apart, in words, then its identity.
 
     >>> folder_name(["seed=3", "model=rnn"], {"seed": 3})
-    'model=rnn,seed=3-1391dc1f10fa'
+    'model-rnn+seed-3-1391dc1f10fa'
     """
-    words = ",".join(sorted(word for word in overrides if not word.startswith("hydra")))
-    return f"{words.replace('/', '-')[:120] or 'run'}-{identity(config)}"
+    own = [w for w in overrides if w.partition("=")[0] not in (*_LEFT_OUT, "launch")]
+    words = "+".join(sorted(word for word in own if not word.startswith("hydra")))
+    # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
+    safe = re.sub(r"[^\w.+-]", "-", words)[:120]
+    return f"{safe or 'run'}-{identity(config)}"

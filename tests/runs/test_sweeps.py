@@ -1,0 +1,301 @@
+"""Sweeps: what members leave, what is done twice (nothing), and what failures cost (themselves)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from doors import Door
+from lossladder import cli
+from lossladder.sweeps.claims import claimed
+from lossladder.sweeps.compose import Composer, resolved
+from lossladder.sweeps.groups import groups
+from lossladder.sweeps.identity import identity
+from lossladder.sweeps.jobs import Job
+
+ROOT = Path(__file__).parents[2]
+SHORT = ("trainer.max_epochs=null", "trainer.max_steps=120", "trainer.progress=false")
+SMALL = ("data.batch_size=20", "data.stream_steps=300", "trainer.validate_every=50")
+SWEEPS = {
+    "seeds of echo": ("task=echo", *SMALL, "engine=fused", "seed=0,1,2"),
+    "rates, momentum and readout": (
+        *("task=echo", *SMALL, "engine=fused", "optimizer=sgd", "optimizer.lr=0.1,0.5"),
+        *("optimizer.momentum=0.0,0.5", "readout.bias=0.0,0.2"),
+    ),
+    "count, with its two sets": ("task=count", "model=lstm", "engine=fused", "seed=0,1"),
+    "parity, every length": ("task=parity", "model=gru", "engine=fused", "seed=3,4"),
+    "a cell of one's own": ("task=echo", *SMALL, "model=gru_cell", "engine=stacked", "seed=0,1"),
+    "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
+}
+
+
+def runs_of(sweep: Path) -> dict[str, Path]:
+    """Folders of runs by name."""
+    return {path.parent.name: path.parent for path in sorted(sweep.glob("*/config.yaml"))}
+
+
+def result_of(folder: Path) -> dict:
+    return json.loads((folder / "result.json").read_text())
+
+
+# --- members --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_member_leaves_what_it_would_have_left_alone(train: Door, tmp_path, name):
+    words = ("-m", *SWEEPS[name], *SHORT)
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    assert train(*words, f"hydra.sweep.dir={together}").code == 0
+    assert train(*words, "launch=here", f"hydra.sweep.dir={apart}").code == 0
+    assert runs_of(together).keys() == runs_of(apart).keys()
+    for folder, member in runs_of(together).items():
+        alone = apart / folder
+        ours, theirs = result_of(member), result_of(alone)
+        assert ours.keys() == theirs.keys()
+        for key in ("status", "task", "model", "seed", "rung", "steps", "parameters", "nearest"):
+            assert ours[key] == theirs[key], key
+        assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-5)
+        for curve in ("curve", "validation"):
+            assert ours[curve]["updates"] == theirs[curve]["updates"]
+            assert ours[curve]["loss"] == pytest.approx(theirs[curve]["loss"], abs=1e-4)
+        configs = [yaml.safe_load((run / "config.yaml").read_text()) for run in (member, alone)]
+        assert configs[0] == configs[1]
+        checkpoints = [
+            torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (member, alone)
+        ]
+        assert checkpoints[0].keys() == checkpoints[1].keys()
+        for key, value in checkpoints[1]["state_dict"].items():
+            assert torch.allclose(checkpoints[0]["state_dict"][key], value, atol=1e-3)
+        assert checkpoints[0]["loops"] == checkpoints[1]["loops"]
+        left = [{p.name.split(".")[0] for p in run.iterdir()} for run in (member, alone)]
+        assert left[0] == left[1]
+        assert "verdict" in (member / "run.log").read_text()
+
+
+def test_a_member_is_resumed_where_it_stopped(train: Door, tmp_path):
+    words = (*SMALL, "engine=fused", "trainer.progress=false", "trainer.max_epochs=null")
+    whole, part, rest = tmp_path / "whole", tmp_path / "part", tmp_path / "rest"
+    train(*words, "seed=1", "trainer.max_steps=100", f"hydra.run.dir={whole}")
+    train("-m", *words, "seed=0,1", "trainer.max_steps=50", f"hydra.sweep.dir={part}")
+    member = next(run for run in runs_of(part).values() if result_of(run)["seed"] == 1)
+    outcome = train(f"resume={member}", "trainer.max_steps=100", f"hydra.run.dir={rest}")
+    assert outcome.code == 0, outcome.err
+    assert result_of(rest)["loss"] == pytest.approx(result_of(whole)["loss"], abs=1e-6)
+    assert result_of(rest)["curve"]["updates"] == result_of(whole)["curve"]["updates"]
+
+
+def test_members_that_stand_on_their_rung_stop_and_others_go_on(train: Door, tmp_path):
+    words = ("-m", "model=rnn", "engine=fused", "seed=0,1,2,3", "trainer.max_epochs=1")
+    limits = ("trainer.validate_every=5", "trainer.stop_at='lag 3'", "trainer.progress=false")
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    train(*words, *limits, f"hydra.sweep.dir={together}")
+    train(*words, *limits, "launch=here", f"hydra.sweep.dir={apart}")
+    steps = {run: result_of(together / run)["steps"] for run in runs_of(together)}
+    assert steps == {run: result_of(apart / run)["steps"] for run in runs_of(apart)}
+    assert len(set(steps.values())) > 1  # they did not all stop at once
+    for name in steps:
+        loops = [
+            torch.load(sweep / name / "checkpoints/last.ckpt", weights_only=True)["loops"]
+            for sweep in (together, apart)
+        ]
+        assert loops[0] == loops[1]
+
+
+def test_jobs_are_grouped_by_what_members_share():
+    def job(number: int, **changes) -> Job:
+        config = {
+            "seed": 0,
+            "task": {"_target_": "a"},
+            "model": {"_target_": "b", "hidden_size": 4, "forget_bias": 1.0},
+            "optimizer": {"_target_": "c", "lr": 0.1},
+            "readout": {"std": None},
+        }
+        return Job(number, (), {**config, **changes}, Path())
+
+    jobs = [
+        job(0),
+        job(1, seed=1),
+        job(2, optimizer={"_target_": "c", "lr": 0.2}),
+        job(3, optimizer={"_target_": "d", "lr": 0.1}),
+        job(4, model={"_target_": "b", "hidden_size": 4, "forget_bias": 0.0}),
+        job(5, model={"_target_": "b", "hidden_size": 8, "forget_bias": 1.0}),
+    ]
+    assert [[j.number for j in group] for group in groups(jobs)] == [[0, 1, 2, 4], [3], [5]]
+
+
+# --- composing ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        [["seed=1", "model=rnn"], ["seed=2", "model=rnn"], ["seed=2", "model=lstm"]],
+        [["task=count", "optimizer.lr=0.1"], ["task=count", "optimizer.lr=1e-3"]],
+        [["task.effects={1:0.25}"], ["task.effects={2:0.25,4:-0.125}"], ["task.effects=null"]],
+        [["optimizer.betas=[0.8,0.9]", "seed=3"], ["optimizer.betas=[0.7,0.9]", "seed=4"]],
+        [["trainer.stop_at=floor"], ["trainer.stop_at=none"], ["trainer.stop_at=null"]],
+        [["experiment=echo_lag3", "seed=5"], ["experiment=echo_lag3", "seed=6"]],
+    ],
+)
+def test_a_job_is_composed_as_hydra_composes_it(jobs):
+    cli.register_resolvers()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(cli.conf_dir()), version_base="1.3"):
+        config_loader = GlobalHydra.instance().config_loader()
+        config = config_loader.load_configuration("train", overrides=[], run_mode=RunMode.MULTIRUN)
+        composer = Composer(config_loader, config)
+        for job in jobs:
+            assert composer.plain(job) == resolved(config_loader.load_sweep_config(config, job))
+
+
+# --- nothing twice --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("launch", ["stacked", "here"])
+def test_what_is_done_is_not_done_again_and_what_is_new_is_added(train: Door, tmp_path, launch):
+    words = ("-m", *SMALL, *SHORT, f"launch={launch}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    train(*words, "seed=0,1")
+    before = {
+        name: (run / "result.json").stat() for name, run in runs_of(tmp_path / "sweep").items()
+    }
+    train(*words, "seed=0,1,2")
+    after = runs_of(tmp_path / "sweep")
+    assert len(before) == 2
+    assert len(after) == 3
+    for name, stat in before.items():
+        assert (after[name] / "result.json").stat().st_mtime_ns == stat.st_mtime_ns
+
+
+def test_an_identity_depends_on_what_a_run_is_and_on_nothing_else():
+    plain = {"seed": 0, "model": {"a": 1.0}, "trainer": {"max_steps": 5, "progress": True}}
+    assert identity(plain) == identity({**plain, "logs": "x", "names": {"model": "rnn"}})
+    assert identity(plain) == identity({**plain, "trainer": {"max_steps": 5, "progress": False}})
+    assert identity(plain) != identity({**plain, "trainer": {"max_steps": 6, "progress": True}})
+    assert identity(plain) != identity({**plain, "model": {"a": 2.0}})
+
+
+def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
+    program = (
+        "import sys, time; from pathlib import Path; from lossladder.sweeps.claims import claimed\n"
+        "with claimed(Path(sys.argv[1]), 'ab', wait=False) as ours:\n"
+        "    print(ours, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True\n"
+        with claimed(tmp_path, "ab", wait=False) as ours:
+            assert not ours
+        with claimed(tmp_path, "cd", wait=False) as ours:  # another job
+            assert ours
+        other.kill()
+        other.wait()
+        with claimed(tmp_path, "ab", wait=True) as ours:
+            assert ours
+
+
+# --- failures -------------------------------------------------------------------------------
+
+
+def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
+    """One raises, one diverges, one kills its process; then the same sweep on a better day."""
+    monkeypatch.setenv("LOSSLADDER_PACKAGES", "mischief")
+    monkeypatch.setenv("MISCHIEF", str(tmp_path))
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    cells = "model._target_=" + ",".join(f"mischief.{c}" for c in ("Moody", "Raising", "Killed"))
+    words = ("-m", *SMALL, *SHORT, "engine=autograd", cells, "seed=0,1")
+    diverging = ("-m", *SMALL, *SHORT, "engine=fused", "optimizer.lr=0.01,1e38", "seed=0,1")
+    sweep, undisturbed = tmp_path / "sweep", tmp_path / "undisturbed"
+    for mischief in ("raise", "kill"):
+        (tmp_path / mischief).touch()
+    outcome = train(*words, f"hydra.sweep.dir={sweep}")
+    assert outcome.code == 1
+    status = {name: result_of(run)["status"] for name, run in runs_of(sweep).items()}
+    assert sorted(status.values()) == ["done"] * 2 + ["failed"] * 4
+    for name, run in runs_of(sweep).items():
+        log = (run / "run.log").read_text()
+        if "Raising" in name:
+            assert "the cell is in a mood" in log
+        if "Killed" in name:
+            assert "was killed by SIGKILL" in log
+    done = {n: (r / "result.json").stat().st_mtime_ns for n, r in runs_of(sweep).items()}
+    for mischief in ("raise", "kill"):
+        (tmp_path / mischief).unlink()
+    assert train(*words, f"hydra.sweep.dir={sweep}").code == 0
+    assert train(*words, f"hydra.sweep.dir={undisturbed}").code == 0
+    for name, run in runs_of(undisturbed).items():
+        assert result_of(sweep / name)["curve"] == result_of(run)["curve"]
+        redone = (sweep / name / "result.json").stat().st_mtime_ns != done[name]
+        assert redone == (status[name] == "failed")
+    outcome = train(*diverging, f"hydra.sweep.dir={tmp_path / 'diverging'}")
+    assert outcome.code == 1
+    for run in runs_of(tmp_path / "diverging").values():
+        lr = yaml.safe_load((run / "config.yaml").read_text())["optimizer"]["lr"]
+        assert result_of(run)["status"] == ("diverged" if float(lr) > 1 else "done")
+
+
+def test_a_wrong_request_in_a_sweep_costs_the_others_nothing(train: Door, tmp_path):
+    words = ("-m", *SMALL, *SHORT, "engine=fused", "optimizer.lr=0.01,-1", "seed=0,1")
+    outcome = train(*words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert outcome.code == 2
+    assert "optimizer.lr=-1" in outcome.err
+    runs = runs_of(tmp_path / "sweep")
+    assert len(runs) == 2
+    assert {result_of(run)["status"] for run in runs.values()} == {"done"}
+
+
+def start(*words: str) -> subprocess.Popen:
+    command = [sys.executable, "train.py", "-m", *words, "trainer.progress=false"]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
+    sweep = tmp_path / "sweep"
+    words = (*SMALL, *SHORT[:1], "trainer.max_steps=400", "engine=autograd", "model=rnn,gru_cell")
+    asked = (*words, "seed=range(6)", f"hydra.sweep.dir={sweep}")
+    first, second = start(*asked), start(*asked)
+    until(lambda: any(sweep.glob("*/result.json")))
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    _, err = second.communicate(timeout=120)
+    assert second.returncode == 0, err
+    runs = runs_of(sweep)
+    assert len(runs) == 12
+    for run in runs.values():
+        assert result_of(run)["status"] == "done"
+        assert (run / "run.log").read_text().count("verdict") == 1  # ended once
+
+
+def test_ctrl_c_ends_within_seconds_and_leaves_everything_usable(tmp_path):
+    sweep = tmp_path / "sweep"
+    words = ("task=echo", "engine=fused", "seed=range(8)", "trainer.max_epochs=3000")
+    process = start(*words, f"hydra.sweep.dir={sweep}")
+    until(lambda: len(runs_of(sweep)) == 8)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.strip().endswith("interrupted")
+    for run in runs_of(sweep).values():
+        assert result_of(run)["status"] == "interrupted"
+        assert (run / "checkpoints/last.ckpt").is_file()
