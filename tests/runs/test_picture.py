@@ -13,7 +13,10 @@ from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from lossladder.report import picture
-from lossladder.report.picture import Line, Rung, binned, draw, main, read, spread
+from lossladder.report.curves import BINS, Line, binned
+from lossladder.report.layout import spread
+from lossladder.report.picture import draw, main, read
+from lossladder.report.runs import Rung
 from lossladder.report.settings import labels, settings
 from short_runs import short_run
 
@@ -29,6 +32,7 @@ def leave(folder: Path, rungs=ECHO, loss=(0.7, 0.6, 0.5, 0.5, 0.46), task="echo"
     result = {
         "task": task,
         "model": config["names"]["model"],
+        "status": "done",
         "rungs": [{"name": rung.name, "loss": rung.loss} for rung in rungs],
         "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
     }
@@ -143,13 +147,13 @@ def test_spread_places_keep_their_order_and_distance():
 
 
 def test_binned_points_are_means_of_theirs():
-    updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random((2, 10_000))
-    last, means = binned(updates, losses)
-    assert len(last) <= picture._BINS
+    updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random(10_000)
+    last, means = binned(updates.tolist(), losses.tolist())
+    assert len(last) <= BINS
     ends = last.astype(int)
-    assert means[:, -1] == pytest.approx(losses[:, ends[-2] :].mean(axis=1))
+    assert means[-1] == pytest.approx(losses[ends[-2] :].mean())
     weights = np.diff(ends, prepend=0)
-    assert (means * weights).sum(axis=1) == pytest.approx(losses.sum(axis=1))
+    assert (means * weights).sum() == pytest.approx(losses.sum())
 
 
 def test_settings_say_what_tells_runs_apart_and_no_more():
