@@ -34,7 +34,7 @@ class Line(NamedTuple):
     updates: NDArray[np.float64]
     losses: NDArray[np.floating]
 
-    def quartiles(self) -> NDArray[np.float64]:
+    def quartiles(self) -> NDArray[np.floating]:
         """First quartile, median and third quartile over runs: (3, points)."""
         whole = not np.isnan(self.losses).any()  # nanquantile is a hundred times slower
         quantile = np.quantile if whole else np.nanquantile
@@ -55,18 +55,17 @@ def binned(updates: Sequence[float], losses: Sequence[float]) -> Curve:
 
 
 def together(label: str, curves: Sequence[Curve]) -> Line:
-    """Curves on the points of the longest, as far as more than half of them go.
+    """Curves on common points, which go as far as more than half of the curves do.
 
     Beyond that, a median would tell of those that happened to go on.
     """
-    longest = max(curves, key=lambda curve: curve.updates[-1]).updates
-    losses = np.stack([_at(longest, curve) for curve in curves])
-    shared = (~np.isnan(losses)).sum(axis=0) * 2 > len(curves)
-    return Line(label, longest[shared], losses[:, shared])
+    by_end = sorted(curves, key=lambda curve: curve.updates[-1])
+    points = by_end[(len(curves) - 1) // 2].updates
+    return Line(label, points, np.stack([_at(points, curve) for curve in curves]))
 
 
 def _at(updates: NDArray[np.float64], curve: Curve) -> NDArray[np.float32]:
     if np.array_equal(updates, curve.updates):
         return curve.losses
-    inside = np.interp(updates, curve.updates, curve.losses, right=np.nan)
-    return inside.astype(np.float32)
+    between = np.interp(updates, curve.updates, curve.losses, right=np.nan)
+    return between.astype(np.float32)

@@ -102,7 +102,7 @@ def read_run(folder: Path) -> Run:
         return run
     try:
         _add(run, result)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DamagedError("its result.json is no result of a run") from error
     return run
 
@@ -128,14 +128,15 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
         for rung in result["rungs"]
     )
     run.ladder = _one(Ladder(str(result["task"]), rungs))
-    run.reached = tuple(rung.get("reached_at") for rung in result["rungs"])
+    run.reached = tuple(_number(rung.get("reached_at")) for rung in result["rungs"])
     run.task, run.model = str(result["task"]), str(result["model"])
     run.status = str(result["status"])
-    run.rung = result.get("rung")
+    run.rung = None if result.get("rung") is None else str(result["rung"])
     for key in ("loss", "above_floor", "mistakes", "steps", "seconds", "training_seconds"):
         setattr(run, key, _number(result.get(key)))
     run.curve = _curve(**result["curve"])
-    run.versions = _one(tuple(sorted(result.get("versions", {}).items())))
+    versions = result.get("versions", {}).items()
+    run.versions = _one(tuple(sorted((str(name), str(version)) for name, version in versions)))
     if run.status == "failed":
         leak = "its loss lies under what the exact law attains: it sees what it is to predict"
         run.why = leak if result.get("leaks") else last_words(run.folder / "run.log")
@@ -154,7 +155,7 @@ def _number(value: Any) -> Any:
 
 def _curve(updates: list[float], loss: list[float]) -> Curve | None:
     """Without what a diverging run logged last, which is no number."""
-    points = [point for point in zip(updates, loss, strict=True) if _number(point[1]) is not None]
+    points = [(u, v) for u, v in zip(updates, loss, strict=True) if _number(v) is not None]
     return binned(*zip(*points, strict=True)) if points else None
 
 

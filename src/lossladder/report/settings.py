@@ -24,9 +24,7 @@ def read_config(run: Path) -> dict[str, str]:
     return _flat(yaml.load((run / "config.yaml").read_bytes(), Loader=_Loader))
 
 
-def settings(
-    configs: Sequence[Mapping[str, str]], wanted: Collection[str] = ()
-) -> list[Setting]:
+def settings(configs: Sequence[Mapping[str, str]], wanted: Collection[str] = ()) -> list[Setting]:
     """One setting a run; equal for runs that differ in nothing but their seed.
 
     A key is left out where the keys before it determine its value, unless it is one of `wanted`

@@ -79,7 +79,7 @@ class Row:
 
 
 def rows(sweep: Sweep) -> list[Row]:
-    """One row a setting, those nearest to their floor first."""
+    """One row a setting, those nearest to their floor first and those without a curve last."""
     ladders: dict[Setting | str, Ladder] = {}
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
         if run.ladder is not None:  # of runs without a result, those of their setting or task know
@@ -93,7 +93,7 @@ def rows(sweep: Sweep) -> list[Row]:
         Row(names[setting] or alike[0].model, setting, ladder, alike)
         for (setting, ladder), alike in found.items()
     ]
-    return sorted(made, key=lambda row: row.mean)
+    return sorted(made, key=lambda row: (row.mean, all(run.curve is None for run in row.runs)))
 
 
 def by_ladder(made: Sequence[Row]) -> dict[Ladder, list[Row]]:

@@ -58,11 +58,11 @@ class _Axes(NamedTuple):
             sheet.height - sheet.top - sheet.bottom,
         )
 
-    def x(self, updates: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def x(self, updates: NDArray[np.floating] | float) -> NDArray[np.floating]:
         part = np.log(np.asarray(updates) / self.first) / np.log(self.last / self.first)
         return part * self.size[0]
 
-    def y(self, losses: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def y(self, losses: NDArray[np.floating] | float) -> NDArray[np.floating]:
         part = (self.highest - np.asarray(losses)) / (self.highest - self.lowest)
         return part * self.size[1]
 
@@ -80,7 +80,10 @@ def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html
     last = max(first * 1.01, *(line.updates[-1] for line in everything))
     lowest, highest = limits(ladder.rungs, everything)
     return joined(
-        *(_drawn(_Axes(sheet, first, last, lowest, highest), ladder, lines, others) for sheet in SHEETS)
+        *(
+            _drawn(_Axes(sheet, first, last, lowest, highest), ladder, lines, others)
+            for sheet in SHEETS
+        )
     )
 
 
@@ -129,10 +132,12 @@ def _band(axes: _Axes, line: Line, colour: str) -> Html:
     if len(line.losses) < 2:
         return Html()
     (low, _, high), x = axes.y(line.quartiles()), axes.x(line.updates)
-    return tag("path", d=f"M{_points(x, low)}L{_points(x[::-1], high[::-1])}Z", class_=f"band {colour}")
+    return tag(
+        "path", d=f"M{_points(x, low)}L{_points(x[::-1], high[::-1])}Z", class_=f"band {colour}"
+    )
 
 
-def _points(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+def _points(x: NDArray[np.floating], y: NDArray[np.floating]) -> str:
     # far outside, where nothing is seen, numbers need not be exact, but must not be huge
     return "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, np.clip(y, -9999, 9999), strict=True))
 
@@ -172,12 +177,24 @@ def _names(axes: _Axes, rungs: Sequence[Rung]) -> Html:
     labels = []
     for rung, at, place in zip(rungs, heights, places, strict=True):
         y = place - over
-        named = rung.name if len(rung.name) <= axes.sheet.letters else f"{rung.name[: axes.sheet.letters - 1]}…"
+        named = (
+            rung.name
+            if len(rung.name) <= axes.sheet.letters
+            else f"{rung.name[: axes.sheet.letters - 1]}…"
+        )
         labels.append(tag("path", d=f"M{width} {at:.1f}l7 {y - at:.1f}h3", class_="rung"))
         weight = "floor" if rung is rungs[-1] else "step"
         words = tag("tspan", f"{rung.loss:.4f}", class_="loss")
         labels.append(
-            tag("text", tag("title", rung.knows), f"{named} ", words, x=width + 14, y=f"{y + 4:.1f}", class_=weight)
+            tag(
+                "text",
+                tag("title", rung.knows),
+                f"{named} ",
+                words,
+                x=width + 14,
+                y=f"{y + 4:.1f}",
+                class_=weight,
+            )
         )
     return joined(*labels)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lossladder.report.folder import Sweep
 from lossladder.report.layout import MOST_LINES
-from lossladder.report.markup import Html, joined, tag
+from lossladder.report.markup import Html, tag
 from lossladder.report.runs import Ladder
 from lossladder.report.summary import Row
 
@@ -22,7 +22,9 @@ def settings_table(ladder: Ladder, made: Sequence[Row]) -> Html:
     heads += [_head("no rung")] * lost + [_head("training", "s")]
     body = [_row(ladder, row, place, lost) for place, row in enumerate(made[:_MOST_ROWS])]
     more = len(made) - _MOST_ROWS
-    return joined(
+    return tag(
+        "section",
+        tag("h2", f"Settings on {ladder.task}, best first"),
         _scrolled(tag("tr", *heads), body),
         tag(
             "p",
@@ -66,7 +68,7 @@ def _at(updates: float) -> str:
 
 def _not_done(row: Row) -> str:
     counts = {status: count for status, count in row.statuses.items() if status != "done"}
-    return ", ".join(f"{count} {status}" for status, count in counts.items())
+    return ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
 
 
 def _cell(words: str, share: float, below: str) -> Html:
@@ -83,7 +85,9 @@ def heat_map(sweep: Sweep, made: Sequence[Row]) -> Html:
     if len(across) > _MOST_CELLS or len(down) > _MOST_ROWS:
         return Html()
     cells = {(dict(row.setting)[first], dict(row.setting)[second]): row for row in made}
-    head = tag("tr", tag("th", f"{first} ↓  {second} →"), *(tag("th", a, scope="col") for a in across))
+    head = tag(
+        "tr", tag("th", f"{first} ↓  {second} →"), *(tag("th", a, scope="col") for a in across)
+    )
     body = [
         tag("tr", tag("th", d, scope="row"), *(_mean(cells.get((d, a))) for a in across))
         for d in down
@@ -92,7 +96,11 @@ def heat_map(sweep: Sweep, made: Sequence[Row]) -> Html:
         "section",
         tag("h2", f"Loss above the floor by {first} and {second}"),
         _scrolled(head, body, "map"),
-        tag("p", "Mean over seeds, nats a step; the stronger the colour, the nearer to the floor.", class_="note"),
+        tag(
+            "p",
+            "Mean over seeds, nats a step; the stronger the colour, the nearer to the floor.",
+            class_="note",
+        ),
     )
 
 
