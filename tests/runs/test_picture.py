@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
+from left_runs import ECHO, UPDATES, leave
 from lossladder.report import picture
 from lossladder.report.curves import BINS, Line, binned
 from lossladder.report.layout import spread
@@ -19,25 +19,6 @@ from lossladder.report.picture import draw, main, read
 from lossladder.report.runs import Rung
 from lossladder.report.settings import labels, settings
 from short_runs import short_run
-
-UPDATES = [10, 20, 50, 100, 300]
-ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
-
-
-def leave(folder: Path, rungs=ECHO, loss=(0.7, 0.6, 0.5, 0.5, 0.46), task="echo", **config) -> Path:
-    """A folder as a run leaves it, as far as a picture is concerned."""
-    folder.mkdir(parents=True)
-    config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    result = {
-        "task": task,
-        "model": config["names"]["model"],
-        "status": "done",
-        "rungs": [{"name": rung.name, "loss": rung.loss} for rung in rungs],
-        "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
-    }
-    (folder / "result.json").write_text(json.dumps(result))
-    return folder
 
 
 def falling(ladder: list[Rung], runs: int = 1, label: str = "rnn") -> Line:

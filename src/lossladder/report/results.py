@@ -10,6 +10,9 @@ from lossladder.report.folder import Sweep, read_sweep, typed
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+_MEASURED = ("loss", "above_floor", "seconds", "training_seconds")
+_TO = "updates to "  # and the name of a rung
+
 
 def results(folder: str | Path) -> "DataFrame":
     """The runs of a sweep, one row each.
@@ -29,15 +32,17 @@ def results(folder: str | Path) -> "DataFrame":
     except ImportError as error:
         raise ImportError("results() needs pandas: pip install lossladder[notebook]") from error
     sweep = read_sweep(Path(folder))
-    return DataFrame(records(sweep, Path()), columns=columns(sweep))
+    table = DataFrame(records(sweep, Path()), columns=columns(sweep))
+    measured = [name for name in table if name in _MEASURED or name.startswith(_TO)]
+    return table.astype(dict.fromkeys(measured, float))  # a column without numbers is one as well
 
 
 def columns(sweep: Sweep) -> list[str]:
     """Names of the columns, in order."""
     ladders = dict.fromkeys(run.ladder for run in sweep.runs if run.ladder is not None)
-    rungs = dict.fromkeys(f"updates to {rung.name}" for ladder in ladders for rung in ladder.rungs)
-    measured = ("seed", "status", "loss", "above_floor", "rung")
-    return [*sweep.keys, *measured, *rungs, "seconds", "training_seconds", "folder"]
+    rungs = dict.fromkeys(f"{_TO}{rung.name}" for ladder in ladders for rung in ladder.rungs)
+    first = ("seed", "status", "loss", "above_floor", "rung")
+    return [*sweep.keys, *first, *rungs, "seconds", "training_seconds", "folder"]
 
 
 def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
@@ -53,7 +58,7 @@ def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
                 "loss": run.loss,
                 "above_floor": run.above_floor,
                 "rung": run.rung,
-                **{f"updates to {n}": u for n, u in zip(names, run.reached, strict=True)},
+                **{f"{_TO}{n}": u for n, u in zip(names, run.reached, strict=True)},
                 "seconds": run.seconds,
                 "training_seconds": run.training_seconds,
                 "folder": os.path.relpath(run.folder, start),

@@ -60,11 +60,11 @@ class _Axes(NamedTuple):
 
     def x(self, updates: NDArray[np.floating] | float) -> NDArray[np.floating]:
         part = np.log(np.asarray(updates) / self.first) / np.log(self.last / self.first)
-        return part * self.size[0]
+        return np.asarray(part * self.size[0])
 
     def y(self, losses: NDArray[np.floating] | float) -> NDArray[np.floating]:
         part = (self.highest - np.asarray(losses)) / (self.highest - self.lowest)
-        return part * self.size[1]
+        return np.asarray(part * self.size[1])
 
 
 def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html:
