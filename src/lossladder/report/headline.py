@@ -77,13 +77,15 @@ def _ends(ranked: Sequence[Any]) -> list[Any]:
 def _setting(word: str, row: Row) -> Html:
     (rung, count), *_ = Counter(run.rung for run in row.ended).most_common()
     spread = f" ± {row.spread:.4f}" if row.spread is not None else ""
+    knows = [r.knows for r in row.ladder.rungs if r.name == rung] if row.ladder else []
     where = f"on “{rung}”" if rung else "on no rung"
+    means = f": knows {knows[0]}." if any(knows) else "."
     return tag(
         "li",
         f"{word}: ",
         tag("b", row.label),
         f" ends {row.mean:.4f}{spread} nats a step above the floor, "
-        f"{count} of {many(len(row.ended), 'seed')} {where}.",
+        f"{count} of {many(len(row.ended), 'seed')} {where}{means}",
     )
 
 
