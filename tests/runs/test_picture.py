@@ -115,6 +115,9 @@ def test_a_curve_above_the_ladder_is_seen():
     line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
     (axes,) = draw("echo", ECHO, [line]).axes
     assert axes.get_ylim()[1] > 2.0
+    near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
+    (axes,) = draw("echo", ECHO, [line, near]).axes
+    assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
 
 
 def test_spread_places_keep_their_order_and_distance():

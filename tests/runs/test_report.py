@@ -293,6 +293,7 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
     (garbled / "config.yaml").write_text("seed: [")
     (other / "config.yaml").write_text("a: b")
     crooked = leave(tmp_path / "6", result={"rungs": [{"name": "none"}]})
+    hollow = leave(tmp_path / "7", result={"rungs": []})
     (tmp_path / "reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
     (tmp_path / "multirun.yaml").write_text("hydra: 1")
     seen = reported(tmp_path)
@@ -303,12 +304,13 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
         (garbled, "its config.yaml is no config of a run: "),
         (other, "its config.yaml is no config of a run: "),
         (crooked, "its result.json is no result of a run"),
+        (hollow, "its result.json is no result of a run"),
         (tmp_path / "multirun.yaml", "is no record of a sweep"),
     ):
         assert f"{folder.name}: {what}" in seen.words
         assert f"{folder.name}: {what}" in table(tmp_path)
     assert "1 run: 1 setting, 1 seed." in seen.words
-    assert "7 damaged" in seen.words
+    assert "8 damaged" in seen.words
     assert "reference" not in seen.words
     assert len(lossladder.results(tmp_path)) == 1
 

@@ -20,11 +20,15 @@ def picked(rungs: Sequence[Rung], most: int = MOST_RUNGS) -> list[Rung]:
 
 
 def limits(rungs: Sequence[Rung], lines: Sequence[Line]) -> tuple[float, float]:
-    """Lowest and highest loss that is shown: the ladder, and curves that never came down to it."""
+    """Lowest and highest loss that is shown: the ladder, and curves that never came down to it.
+
+    One that stayed far above, as a diverging run does, is left outside: the others would be flat.
+    """
     ceiling, floor = rungs[0].loss, rungs[-1].loss
     span = (ceiling - floor) or 1.0
-    highest = max(ceiling, *(float(line.quartiles()[1].min()) for line in lines))
-    return floor - 0.07 * span, highest + 0.15 * span
+    lowest = [float(line.quartiles()[1].min()) for line in lines]
+    near = [loss for loss in lowest if loss <= ceiling + 3 * span] or [min(lowest)]
+    return floor - 0.07 * span, max(ceiling, *near) + 0.15 * span
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:

@@ -127,6 +127,8 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
         Rung(str(rung["name"]), round(float(rung["loss"]), 12), str(rung.get("knows", "")))
         for rung in result["rungs"]
     )
+    if not rungs or not all(math.isfinite(rung.loss) for rung in rungs):
+        raise ValueError("no ladder")
     run.ladder = _one(Ladder(str(result["task"]), rungs))
     run.reached = tuple(_number(rung.get("reached_at")) for rung in result["rungs"])
     run.task, run.model = str(result["task"]), str(result["model"])

@@ -52,11 +52,9 @@ class _Axes(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        sheet = self.sheet
-        return (
-            sheet.width - sheet.left - sheet.right,
-            sheet.height - sheet.top - sheet.bottom,
-        )
+        """Width and height of the plot, pixels."""
+        s = self.sheet
+        return s.width - s.left - s.right, s.height - s.top - s.bottom
 
     def x(self, updates: NDArray[np.floating] | float) -> NDArray[np.floating]:
         part = np.log(np.asarray(updates) / self.first) / np.log(self.last / self.first)
@@ -79,12 +77,8 @@ def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html
     first = min(line.updates[0] for line in everything)
     last = max(first * 1.01, *(line.updates[-1] for line in everything))
     lowest, highest = limits(ladder.rungs, everything)
-    return joined(
-        *(
-            _drawn(_Axes(sheet, first, last, lowest, highest), ladder, lines, others)
-            for sheet in SHEETS
-        )
-    )
+    sizes = (_Axes(sheet, first, last, lowest, highest) for sheet in SHEETS)
+    return joined(*(_drawn(axes, ladder, lines, others) for axes in sizes))
 
 
 def _drawn(axes: _Axes, ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html:
@@ -177,26 +171,16 @@ def _names(axes: _Axes, rungs: Sequence[Rung]) -> Html:
     labels = []
     for rung, at, place in zip(rungs, heights, places, strict=True):
         y = place - over
-        named = (
-            rung.name
-            if len(rung.name) <= axes.sheet.letters
-            else f"{rung.name[: axes.sheet.letters - 1]}…"
-        )
         labels.append(tag("path", d=f"M{width} {at:.1f}l7 {y - at:.1f}h3", class_="rung"))
         weight = "floor" if rung is rungs[-1] else "step"
-        words = tag("tspan", f"{rung.loss:.4f}", class_="loss")
-        labels.append(
-            tag(
-                "text",
-                tag("title", rung.knows),
-                f"{named} ",
-                words,
-                x=width + 14,
-                y=f"{y + 4:.1f}",
-                class_=weight,
-            )
-        )
+        named = (tag("title", rung.knows), f"{_short(rung.name, axes.sheet.letters)} ")
+        loss = tag("tspan", f"{rung.loss:.4f}", class_="loss")
+        labels.append(tag("text", *named, loss, x=width + 14, y=f"{y + 4:.1f}", class_=weight))
     return joined(*labels)
+
+
+def _short(name: str, letters: int) -> str:
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _text(words: str, x: float, y: float, anchor: str, kind: str = "tick") -> Html:
