@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lossladder.ladder import Ladder, Rung
+    from lossladder.report.results import results
     from lossladder.training import Run, load_run
 
 __version__ = version("lossladder")
-__all__ = ["Ladder", "Run", "Rung", "load_run"]
+__all__ = ["Ladder", "Run", "Rung", "load_run", "results"]
 
 _HOMES = {
     "Ladder": "lossladder.ladder",
     "Rung": "lossladder.ladder",
     "Run": "lossladder.training",
     "load_run": "lossladder.training",
+    "results": "lossladder.report.results",
 }
 
 

@@ -8,32 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
+from left_runs import ECHO, UPDATES, leave
 from lossladder.report import picture
-from lossladder.report.picture import Line, Rung, binned, draw, main, read, spread
+from lossladder.report.curves import BINS, Line, binned
+from lossladder.report.layout import spread
+from lossladder.report.picture import draw, main, read
+from lossladder.report.runs import Rung
 from lossladder.report.settings import labels, settings
 from short_runs import short_run
-
-UPDATES = [10, 20, 50, 100, 300]
-ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
-
-
-def leave(folder: Path, rungs=ECHO, loss=(0.7, 0.6, 0.5, 0.5, 0.46), task="echo", **config) -> Path:
-    """A folder as a run leaves it, as far as a picture is concerned."""
-    folder.mkdir(parents=True)
-    config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    result = {
-        "task": task,
-        "model": config["names"]["model"],
-        "rungs": [{"name": rung.name, "loss": rung.loss} for rung in rungs],
-        "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
-    }
-    (folder / "result.json").write_text(json.dumps(result))
-    return folder
 
 
 def falling(ladder: list[Rung], runs: int = 1, label: str = "rnn") -> Line:
@@ -130,6 +115,9 @@ def test_a_curve_above_the_ladder_is_seen():
     line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
     (axes,) = draw("echo", ECHO, [line]).axes
     assert axes.get_ylim()[1] > 2.0
+    near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
+    (axes,) = draw("echo", ECHO, [line, near]).axes
+    assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
 
 
 def test_spread_places_keep_their_order_and_distance():
@@ -143,13 +131,13 @@ def test_spread_places_keep_their_order_and_distance():
 
 
 def test_binned_points_are_means_of_theirs():
-    updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random((2, 10_000))
-    last, means = binned(updates, losses)
-    assert len(last) <= picture._BINS
+    updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random(10_000)
+    last, means = binned(updates.tolist(), losses.tolist())
+    assert len(last) <= BINS
     ends = last.astype(int)
-    assert means[:, -1] == pytest.approx(losses[:, ends[-2] :].mean(axis=1))
+    assert means[-1] == pytest.approx(losses[ends[-2] :].mean())
     weights = np.diff(ends, prepend=0)
-    assert (means * weights).sum(axis=1) == pytest.approx(losses.sum(axis=1))
+    assert (means * weights).sum() == pytest.approx(losses.sum())
 
 
 def test_settings_say_what_tells_runs_apart_and_no_more():

@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+import lossladder
 from doors import SHORT
 from lossladder.models import Cell, Network, State
+from lossladder.report import command as report
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -21,6 +23,8 @@ COMMANDS = [
     if line.startswith("python ")
 ]
 TRAININGS = [line for line in COMMANDS if line.startswith("python train.py")]
+EVALUATIONS = [line for line in COMMANDS if line.startswith("python evaluate.py")]
+REPORTS = [line for line in COMMANDS if line.startswith("python report.py")]
 
 
 def _words(command: str, run: Path) -> list[str]:
@@ -36,7 +40,9 @@ def run(train, tmp_path) -> Path:
 
 def test_readme_shows_commands():
     assert len(TRAININGS) >= 10
-    assert len(COMMANDS) > len(TRAININGS)
+    assert EVALUATIONS
+    assert REPORTS
+    assert len(COMMANDS) == len(TRAININGS) + len(EVALUATIONS) + len(REPORTS)
 
 
 @pytest.mark.parametrize("command", TRAININGS)
@@ -54,9 +60,17 @@ def test_every_training_in_readme_runs(command, train, run):
         assert outcome.code == 0, outcome.err
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in TRAININGS])
+@pytest.mark.parametrize("command", EVALUATIONS)
 def test_every_evaluation_in_readme_runs(command, evaluated, run):
     assert evaluated(*_words(command, run)).code == 0
+
+
+@pytest.mark.parametrize("command", REPORTS)
+def test_every_report_in_readme_is_written(command, run):
+    sweep = run.parent  # a sweep of one
+    report.main(shlex.split(command.replace("logs/<sweep>", str(sweep)))[2:])
+    assert (sweep / "report.html").exists()
+    assert len(lossladder.results(sweep)) == 1
 
 
 def test_the_network_in_readme_is_a_network():

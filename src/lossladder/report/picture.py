@@ -13,10 +13,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lossladder.report.curves import Line, Rung, read
+from lossladder.report.curves import Curve, Line, together
+from lossladder.report.layout import limits, picked, spread, ticks
+from lossladder.report.runs import DamagedError, Ladder, Run, Rung, read_run
+from lossladder.report.settings import labels, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,10 +25,33 @@ if TYPE_CHECKING:
 # Okabe and Ito: told apart by every kind of eye, and in print
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _INK, _GREY = "#333333", "#8C8C8C"
-_MOST_RUNGS = 16  # more labels would not fit
 _LABEL_HEIGHT = 0.051  # of the axes
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
-_BINS = 160  # points of a curve at most
+
+
+class PictureError(ValueError):
+    """The picture that was asked for cannot be drawn."""
+
+
+def read(folders: Sequence[Path]) -> tuple[str, Sequence[Rung], list[Line]]:
+    """Task, ladder and lines of the folders of runs or sweeps.
+
+    Raises:
+        PictureError: if a folder is no run, has no curve, or climbs another ladder than the first.
+    """
+    runs = [_finished(run) for folder in folders for run in _inside(folder)]
+    first, ladder, _ = runs[0]
+    for run, other, _ in runs:
+        if other != ladder:
+            raise PictureError(
+                f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
+            )
+    found = settings([run.config for run, _, _ in runs])
+    lines = []
+    for setting, name in labels(found).items():
+        alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
+        lines.append(together(name or alike[0][0].model, [curve for _, _, curve in alike]))
+    return ladder.task, ladder.rungs, lines
 
 
 def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
@@ -38,7 +61,7 @@ def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
     figure = Figure(figsize=(8.4, 4.7), dpi=200, facecolor="white")
     axes = figure.add_axes((_LEFT, 0.115, 0.69, 0.74))
     _draw_axes(axes, lines)
-    _draw_rungs(axes, _picked(rungs), lines)
+    _draw_rungs(axes, picked(rungs), lines)
     for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
         _draw_line(axes, line, colour)
     figure.text(_LEFT, 0.945, task, size=15, weight="bold", color=_INK)
@@ -47,11 +70,22 @@ def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
     return figure
 
 
-def _picked(rungs: Sequence[Rung]) -> list[Rung]:
-    if len(rungs) <= _MOST_RUNGS:
-        return list(rungs)
-    picks = np.linspace(0, len(rungs) - 1, _MOST_RUNGS).round().astype(int)
-    return [rungs[pick] for pick in picks]
+def _inside(folder: Path) -> list[Path]:
+    inside = sorted(path.parent for path in folder.glob("*/result.json"))
+    return inside if inside and not (folder / "result.json").exists() else [folder]
+
+
+def _finished(folder: Path) -> tuple[Run, Ladder, Curve]:
+    for name in ("result.json", "config.yaml"):
+        if not (folder / name).is_file():
+            raise PictureError(f"{folder}: is no finished run, it has no {name}")
+    try:
+        run = read_run(folder)
+    except DamagedError as error:
+        raise PictureError(f"{folder}: {error}") from error
+    if run.ladder is None or run.curve is None:
+        raise PictureError(f"{folder}: has no curve, it ended before its first update")
+    return run, run.ladder, run.curve
 
 
 def _seeds(lines: Sequence[Line]) -> str:
@@ -86,15 +120,12 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
 
 
 def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
-    from matplotlib.ticker import LogLocator, NullLocator
-
     first = min(line.updates[0] for line in lines)
     last = max(line.updates[-1] for line in lines)
     axes.set_xscale("log")
     axes.set_xlim(first, max(last, first + 1))
-    few = last / first < 2000  # then there is room for more than the powers of ten
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
-    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks(first, last), minor=False)
+    axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda update, _: f"{update:,.0f}")
     axes.set_xlabel("updates", color=_INK)
     axes.set_ylabel("loss, nats a step", color=_INK)
@@ -104,33 +135,15 @@ def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
 
 
 def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
-    updates, losses = binned(line.updates, line.losses)
-    low, middle, high = np.quantile(losses, (0.25, 0.5, 0.75), axis=0)
-    if len(losses) > 1:
-        axes.fill_between(updates, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(updates, middle, color=colour, linewidth=1.9, label=line.label)
-
-
-def binned(
-    updates: NDArray[np.float64], losses: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means over equal parts of the logarithmic axis, each at its last update.
-
-    Late parts hold many points, which would be drawn over one another as a thick band of noise.
-    """
-    edges = np.geomspace(updates[0], updates[-1], _BINS + 1)[1:-1]
-    _, starts = np.unique(np.searchsorted(edges, updates), return_index=True)
-    counts = np.diff(np.append(starts, len(updates)))
-    return updates[starts + counts - 1], np.add.reduceat(losses, starts, axis=1) / counts
+    low, middle, high = line.quartiles()
+    if len(line.losses) > 1:
+        axes.fill_between(line.updates, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(line.updates, middle, color=colour, linewidth=1.9, label=line.label)
 
 
 def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> None:
     """Lines across the picture, and their names beside it, where none covers another."""
-    ceiling, floor = rungs[0].loss, rungs[-1].loss
-    span = (ceiling - floor) or 1.0
-    # a curve that never came down to the ladder must be seen nevertheless
-    highest = max(ceiling, *(float(np.median(line.losses, axis=0).min()) for line in lines))
-    bottom, top = floor - 0.07 * span, highest + 0.15 * span
+    bottom, top = limits(rungs, lines)
     axes.set_ylim(bottom, top)
     heights = [(rung.loss - bottom) / (top - bottom) for rung in rungs]
     beside = {"transform": axes.transAxes, "clip_on": False}
@@ -142,26 +155,7 @@ def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> N
         axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=_INK, **beside)
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
-    """Places nearest to the wanted ones, highest first, with at least `gap` from each to the next.
-
-    Where they crowd, the crowd is centred on the mean of where its members want to be.
-
-    >>> [round(place, 2) for place in spread([0.9, 0.5, 0.5], gap=0.2)]
-    [0.9, 0.6, 0.4]
-    """
-    crowds: list[list[float]] = []  # [sum of wanted places of the first member, members]
-    for index, place in enumerate(places):
-        crowds.append([place + index * gap, 1])
-        while len(crowds) > 1 and crowds[-1][0] / crowds[-1][1] > crowds[-2][0] / crowds[-2][1]:
-            total, members = crowds.pop()
-            crowds[-1][0] += total
-            crowds[-1][1] += members
-    firsts = [total / members for total, members in crowds for _ in range(int(members))]
-    return [first - index * gap for index, first in enumerate(firsts)]
-
-
-def _save(figure: "Figure", out: Path) -> None:
+def save(figure: "Figure", out: Path) -> None:
     """Write any kind of file that matplotlib knows; a PNG with a palette is a third the size."""
     if out.suffix != ".png":
         figure.savefig(out)
@@ -173,21 +167,24 @@ def _save(figure: "Figure", out: Path) -> None:
         Image.open(drawn).convert("RGB").quantize(colors=64).save(out, optimize=True)
 
 
-class _Parser(ArgumentParser):
+class Parser(ArgumentParser):
+    """Answers a wrong request in one line."""
+
     def error(self, message: str) -> NoReturn:
+        """Say it on standard error and exit."""
         self.exit(2, f"lossladder: {message}\n")
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the command line, draw, and say where the picture is."""
-    parser = _Parser(prog="python -m lossladder.report.picture", description=__doc__)
+    parser = Parser(prog="python -m lossladder.report.picture", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
     try:
         figure = draw(*read(asked.runs))
         asked.out.parent.mkdir(parents=True, exist_ok=True)
-        _save(figure, asked.out)
+        save(figure, asked.out)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:

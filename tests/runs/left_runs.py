@@ -1,0 +1,52 @@
+"""Folders as runs leave them, as far as reports and pictures are concerned, without training."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lossladder.report.runs import Rung
+
+UPDATES = [10, 20, 50, 100, 300]
+ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
+
+
+def leave(
+    folder: Path,
+    rungs: Sequence[Rung] = ECHO,
+    loss: Sequence[float] = (0.7, 0.6, 0.5, 0.5, 0.46),
+    task: str = "echo",
+    result: dict[str, Any] | None = None,
+    **config: Any,
+) -> Path:
+    """Leave a run that is done.
+
+    Args:
+        folder: of the run.
+        rungs: of its ladder.
+        loss: its curve, at the first of `UPDATES`.
+        task: its name.
+        result: further keys of `result.json`.
+        config: further keys of `config.yaml`.
+    """
+    folder.mkdir(parents=True)
+    config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    left = {
+        "task": task,
+        "model": config["names"]["model"],
+        "status": "done",
+        "loss": loss[-1],
+        "above_floor": loss[-1] - rungs[-1].loss,
+        "rung": rungs[-1].name,
+        "rungs": [rung._asdict() | {"reached_at": 10} for rung in rungs],
+        "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
+        "steps": UPDATES[len(loss) - 1],
+        "seconds": 2.0,
+        "training_seconds": 1.0,
+        **(result or {}),
+    }
+    (folder / "result.json").write_text(json.dumps(left))
+    return folder

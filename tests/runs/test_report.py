@@ -1,0 +1,448 @@
+"""The report of a sweep: its numbers are those of the runs, and no folder can break it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from unittest.mock import patch
+from urllib.parse import unquote
+
+import numpy as np
+import pandas
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from matplotlib.image import imread
+
+import lossladder
+from left_runs import ECHO, leave
+from lossladder import cli
+from lossladder.report.command import main
+from lossladder.report.curves import BINS
+from lossladder.report.page import write_report
+from lossladder.report.runs import Rung, read_run
+from lossladder.report.sweep import table
+from tensorboard_server import Page, chromium
+
+# one worker trains the sweep and starts the browser once
+pytestmark = pytest.mark.xdist_group("report")
+
+SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "engine=autograd")
+SHORT = ("trainer.max_epochs=null", "trainer.max_steps=100", "trainer.progress=false")
+EVIL = '"><script>document.title="gone"</script><img src=x onerror=alert(1)>&amp;'
+
+
+class Seen(HTMLParser):
+    """A page as a browser takes it apart: its tags, its words, its tables' cells."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.rows: list[list[str]] = []
+        self.in_cell = False
+        self.feed(page.read_text())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag):
+        if tag in ("th", "td"):
+            self.in_cell = False
+
+    def handle_data(self, data):
+        self.words += data
+        if self.in_cell:
+            self.rows[-1][-1] += data
+
+    def links(self) -> list[str]:
+        """Everything the page refers to, within it apart."""
+        names = ("href", "src", "srcset", "xlink:href", "data", "action", "poster")
+        found = [attrs[name] or "" for _, attrs in self.tags for name in names if name in attrs]
+        return [link for link in found if not link.startswith("#")]
+
+    def row(self, setting: str) -> list[str]:
+        """The row of a setting."""
+        (row,) = (row for row in self.rows if row and row[0] == setting)
+        return row
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real sweep: two networks, two lengths, three seeds."""
+    folder = tmp_path_factory.mktemp("logs") / "sweep"
+    words = ["train.py", "-m", *SWEPT, *SHORT, f"hydra.sweep.dir={folder}"]
+    GlobalHydra.instance().clear()
+    with (
+        patch.dict(os.environ),
+        patch.object(sys, "argv", words),
+        patch.object(cli.NoteSweep, "folder", None),
+        pytest.raises(SystemExit) as ended,
+    ):
+        cli.main()
+    assert ended.value.code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(sweep: Path) -> Path:
+    return write_report(sweep)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with chromium(tmp_path_factory.mktemp("pictures")) as page:
+        yield page
+
+
+def reported(folder: Path) -> Seen:
+    return Seen(write_report(folder))
+
+
+def test_the_command_says_where_the_page_is(sweep, tmp_path, capsys):
+    main([str(sweep), "--out", str(tmp_path / "deep" / "out")])
+    page = tmp_path / "deep" / "out" / "report.html"
+    assert capsys.readouterr().err == f"report {page}\n"
+    assert sorted(path.name for path in page.parent.iterdir()) == [
+        "report.csv",
+        "report.html",
+        "report.png",
+    ]
+    assert imread(page.with_name("report.png")).shape[1] > 1000
+    runs = [link for link in Seen(page).links() if link.endswith("/")]
+    assert len(runs) == 2  # the best run and the worst, as seen from the page
+    assert all((page.parent / unquote(link) / "result.json").exists() for link in runs)
+
+
+def test_the_page_says_what_was_swept_and_with_what(page):
+    seen = Seen(page)
+    assert "model × data.bptt_steps on echo" in seen.words
+    assert "12 runs: 4 settings, 3 seeds." in seen.words
+    assert "12 done" in seen.words
+    assert "Not done" not in seen.words
+    asked = " ".join((*SWEPT, *SHORT))
+    assert f"python train.py -m {asked} hydra.sweep.dir={page.parent}" in seen.words
+    for package in ("torch", "lightning", "numpy"):
+        assert f"{package} " in seen.words.partition("Runs made with")[2]
+    assert f"lossladder {lossladder.__version__}" in seen.words
+    for name, loss in (("none", "0.6616"), ("lag 3", "0.5192"), ("lags 3 and 8", "0.4545")):
+        assert f"{name} {loss}" in seen.words  # beside its line
+
+
+def test_numbers_of_the_page_are_those_of_the_data_frame(page, sweep):
+    runs, seen = lossladder.results(sweep), Seen(page)
+    rungs = ["none", "lag 8", "lag 3", "lags 3 and 8"]
+    assert len(runs) == 12
+    means = {}
+    for (model, steps), alike in runs.groupby(["model", "data.bptt_steps"]):
+        above = alike["above_floor"]
+        means[model, steps] = above.mean()
+        reached = alike[[f"updates to {rung}" for rung in rungs]].fillna(np.inf).median()
+        shares = [(alike["rung"] == rung).mean() for rung in rungs]
+        assert seen.row(f"{model}, bptt steps {steps}") == [
+            f"{model}, bptt steps {steps}",
+            "3",
+            f"{above.mean():.4f} ± {above.std():.4f}",
+            *(
+                f"{share:.0%}" + (f"at {updates:,.0f}" if np.isfinite(updates) else "–")
+                for share, updates in zip(shares, reached, strict=True)
+            ),
+            f"{alike['training_seconds'].median():.2f}",
+        ]
+    for model in ("rnn", "gru"):  # the heat map
+        across = [f"{means[model, steps]:.4f}" for steps in (5, 10)]
+        assert seen.row(model) == [model, *across]
+    first, last = runs["above_floor"].min(), runs["above_floor"].max()
+    assert f"{first:.4f} above the floor." in seen.words
+    assert f"{last:.4f} above the floor." in seen.words
+
+
+def test_the_data_frame_has_what_the_runs_left(sweep):
+    runs = lossladder.results(str(sweep))
+    assert list(runs.columns[:7]) == [
+        *("model", "data.bptt_steps", "seed", "status", "loss", "above_floor", "rung")
+    ]
+    assert runs["data.bptt_steps"].tolist() == [5] * 3 + [10] * 3 + [5] * 3 + [10] * 3
+    assert runs["seed"].tolist() == [0, 1, 2] * 4
+    for row in runs.to_dict("records"):
+        result = lossladder.load_run(row["folder"]).result
+        for key in ("loss", "above_floor", "seconds", "training_seconds", "rung", "status"):
+            assert row[key] == result[key]
+        for rung in result["rungs"]:
+            expected = np.nan if rung["reached_at"] is None else rung["reached_at"]
+            assert row[f"updates to {rung['name']}"] == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_file_beside_the_page_holds_the_same_table(page, sweep):
+    left = pandas.read_csv(page.with_name("report.csv"))
+    runs = lossladder.results(sweep)
+    assert all((sweep / folder / "config.yaml").exists() for folder in left["folder"])
+    pandas.testing.assert_frame_equal(
+        left.drop(columns="folder"), runs.drop(columns="folder"), check_dtype=False
+    )
+
+
+def test_a_missing_pandas_is_named_with_the_way_to_get_it(sweep, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match=r"pip install lossladder\[notebook\]"):
+        lossladder.results(sweep)
+    assert write_report(sweep).exists()  # the page needs none
+
+
+def test_the_page_refers_to_nothing_but_the_folder_it_lies_in(page):
+    seen, text = Seen(page), page.read_text()
+    inside = [link for link in seen.links() if link != "data:,"]
+    assert len(inside) == 3
+    assert all((page.parent / unquote(link)).exists() for link in inside)
+    assert not {"script", "img", "iframe", "object", "embed"} & {tag for tag, _ in seen.tags}
+    assert not re.search(r"https?:|url\(|@import", text)
+
+
+def _points(browser: Page, path: str) -> list[tuple[float, float, list[int]]]:
+    """Where a visible curve passes on the page, and in which colour."""
+    return browser.page.evaluate(
+        """path => {
+            const curve = [...document.querySelectorAll(path)].find(c => c.getClientRects().length
+                && c.ownerSVGElement.ownerSVGElement.getBoundingClientRect().width);
+            const box = curve.getScreenCTM();
+            const colour = getComputedStyle(curve).stroke.match(/\\d+/g).map(Number);
+            return [0.2, 0.5, 0.8].map(share => {
+                const at = curve.getPointAtLength(share * curve.getTotalLength());
+                const there = at.matrixTransform(box);
+                return [there.x + scrollX, there.y + scrollY, colour];
+            });
+        }""",
+        path,
+    )
+
+
+def _seen(browser: Page, points: list[tuple[float, float, list[int]]]) -> list[bool]:
+    pixels = imread(BytesIO(browser.page.screenshot(full_page=True)))[..., :3] * 255
+    near = [pixels[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3] for x, y, _ in points]
+    return [
+        bool((abs(part - np.array(colour)).max(axis=2) < 40).any())
+        for part, (_, _, colour) in zip(near, points, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("width", [1200, 360, 320])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_the_curves_on_any_screen(page, browser, width, scheme):
+    said: list[str] = []
+    browser.page.on("console", lambda message: said.append(message.text))
+    browser.page.on("pageerror", lambda error: said.append(str(error)))
+    browser.page.set_viewport_size({"width": width, "height": 800})
+    browser.page.emulate_media(color_scheme=scheme)
+    browser.asked.clear()
+    browser.page.goto(page.as_uri())
+    assert said == []
+    assert browser.asked == [page.as_uri()]  # and nothing else
+    assert browser.page.evaluate("document.documentElement.scrollWidth") == width
+    paper = browser.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", paper))) < 60) == (scheme == "dark")
+    for place in range(4):
+        points = _points(browser, f"svg .median.c{place}")
+        # where curves cross, another may lie on top of a point
+        assert sum(_seen(browser, points)) >= 2
+    browser.page.evaluate("document.querySelectorAll('.c3').forEach(curve => curve.remove())")
+    assert sum(_seen(browser, points)) < 2  # the check can fail
+
+
+def test_what_folders_say_is_shown_and_never_obeyed(tmp_path, browser):
+    evil = [Rung(f"none{EVIL}", 0.7, knows=EVIL), Rung("all", 0.4)]
+    for number, lr in enumerate(("0.1", EVIL)):
+        name = f'{number}-"<b>&=,#?%'
+        leave(tmp_path / name, rungs=evil, optimizer={"lr": lr}, seed=number, task=f"echo{EVIL}")
+    failed = leave(tmp_path / "2", rungs=evil, task=f"echo{EVIL}", result={"status": "failed"})
+    (failed / "run.log").write_text(f"Traceback (most recent call last):\n  x\nError: {EVIL}\n")
+    (tmp_path / f"3{EVIL.replace('/', '')}").mkdir()
+    (tmp_path / f"3{EVIL.replace('/', '')}" / "result.json").write_text("{")
+    (tmp_path / "multirun.yaml").write_text(
+        json.dumps({"hydra": {"overrides": {"hydra": [], "task": [f"optimizer.lr=0.1,{EVIL}"]}}})
+    )
+    page = write_report(tmp_path)
+    seen = Seen(page)
+    assert not {"script", "img", "b>"} & {tag for tag, _ in seen.tags}
+    assert seen.words.count(EVIL) >= 10
+    assert f"Error: {EVIL}" in seen.words
+    browser.page.goto(page.as_uri())
+    assert browser.page.locator("script, img").count() == 0
+    assert browser.page.title().endswith("– lossladder")
+    asked = "links => links.map(link => link.pathname)"  # what comes after # and ? is not in it
+    paths = browser.page.eval_on_selector_all("main a", asked)
+    runs = [Path(unquote(path)) for path in paths if path.endswith("/")]
+    assert len(runs) == 3  # the best, the worst, and the one that failed
+    assert all((run / "config.yaml").exists() for run in runs)
+
+
+def test_damaged_folders_are_named_and_left_out(tmp_path):
+    leave(tmp_path / "0")
+    torn, foreign, stray, garbled, other = (leave(tmp_path / f"{n}") for n in range(1, 6))
+    (torn / "result.json").write_text((torn / "result.json").read_text()[:200])
+    (foreign / "result.json").write_text("[]")
+    (stray / "config.yaml").unlink()
+    (garbled / "config.yaml").write_text("seed: [")
+    (other / "config.yaml").write_text("a: b")
+    crooked = leave(tmp_path / "6", result={"rungs": [{"name": "none"}]})
+    hollow = leave(tmp_path / "7", result={"rungs": []})
+    (tmp_path / "reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
+    (tmp_path / "multirun.yaml").write_text("hydra: 1")
+    seen = reported(tmp_path)
+    for folder, what in (
+        (torn, "its result.json cannot be read: "),
+        (foreign, "its result.json is no result of a run"),
+        (stray, "has no config.yaml"),
+        (garbled, "its config.yaml is no config of a run: "),
+        (other, "its config.yaml is no config of a run: "),
+        (crooked, "its result.json is no result of a run"),
+        (hollow, "its result.json is no result of a run"),
+        (tmp_path / "multirun.yaml", "is no record of a sweep"),
+    ):
+        assert f"{folder.name}: {what}" in seen.words
+        assert f"{folder.name}: {what}" in table(tmp_path)
+    assert "1 run: 1 setting, 1 seed." in seen.words
+    assert "8 damaged" in seen.words
+    assert "reference" not in seen.words
+    assert len(lossladder.results(tmp_path)) == 1
+
+
+def test_runs_that_go_on_are_counted_and_listed(tmp_path):
+    for seed in range(3):
+        leave(tmp_path / f"{seed}", seed=seed)
+    (tmp_path / "1" / "result.json").unlink()
+    seen = reported(tmp_path)
+    assert "2 done1 still going" in seen.words
+    assert seen.row("rnn")[1] == "31 going"
+    assert seen.row("rnn")[-2] == "100%at 10"  # of those that ended
+    assert "Still going, or killed: no result yet (1)" in seen.words
+    runs = lossladder.results(tmp_path)
+    assert runs["status"].tolist() == ["done", "going", "done"]
+    assert runs["loss"].isna().tolist() == [False, True, False]
+    for seed in (0, 2):
+        (tmp_path / f"{seed}" / "result.json").unlink()
+    assert "3 still going" in reported(tmp_path).words  # a sweep that has just begun
+    assert "3 going" in table(tmp_path)
+
+
+def test_failures_are_told_by_the_last_line_of_their_traceback(tmp_path):
+    gone = {"status": "failed", "loss": None, "above_floor": None, "rung": None}
+    for number in range(3):
+        run = leave(tmp_path / f"{number}", seed=number, result=gone)
+        (run / "run.log").write_text(
+            "x ERROR lossladder: failed after 5 updates\nTraceback (most recent call last):\n"
+            '  File "a.py", line 1, in <module>\nKeyError: first\n\n'
+            "During handling of the above exception, another exception occurred:\n\n"
+            'Traceback (most recent call last):\n  File "a.py", line 2, in <module>\n'
+            f"RuntimeError: the cell is broken\n\n{'later ' * 1000}\n"
+        )
+    leave(tmp_path / "3", seed=3, result={"status": "failed", "leaks": True})
+    diverged = {**gone, "status": "diverged"}
+    leave(tmp_path / "4", seed=4, loss=(0.7, 0.9, float("nan")), result=diverged)
+    seen = reported(tmp_path)
+    assert "RuntimeError: the cell is broken3: 0 1 2" in seen.words
+    assert "KeyError" not in seen.words
+    assert "sees what it is to predict" in seen.words
+    assert "4 after 50 updates" in seen.words
+    assert seen.row("rnn")[1] == "51 diverged, 4 failed"
+    assert seen.row("rnn")[-2] == "80%"  # ended on no rung
+    assert "no number" in seen.words
+
+
+def test_a_map_is_drawn_where_two_settings_vary_and_only_there(tmp_path):
+    for number, (lr, size) in enumerate(((0.1, 4), (0.1, 16), (0.2, 4))):
+        leave(tmp_path / "two" / f"{number}", optimizer={"lr": lr}, model={"hidden_size": size})
+        leave(tmp_path / "one" / f"{number}", optimizer={"lr": lr + number})
+    seen = reported(tmp_path / "two")
+    assert "Loss above the floor by model.hidden_size and optimizer.lr" in seen.words
+    assert seen.row("4") == ["4", "0.0055", "0.0055"]
+    assert seen.row("16") == ["16", "0.0055", "–"]
+    assert "Loss above the floor by" not in reported(tmp_path / "one").words
+
+
+def test_every_key_that_was_asked_for_is_told_even_if_another_implies_it(tmp_path):
+    """As in a random search, where every learning rate goes with a size of its own."""
+    for number in range(3):
+        leave(tmp_path / f"{number}", optimizer={"lr": number / 10}, model={"hidden_size": number})
+    assert "optimizer.lr" not in lossladder.results(tmp_path)
+    asked = {"hydra": [], "task": ["model.hidden_size=0,1,2", "optimizer.lr=0,0.1,0.2"]}
+    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": {"overrides": asked}}))
+    assert lossladder.results(tmp_path)["optimizer.lr"].tolist() == [0.0, 0.1, 0.2]
+
+
+def test_tasks_have_ladders_and_pictures_of_their_own(tmp_path):
+    leave(tmp_path / "0")
+    other = [Rung("none", 1.0), Rung("all", 0.0)]
+    names = {"task": "count", "model": "rnn"}
+    leave(tmp_path / "1", rungs=other, task="count", names=names)
+    seen = reported(tmp_path)
+    assert sum(attrs.get("class") == "wide" for _, attrs in seen.tags) == 2
+    assert seen.row("echo")[3:6] == ["0%at 10", "0%at 10", "100%at 10"]
+    assert seen.row("count")[3:5] == ["0%at 10", "100%at 10"]
+    columns = lossladder.results(tmp_path).columns
+    assert {f"updates to {rung.name}" for rung in (*ECHO, *other)} <= set(columns)
+
+
+def test_a_long_curve_is_kept_short(tmp_path):
+    updates = list(range(1, 1001))
+    long = {"updates": updates, "loss": [1 / update for update in updates]}
+    curve = read_run(leave(tmp_path / "run", result={"curve": long})).curve
+    assert curve is not None
+    assert len(curve.updates) <= BINS
+    assert curve.updates[-1] == 1000
+
+
+def test_a_folder_that_is_no_sweep_is_answered_in_one_line(tmp_path, capsys):
+    run = leave(tmp_path / "sweep" / "0")
+    (tmp_path / "empty").mkdir()
+    for words, complaint in (
+        (["nowhere"], "nowhere: no such folder; name the folder of a sweep"),
+        ([str(tmp_path / "empty")], "holds no runs"),
+        ([str(run)], "is a single run"),
+        ([str(run / "config.yaml")], "no such folder"),
+        ([str(run.parent), "--out", str(run / "config.yaml")], "config.yaml: File exists"),
+        ([], "required: SWEEP"),
+        ([str(run.parent), "--colour"], "unrecognized arguments: --colour"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert ended.value.code == 2
+        assert line.startswith("lossladder: ")
+        assert complaint in line
+    assert list((tmp_path / "empty").iterdir()) == []
+    assert table(tmp_path / "empty") == "sweep  no run has ended"
+
+
+@pytest.mark.slow
+def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
+    updates = np.unique(np.geomspace(1, 1e5, 600).astype(int)).tolist()
+    curve = {"updates": updates, "loss": np.linspace(0.7, 0.46, len(updates)).tolist()}
+    for number in range(10_000):
+        lr, seed = divmod(number, 100)
+        folder = tmp_path / f"{number}"
+        leave(folder, optimizer={"lr": lr}, seed=seed, result={"curve": curve})
+    ask = (sys.executable, "-c", _MEASURED, str(tmp_path))
+    done = subprocess.run(ask, check=True, capture_output=True, text=True)
+    seconds, peak = map(float, done.stdout.split())
+    assert seconds < 20
+    assert peak < 200 * 1024  # KiB
+    assert len(Seen(tmp_path / "report.html").rows) > 100
+
+
+_MEASURED = """
+import re, sys, time
+from pathlib import Path
+from lossladder.report.command import main
+main(sys.argv[1:])
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
+print(time.process_time(), peak[1])
+"""
