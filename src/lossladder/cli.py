@@ -194,9 +194,12 @@ def _end_of_sweep() -> None:
             (folder / name).unlink()
         folder.rmdir()
         return
+    from lossladder.report.page import write_report
     from lossladder.report.sweep import table
 
     print(f"{table(folder)}\nfolder {shown(folder)}")
+    if any(folder.glob("*/config.yaml")):
+        print(f"report {shown(write_report(folder))}")
 
 
 def shown(path: Path) -> Path:

@@ -4,8 +4,10 @@ import statistics
 from collections import Counter
 from pathlib import Path
 
-from lossladder.report.folder import NoSweepError, read_sweep
+from lossladder.report.folder import NoSweepError, Sweep, read_sweep
 from lossladder.report.summary import Row, rows
+
+_MOST_NAMED = 10  # folders of runs that failed alike; the report has them all
 
 
 def table(folder: Path) -> str:
@@ -22,7 +24,21 @@ def table(folder: Path) -> str:
     width = max((len(row.label) for row in made), default=0)
     lines = [f"{row.label:{width}}  {_row(row)}" for row in made]
     damaged = [f"{name}: {what}" for name, what in sweep.damaged]
-    return "\n".join(["sweep", *lines, *damaged])
+    return "\n".join(["sweep", *lines, *_failures(sweep), *damaged])
+
+
+def _failures(sweep: Sweep) -> list[str]:
+    """Runs that failed, under what ended them: many often fail for one reason."""
+    found: dict[str, list[str]] = {}
+    for run in sweep.runs:
+        if run.status == "failed":
+            found.setdefault(run.why, []).append(run.folder.name)
+    lines: list[str] = []
+    for why, names in found.items():
+        more = [f"  and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+        named = [f"  {name}" for name in names[:_MOST_NAMED]]
+        lines += [f"failed  {why or 'no reason known'}", *named, *more]
+    return lines
 
 
 def _row(row: Row) -> str:
