@@ -55,7 +55,7 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the network's parameters, and the engine that uses it."""
-        optimizer = self.make_optimizer(self.network.parameters())
+        optimizer = self.make_optimizer(self.network.trained())
         self.engine = self.make_engine(self.network, self.data.task, optimizer)
         self.data.engine_windows = self.engine.windows_per_chunk
         return optimizer
