@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from lossladder.tasks.by_hand import (
     RATE,
     START,
     TARGETS,
+    Weights,
     backward,
     forward,
     trained,
@@ -72,6 +74,11 @@ AFTER_TEN_THOUSAND = {
 }
 
 
+@cache
+def after(updates: int, order: str = "simultaneous", biases: str = "none") -> Weights:
+    return trained(updates, order, biases)
+
+
 def error(weights) -> float:
     return sum(forward(weights).errors)
 
@@ -108,11 +115,11 @@ def test_the_weights_after_one_update():
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_autograd_finds_every_number_of_the_page(order):
-    up, down, after = by_hand_page.autograds(order)
+    up, down, weights = by_hand_page.autograds(order)
     ours = by_hand_page.going_up, by_hand_page.going_down, by_hand_page.afterwards
     assert values(ours[0]()) == pytest.approx(up, abs=1e-15)
     assert values(ours[1](order)) == pytest.approx(down, abs=1e-15)
-    assert values(ours[2](order)) == pytest.approx(after, abs=1e-15)
+    assert values(ours[2](order)) == pytest.approx(weights, abs=1e-15)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -123,7 +130,7 @@ def test_the_order_of_the_update_explains_the_published_error_after_one(order):
 @pytest.mark.parametrize(("order", "biases"), AFTER_TEN_THOUSAND)
 def test_the_error_after_ten_thousand_updates(order, biases):
     expected = AFTER_TEN_THOUSAND[order, biases]
-    assert error(trained(10_000, order, biases)) == pytest.approx(expected, rel=1e-5)
+    assert error(after(10_000, order, biases)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -132,7 +139,7 @@ def test_the_outputs_after_ten_thousand_updates(order):
         "simultaneous": (0.0159136204, 0.9840642735),
         "sequential": (0.0159121963, 0.9840657345),
     }
-    assert forward(trained(10_000, order)).out_o == pytest.approx(published[order], abs=1e-9)
+    assert forward(after(10_000, order)).out_o == pytest.approx(published[order], abs=1e-9)
 
 
 @pytest.mark.parametrize("biases", BIASES)
@@ -141,7 +148,7 @@ def test_autograd_stays_beside_the_hand_for_a_hundred_updates(order, biases):
     network = by_hand_page.Autograd(order, biases)
     for _ in range(100):
         network.update()
-    assert network.error() == pytest.approx(error(trained(100, order, biases)), rel=1e-12)
+    assert network.error() == pytest.approx(error(after(100, order, biases)), rel=1e-12)
 
 
 # --- the same through the ordinary learner --------------------------------------------------
@@ -174,10 +181,11 @@ def test_an_engine_makes_the_updates_that_are_made_by_hand(biases, engine, built
     state = parts.network.initial_state(1)
     losses, _ = parts.make_engine(parts.network, parts.task, optimizer).train(chunk, state)
     for updates in (0, 1, 119):
-        by_hand = error(trained(updates, biases=biases))
+        by_hand = error(after(updates, biases=biases))
         assert float(losses[updates]) == pytest.approx(by_hand, rel=1e-11)
 
 
+@pytest.mark.slow
 def test_ten_thousand_updates_of_the_ordinary_engine(built):
     parts = in_float64(built, "engine=autograd")
     optimizer = parts.make_optimizer(parts.network.trained())

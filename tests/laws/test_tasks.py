@@ -11,7 +11,7 @@ from torch import Generator
 
 from lossladder.ladder import CrossEntropy
 from lossladder.models import GRU, Network
-from lossladder.tasks import Batch, Count, Echo, Parity, Task, bits
+from lossladder.tasks import Batch, Count, Echo, Parity, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
 
 YAMLS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/task").glob("*.yaml"))
@@ -32,6 +32,8 @@ SETTINGS = {
     "parity, biased": Parity(12, chance_of_one=0.3, every_step=False),
     "parity, biased, mixed lengths": Parity(9, 0.1, every_step=False, mixed_lengths=True),
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
+    "unfold, one step": Unfold(1),
+    "unfold, many steps": Unfold(25),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread
@@ -387,6 +389,7 @@ def test_a_description_stands_in_columns_and_says_what_the_batch_says(task):
         (lambda: Count(0), "num_steps=0: must be a whole number of at least 1"),
         (lambda: Parity(-5), "num_steps=-5: must be a whole number of at least 1"),
         (lambda: Parity(chance_of_one=2), "chance_of_one=2: must be a number from 0 to 1"),
+        (lambda: Unfold(0), "num_steps=0: must be a whole number of at least 1"),
         (lambda: Parity(20).everything(), "num_steps=20: .* use data=fresh"),
         (lambda: Count(chance_of_one=0.3).everything(), "chance_of_one=0.3, .* use data=fresh"),
         (lambda: Echo().everything(), "echo: has no finite set"),

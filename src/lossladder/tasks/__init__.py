@@ -6,11 +6,13 @@ from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.task import Batch, Draw, Task
+from lossladder.tasks.unfold import Unfold
+from lossladder.tasks.xor import XOR
 
 if TYPE_CHECKING:
     from lossladder.tasks.worked_example import WorkedExample
 
-__all__ = ["Batch", "Count", "Draw", "Echo", "Parity", "Task", "WorkedExample"]
+__all__ = ["XOR", "Batch", "Count", "Draw", "Echo", "Parity", "Task", "Unfold", "WorkedExample"]
 
 
 def __getattr__(name: str) -> Any:

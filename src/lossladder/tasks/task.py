@@ -92,7 +92,7 @@ class Task(ABC):
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64: of a real target, its value."""
+        """Exact law of each target given the inputs so far, float64; values of real targets."""
 
     @abstractmethod
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
