@@ -88,9 +88,11 @@ def test_seeds_of_one_setting_become_their_median_and_other_settings_other_lines
         leave(tmp_path / f"{seed}", seed=seed, loss=(0.7 + seed / 10, 0.6)) for seed in range(3)
     ]
     runs.append(leave(tmp_path / "lstm", names={"task": "echo", "model": "lstm"}))
-    task, rungs, lines = read(runs)
+    task, rungs, lines, unit = read(runs)
     assert [(line.label, len(line.losses)) for line in lines] == [("rnn", 3), ("lstm", 1)]
-    (axes,) = draw(task, rungs, lines).axes
+    (axes,) = draw(task, rungs, lines, unit="half squared error").axes
+    assert unit == "nats"  # a result that says none has nats
+    assert axes.get_ylabel() == "loss, half squared error a step"
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
     assert drawn["rnn"] == pytest.approx([0.8, 0.6])
     band = axes.collections[0].get_paths()[0].vertices[:, 1]

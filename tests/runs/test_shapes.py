@@ -1,8 +1,16 @@
-"""The default recipes of the tasks of one step, or of one input, reach their floors."""
+"""Tasks of every shape: recipes reach their floors, and one picture shows all four."""
+
+from itertools import combinations
+from pathlib import Path
 
 import pytest
+from matplotlib.patches import Rectangle
+
+from lossladder.report import shapes
+from short_runs import short_run
 
 QUIET = "trainer.progress=false"
+FOUR = {"xor": (1, 1), "unfold": (1, 10), "count": (10, 1), "echo": (10, 10)}  # inputs, targets
 
 
 def test_a_feed_forward_network_reaches_the_floor_of_xor(train):
@@ -59,3 +67,44 @@ def test_the_floor_is_reached_over_ten_seeds(task, models, train):
     outcome = train("-m", f"task={task}", f"model={models}", "seed=range(10)", QUIET)
     assert {result["rung"] for result in outcome.results} == {"both"}
     assert {result["mistakes"] for result in outcome.results} == {0}
+
+
+# --- the picture of the four shapes ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory) -> list[Path]:
+    """A short run of a task of each shape, one to one first."""
+    logs = tmp_path_factory.mktemp("four")
+    return [short_run(logs, task, "trainer.max_steps=20") for task in FOUR]
+
+
+def test_the_picture_shows_which_steps_carry_input_and_which_are_scored(four):
+    figure = shapes.draw(four)
+    figure.draw_without_rendering()
+    sequences, curves = figure.axes[::2], figure.axes[1::2]
+    shown = [axes.get_title().strip() for axes in sequences]
+    assert shown == ["one to one", "one to many", "many to one", "many to many"]
+    for axes, (inputs, targets) in zip(sequences, FOUR.values(), strict=True):
+        rows = [text.get_position()[1] for text in axes.texts if text.get_text().isdigit()]
+        assert (rows.count(0), rows.count(2)) == (inputs, targets)
+        boxes = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+        assert len(boxes) == inputs + targets
+    for axes in curves:
+        assert any(text.get_text().startswith("none: ") for text in axes.texts)
+    words = [text for axes in figure.axes for text in axes.texts if text.get_text()]
+    boxes = [word.get_window_extent() for word in words]
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_the_picture_is_made_from_run_folders_by_a_command(four, tmp_path, capsys):
+    out = tmp_path / "shapes.png"
+    shapes.main([*map(str, four), "--out", str(out)])
+    assert f"picture {out}" in capsys.readouterr().err
+    assert out.stat().st_size < 150_000
+    with pytest.raises(SystemExit) as ended:
+        shapes.main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "no.png")])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert "is no finished run" in line
+    assert not (tmp_path / "no.png").exists()

@@ -36,8 +36,8 @@ class PictureError(ValueError):
     """The picture that was asked for cannot be drawn."""
 
 
-def read(runs: Sequence[Path]) -> tuple[str, list[Rung], list[Line]]:
-    """Task, ladder and lines of the folders of runs or sweeps.
+def read(runs: Sequence[Path]) -> tuple[str, list[Rung], list[Line], str]:
+    """Task, ladder, lines and unit of the losses of the folders of runs or sweeps.
 
     Raises:
         PictureError: if a folder is no run, has no curve, or climbs another ladder than the first.
@@ -56,7 +56,7 @@ def read(runs: Sequence[Path]) -> tuple[str, list[Rung], list[Line]]:
     for setting, name in names.items():
         alike = [r for r, s in zip(results, found, strict=True) if s == setting]
         lines.append(_line(name or alike[0]["model"], [result["curve"] for result in alike]))
-    return results[0]["task"], ladders[0], lines
+    return results[0]["task"], ladders[0], lines, results[0].get("unit", "nats")
 
 
 def _runs(folder: Path) -> list[Path]:

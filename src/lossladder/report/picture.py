@@ -8,7 +8,7 @@ in nothing but their seed become one line, their median, with a band from quarti
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -24,25 +24,26 @@ if TYPE_CHECKING:
 
 # Okabe and Ito: told apart by every kind of eye, and in print
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_INK, _GREY = "#333333", "#8C8C8C"
+INK, GREY = "#333333", "#8C8C8C"
 _MOST_RUNGS = 16  # more labels would not fit
 _LABEL_HEIGHT = 0.051  # of the axes
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
 _BINS = 160  # points of a curve at most
 
 
-def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
+def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line], unit: str = "nats") -> "Figure":
     """Curves in colour, rungs in grey, each named at its right end."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 4.7), dpi=200, facecolor="white")
     axes = figure.add_axes((_LEFT, 0.115, 0.69, 0.74))
-    _draw_axes(axes, lines)
+    scale(axes, lines)
+    axes.set_ylabel(f"loss, {unit} a step", color=INK)
     _draw_rungs(axes, _picked(rungs), lines)
     for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
         _draw_line(axes, line, colour)
-    figure.text(_LEFT, 0.945, task, size=15, weight="bold", color=_INK)
-    figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=_GREY)
+    figure.text(_LEFT, 0.945, task, size=15, weight="bold", color=INK)
+    figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=GREY)
     _draw_legend(figure, axes, columns=min(len(lines), 5))
     return figure
 
@@ -71,7 +72,7 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
         ncols=columns,
         frameon=False,
         fontsize=9.5,
-        labelcolor=_INK,
+        labelcolor=INK,
         handlelength=1.5,
         handletextpad=0.6,
         columnspacing=1.8,
@@ -85,7 +86,8 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
     axes.set_position((box.x0, box.y0, box.width, box.height + min(0.0, room)))
 
 
-def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
+def scale(axes: "Axes", lines: Sequence[Line]) -> None:
+    """A logarithmic axis of updates, from the first to the last."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     first = min(line.updates[0] for line in lines)
@@ -96,11 +98,10 @@ def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda update, _: f"{update:,.0f}")
-    axes.set_xlabel("updates", color=_INK)
-    axes.set_ylabel("loss, nats a step", color=_INK)
+    axes.set_xlabel("updates", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GREY)
-    axes.tick_params(colors=_INK)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK)
 
 
 def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
@@ -135,11 +136,11 @@ def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> N
     heights = [(rung.loss - bottom) / (top - bottom) for rung in rungs]
     beside = {"transform": axes.transAxes, "clip_on": False}
     for rung, height, place in zip(rungs, heights, spread(heights, _LABEL_HEIGHT), strict=True):
-        colour, weight = (_INK, "bold") if rung is rungs[-1] else (_GREY, "normal")
+        colour, weight = (INK, "bold") if rung is rungs[-1] else (GREY, "normal")
         axes.axhline(rung.loss, color=colour, linewidth=1.1, zorder=1)
         axes.plot([1.0, 1.025, 1.035], [height, place, place], color=colour, lw=0.8, **beside)
         label = f"{rung.name}: {rung.loss:.4f}"
-        axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=_INK, **beside)
+        axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=INK, **beside)
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
@@ -161,7 +162,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return [first - index * gap for index, first in enumerate(firsts)]
 
 
-def _save(figure: "Figure", out: Path) -> None:
+def save(figure: "Figure", out: Path) -> None:
     """Write any kind of file that matplotlib knows; a PNG with a palette is a third the size."""
     if out.suffix != ".png":
         figure.savefig(out)
@@ -173,26 +174,34 @@ def _save(figure: "Figure", out: Path) -> None:
         Image.open(drawn).convert("RGB").quantize(colors=64).save(out, optimize=True)
 
 
-class _Parser(ArgumentParser):
+class Parser(ArgumentParser):
+    """Answers a wrong request in one line."""
+
     def error(self, message: str) -> NoReturn:
+        """Say it and exit with 2."""
         self.exit(2, f"lossladder: {message}\n")
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the command line, draw, and say where the picture is."""
-    parser = _Parser(prog="python -m lossladder.report.picture", description=__doc__)
+    parser = Parser(prog="python -m lossladder.report.picture", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
+    answer(parser, asked.out, lambda: draw(*read(asked.runs)))
+
+
+def answer(parser: Parser, out: Path, drawn: Callable[[], "Figure"]) -> None:
+    """Draw and save a picture; say where it is, or in one line why there is none."""
     try:
-        figure = draw(*read(asked.runs))
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        _save(figure, asked.out)
+        figure = drawn()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save(figure, out)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:
         parser.error(" ".join(str(error).split()))
-    print(f"picture {asked.out}", file=sys.stderr)
+    print(f"picture {out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

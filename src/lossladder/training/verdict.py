@@ -50,12 +50,12 @@ def _unit(result: Mapping[str, Any]) -> str:
 
 
 def _number(value: float) -> str:
-    """Four decimals, or some digits of a number that has only zeros there.
+    """Four decimals, or three digits of a number that has only zeros there.
 
     >>> _number(0.45449), _number(3.5101882e-05), _number(0.0)
-    ('0.4545', '3.5102e-05', '0.0000')
+    ('0.4545', '3.51e-05', '0.0000')
     """
-    return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.5g}"
+    return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.3g}"
 
 
 def _rung(result: Mapping[str, Any]) -> str:
