@@ -33,12 +33,19 @@ lint: env
 
 SHOWN := seed=0,1,2 trainer.max_epochs=null trainer.max_steps=3000 trainer.progress=false data.windows_per_chunk=5
 
-# the pictures of README, made anew
+FOLDER := trainer.progress=false hydra.run.dir=logs/pictures
+
+# the pictures of README and docs, made anew
 pictures: env
 	rm -rf logs/pictures
 	$(BIN)/python train.py -m model=rnn,lstm,gru $(SHOWN) hydra.sweep.dir=logs/pictures/echo
 	$(BIN)/python train.py -m experiment=echo_lag3 $(SHOWN) hydra.sweep.dir=logs/pictures/echo_lag3
 	$(BIN)/python -m lossladder.report.picture logs/pictures/echo logs/pictures/echo_lag3 --out docs/pictures/echo.png
+	$(BIN)/python train.py task=xor model=mlp $(FOLDER)/xor
+	$(BIN)/python train.py task=unfold model=rnn $(FOLDER)/unfold
+	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
+	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
+	$(BIN)/python -m lossladder.report.shapes $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
 
 # us and the peers side by side; the peers live apart, because TensorBoard would load TensorFlow
 # with every run of ours

@@ -77,6 +77,21 @@ def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return value
 
 
+def matrix(name: str, value: Any, rows: int, columns: int) -> list[list[float]]:
+    """Return `value` as rows of floats if it has `rows` rows of `columns` finite numbers.
+
+    >>> matrix("weights", [[1, 2]], rows=2, columns=2)
+    Traceback (most recent call last):
+    ValueError: weights=[[1, 2]]: must be null or 2 rows of 2 numbers
+    """
+    if isinstance(value, list | tuple):
+        lines = cast("list[Any]", list(value))
+        sizes = [len(line) if isinstance(line, list | tuple) else 0 for line in lines]
+        if sizes == [columns] * rows:
+            return [[real(name, number) for number in line] for line in lines]
+    raise ValueError(f"{name}={value}: must be null or {rows} rows of {columns} numbers")
+
+
 def mapping(name: str, value: Any, example: str) -> Mapping[Any, Any]:
     """Return `value` if it maps keys to values, as `example` does."""
     if not isinstance(value, Mapping):

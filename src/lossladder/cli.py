@@ -151,6 +151,10 @@ def _plain(config: DictConfig) -> dict[str, Any]:
     """The config as plain values, with the names that were chosen in each group."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     choices = HydraConfig.get().runtime.choices
+    starts = sorted(path.stem for path in (conf_dir() / "start").glob("*.yaml"))
+    if choices["start"] not in (f"{choices['task']}_{choices['model']}", *starts):
+        # most tasks and networks have no start of their own: Hydra passes over what is not there
+        raise ValueError(f"start={choices['start']}: must be one of {', '.join(starts)}")
     return {**plain, "names": {key: choices[key] for key in ("task", "model", "engine")}}
 
 

@@ -10,11 +10,13 @@ from lossladder.engines import Chunk
 from lossladder.training import Parts, RequestError
 
 WINDOWS, BATCH, STEPS = 6, 8, 5
-# (task, state carried): streams, independent sequences, and sequences of which not all is scored
+# (task, state carried): streams, independent sequences, sequences of which not all is scored, and
+# real targets
 KINDS = {
     "carried": (("task=echo",), True),
     "reset": (("task=parity",), False),
     "masked": (("task=count", "data=fresh", "task.mixed_lengths=true"), False),
+    "real": (("task=worked_example", "start=drawn"), False),
 }
 
 
@@ -45,8 +47,12 @@ def plain_loop(network, task, optimizer, chunk, state, clip):
         if not chunk.carried:
             state = network.initial_state(BATCH)
         logits, state = network(task.features(chunk.inputs[window]), state)
-        targets = chunk.targets[window].long()
-        surprise = -torch.log_softmax(logits, dim=-1).gather(-1, targets[..., None])[..., 0]
+        targets = chunk.targets[window]
+        if targets.is_floating_point():
+            surprise = ((torch.sigmoid(logits) - targets) ** 2).sum(dim=-1) / 2
+        else:
+            logs = torch.log_softmax(logits, dim=-1)
+            surprise = -logs.gather(-1, targets.long()[..., None])[..., 0]
         loss = surprise.mean() if chunk.scored is None else surprise[chunk.scored[window]].mean()
         gradients = torch.autograd.grad(loss, parameters)
         norm = sum((gradient**2).sum() for gradient in gradients) ** 0.5

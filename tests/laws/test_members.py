@@ -21,11 +21,13 @@ from lossladder.models import Cell, Network, Recurrent
 from lossladder.tasks import Echo
 
 MEMBERS, WINDOWS, BATCH, STEPS = 3, 5, 6, 4
-# (task, state carried): streams, independent sequences, and sequences of which not all is scored
+# (task, state carried): streams, independent sequences, sequences of which not all is scored, and
+# real targets
 KINDS = {
     "carried": (("task=echo",), True),
     "reset": (("task=parity",), False),
     "masked": (("task=count", "data=fresh", "task.mixed_lengths=true"), False),
+    "real": (("task=worked_example", "start=drawn"), False),
 }
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,

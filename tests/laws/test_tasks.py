@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
+from lossladder.ladder import CrossEntropy
 from lossladder.models import GRU, Network
-from lossladder.tasks import Batch, Count, Echo, Parity, Task, bits
+from lossladder.tasks import Batch, Count, Echo, Parity, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
 
 YAMLS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/task").glob("*.yaml"))
@@ -31,6 +32,8 @@ SETTINGS = {
     "parity, biased": Parity(12, chance_of_one=0.3, every_step=False),
     "parity, biased, mixed lengths": Parity(9, 0.1, every_step=False, mixed_lengths=True),
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
+    "unfold, one step": Unfold(1),
+    "unfold, many steps": Unfold(25),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread
@@ -63,6 +66,11 @@ def sampled(task: Task, seed: int = 0) -> Batch:
     return task.sample(generator(seed), 400_000 // (steps * task.output_size), steps)
 
 
+def surprise(task: Task, law: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Loss of each step of a batch to a predictor with this law."""
+    return task.losses(task.loss.outputs(law), batch.targets)
+
+
 def assert_mean(values, expected, errors: float = 4) -> None:
     """The mean of independent values is the expected one, within so many standard errors."""
     error = values.std() / len(values) ** 0.5
@@ -76,9 +84,8 @@ def test_every_rung_is_attained_by_its_predictor(task):
     batch = sampled(task)
     scored_steps = batch.scored.sum(dim=1).double()
     for rung in task.ladder(steps_of(task), carried=False):
-        predicted = rung.predictor(batch.inputs)
-        surprise = -predicted.gather(-1, batch.targets[..., None])[..., 0].log()
-        of_row = torch.where(batch.scored, surprise, 0.0).sum(dim=1)
+        losses = surprise(task, rung.predictor(batch.inputs), batch)
+        of_row = torch.where(batch.scored, losses, 0.0).sum(dim=1)
         # mean over all scored steps; rows, not steps, are independent
         assert_mean((of_row - rung.loss * scored_steps) / scored_steps.mean(), 0.0)
 
@@ -88,29 +95,27 @@ def test_every_rung_is_attained_by_its_predictor_at_every_single_step(task):
     for rung in task.ladder(steps_of(task), carried=False):
         assert rung.by_step is not None
         assert len(rung.by_step) == steps_of(task)
-        predicted = rung.predictor(batch.inputs)
-        surprise = -predicted.gather(-1, batch.targets[..., None])[..., 0].log()
+        losses = surprise(task, rung.predictor(batch.inputs), batch)
         for step, loss in enumerate(rung.by_step):
             rows = batch.scored[:, step]
             if rows.sum() > 100:
                 # some thousand comparisons are made here: five standard errors, not four
-                assert_mean(surprise[rows, step], loss, errors=5)
+                assert_mean(losses[rows, step], loss, errors=5)
 
 
 def test_with_carried_state_every_rung_is_attained_from_the_first_step(stream):
     batch = stream.sample(generator(2), 400, num_steps=stream.reach + 200)
     for rung in stream.ladder():
-        predicted = rung.predictor(batch.inputs)
-        surprise = -predicted.gather(-1, batch.targets[..., None])[..., 0].log()
+        losses = surprise(stream, rung.predictor(batch.inputs), batch)
         # later steps see as much of the past as a carried state would bring
-        assert_mean(surprise[:, stream.reach :].mean(dim=1), rung.loss)
+        assert_mean(losses[:, stream.reach :].mean(dim=1), rung.loss)
 
 
 def test_the_expected_loss_of_a_predictor_is_its_rung_without_label_noise(task):
     batch = sampled(task, seed=3)
     for rung in task.ladder(steps_of(task), carried=False):
-        logits = rung.predictor(batch.inputs).log()
-        losses = task.expected_losses(logits, batch.probabilities)
+        outputs = task.loss.outputs(rung.predictor(batch.inputs))
+        losses = task.expected_losses(outputs, batch.probabilities)
         of_row = torch.where(batch.scored, losses, 0.0).sum(dim=1)
         scored_steps = batch.scored.sum(dim=1).double()
         assert_mean((of_row - rung.loss * scored_steps) / scored_steps.mean(), 0.0)
@@ -122,7 +127,8 @@ def test_the_ladder_goes_down_from_ceiling_to_floor(task):
     assert losses == sorted(losses, reverse=True)
     assert len({rung.name for rung in ladder}) == len(ladder)
     assert ladder.floor.loss >= 0
-    assert ladder.ceiling.loss <= torch.tensor(float(task.output_size)).log() + TINY
+    if isinstance(task.loss, CrossEntropy):  # nobody has to do worse than guess evenly
+        assert ladder.ceiling.loss <= torch.tensor(float(task.output_size)).log() + TINY
 
 
 def test_the_floor_predicts_with_the_law_that_travels_with_the_sample(task):
@@ -143,7 +149,7 @@ def test_a_rung_looks_no_further_back_than_it_says(task):
         if rung.reach is None:
             continue
         past = torch.arange(steps_of(task)) < steps_of(task) - 1 - rung.reach
-        changed = torch.where(past, 1 - symbols, symbols)
+        changed = torch.where(past, (symbols + 1) % len(task.encoding), symbols)
         before, after = (rung.predictor(task.features(s))[:, -1] for s in (symbols, changed))
         assert torch.equal(before, after)
 
@@ -162,16 +168,21 @@ def test_predictors_are_causal_probability_laws(task, seed, cut):
         law = rung.predictor(task.features(symbols))
         assert law.dtype == torch.float64
         assert law.shape == (4, steps, task.output_size)
-        assert (law >= 0).all()
-        assert torch.allclose(law.sum(dim=-1), torch.ones(4, steps, dtype=torch.float64))
+        if isinstance(task.loss, CrossEntropy):  # the law of a real target is its values
+            assert (law >= 0).all()
+            assert torch.allclose(law.sum(dim=-1), torch.ones(4, steps, dtype=torch.float64))
         assert torch.equal(law[:, :first], rung.predictor(task.features(changed))[:, :first])
 
 
 def assert_follow(targets, law, *, first: int = 0) -> None:
     """Targets (rows, time) occur as often as their law (rows, time, classes) says, at each step.
 
-    Rows with the same law are counted together; what the law excludes or demands is exact.
+    Rows with the same law are counted together; what the law excludes or demands is exact, and so
+    is what it says of real targets.
     """
+    if targets.is_floating_point():
+        assert torch.equal(targets[:, first:], law[:, first:])
+        return
     for step in range(first, targets.shape[1]):
         laws, which = law[:, step].unique(dim=0, return_inverse=True)
         for number, chances in enumerate(laws):
@@ -218,8 +229,14 @@ def test_targets_follow_the_law_that_travels_with_them(task):
 def test_inputs_come_as_often_as_they_should(task):
     if task.num_steps is not None and getattr(task, "mixed_lengths", False):
         pytest.skip("padding is no input")
-    symbols = task.draw(generator(7), 20_000, steps_of(task)).inputs.double()
-    assert_mean(symbols.flatten(), getattr(task, "chance_of_one", 0.5))
+    symbols = task.draw(generator(7), 20_000, steps_of(task)).inputs
+    if hasattr(task, "chance_of_one"):
+        assert_mean(symbols.double().flatten(), task.chance_of_one)
+        return
+    sequences = task.everything().inputs  # all equally likely
+    for sequence in sequences:
+        drawn = (symbols == sequence).all(dim=1).double()
+        assert_mean(drawn, 1 / len(sequences))
 
 
 # --- sampling -------------------------------------------------------------------------------
@@ -235,16 +252,32 @@ def test_sampling_depends_on_its_generator_and_on_nothing_else(task):
     assert torch.equal(torch.random.get_rng_state(), state)  # the global one was not touched
     torch.manual_seed(2)
     assert all(torch.equal(a, b) for a, b in zip(first, draw(seed=0), strict=True))
-    assert not torch.equal(first[0], draw(seed=1)[0])
+    if len(first[0].unique(dim=0)) > 1:  # a task may have a single sequence
+        assert not torch.equal(first[0], draw(seed=1)[0])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 8, 9])
 @pytest.mark.parametrize("num_steps", [1, 5])
 def test_a_draw_has_the_size_asked_for(task, batch_size, num_steps):
     draw = task.draw(generator(), batch_size, num_steps)
-    shapes = {tuple(part.shape) for part in draw if part is not None}
+    shapes = {tuple(part.shape[:2]) for part in draw if part is not None}
     assert shapes == {(batch_size, num_steps)}
-    assert int(draw.targets.max()) < task.output_size
+    if draw.targets.is_floating_point():
+        assert draw.targets.shape[2:] == (task.output_size,)
+    else:
+        assert draw.targets.dim() == 2
+        assert int(draw.targets.max()) < task.output_size
+
+
+def test_the_shape_says_which_steps_carry_input_and_which_are_scored(task):
+    """A step carries input if its symbol differs between sequences."""
+    draw = task.draw(generator(13), 500, steps_of(task))
+    scored = task.batch(draw).scored
+    differs = (draw.inputs != draw.inputs[:1]).any(dim=0)
+    inputs = "many" if differs[1:].any() else "one"
+    outputs = "many" if (scored.sum(dim=1) > 1).any() else "one"
+    if steps_of(task) > 1 or task.shape == "one_to_one":  # a single step looks like one to one
+        assert task.shape == f"{inputs}_to_{outputs}"
 
 
 DYADIC = {n: task for n, task in STREAMS.items() if task._target_bits and task._input_bits}
@@ -330,6 +363,12 @@ def test_a_description_stands_in_columns_and_says_what_the_batch_says(task):
     rows = {line[:11].strip(): line[11:].split() for line in lines}
     scored = batch.scored[2].tolist()
     assert rows["step"] == [str(step) for step in range(15)]
+    if batch.targets.is_floating_point():  # real: values, and no chance, for they are certain
+        for row, tensor in (("input", batch.inputs), ("target", batch.targets)):
+            shown = [[float(number) for number in cell.split(",")] for cell in rows[row]]
+            assert torch.allclose(torch.tensor(shown), tensor[2].float())
+        assert "its chance" not in rows
+        return
     assert torch.equal(task.features(torch.tensor([*map(int, rows["input"])])), batch.inputs[2])
     targets = zip(batch.targets[2].tolist(), scored, strict=True)
     assert rows["target"] == [str(target) if s else "." for target, s in targets]
@@ -350,6 +389,7 @@ def test_a_description_stands_in_columns_and_says_what_the_batch_says(task):
         (lambda: Count(0), "num_steps=0: must be a whole number of at least 1"),
         (lambda: Parity(-5), "num_steps=-5: must be a whole number of at least 1"),
         (lambda: Parity(chance_of_one=2), "chance_of_one=2: must be a number from 0 to 1"),
+        (lambda: Unfold(0), "num_steps=0: must be a whole number of at least 1"),
         (lambda: Parity(20).everything(), "num_steps=20: .* use data=fresh"),
         (lambda: Count(chance_of_one=0.3).everything(), "chance_of_one=0.3, .* use data=fresh"),
         (lambda: Echo().everything(), "echo: has no finite set"),

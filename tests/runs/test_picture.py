@@ -16,7 +16,7 @@ from lossladder.report import picture
 from lossladder.report.curves import BINS, Line, binned
 from lossladder.report.layout import spread
 from lossladder.report.picture import draw, main, read
-from lossladder.report.runs import Rung
+from lossladder.report.runs import Ladder, Rung
 from lossladder.report.settings import labels, settings
 from short_runs import short_run
 
@@ -73,9 +73,11 @@ def test_seeds_of_one_setting_become_their_median_and_other_settings_other_lines
         leave(tmp_path / f"{seed}", seed=seed, loss=(0.7 + seed / 10, 0.6)) for seed in range(3)
     ]
     runs.append(leave(tmp_path / "lstm", names={"task": "echo", "model": "lstm"}))
-    task, rungs, lines = read(runs)
+    ladder, lines = read(runs)
     assert [(line.label, len(line.losses)) for line in lines] == [("rnn", 3), ("lstm", 1)]
-    (axes,) = draw(task, rungs, lines).axes
+    (axes,) = draw(ladder._replace(unit="half squared error"), lines).axes
+    assert ladder.unit == "nats"  # a result that says none has nats
+    assert axes.get_ylabel() == "loss, half squared error a step"
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
     assert drawn["rnn"] == pytest.approx([0.8, 0.6])
     band = axes.collections[0].get_paths()[0].vertices[:, 1]
@@ -86,13 +88,13 @@ def test_the_folder_of_a_sweep_stands_for_its_runs(tmp_path):
     for seed in range(2):
         leave(tmp_path / "sweep" / f"{seed}", seed=seed)
     (tmp_path / "sweep" / "multirun.yaml").touch()
-    (line,) = read([tmp_path / "sweep"])[2]
+    (line,) = read([tmp_path / "sweep"])[1]
     assert line.losses.shape == (2, 5)
 
 
 def test_an_interrupted_seed_shortens_its_line(tmp_path):
     runs = [leave(tmp_path / "0"), leave(tmp_path / "1", seed=1, loss=(0.7, 0.6, 0.5))]
-    (line,) = read(runs)[2]
+    (line,) = read(runs)[1]
     assert line.updates.tolist() == UPDATES[:3]
 
 
@@ -101,22 +103,22 @@ def test_an_interrupted_seed_shortens_its_line(tmp_path):
 def test_no_word_covers_another(ladders, task, lines):
     ladder = ladders[task]
     drawn = [falling(ladder, runs=3, label=f"lstm, hidden size {n}") for n in range(lines)]
-    assert covered(draw(task, ladder, drawn)) == []
+    assert covered(draw(Ladder(task, tuple(ladder)), drawn)) == []
 
 
 def test_words_would_cover_others_if_they_stood_at_their_lines(ladders, monkeypatch):
     """The check of the test before can fail."""
     monkeypatch.setattr(picture, "spread", lambda places, gap: places)
-    pairs = covered(draw("count", ladders["count"], [falling(ladders["count"])]))
+    pairs = covered(draw(Ladder("count", tuple(ladders["count"])), [falling(ladders["count"])]))
     assert ("none: 1.8760", "last 1: 1.8229") in pairs
 
 
 def test_a_curve_above_the_ladder_is_seen():
     line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
-    (axes,) = draw("echo", ECHO, [line]).axes
+    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line]).axes
     assert axes.get_ylim()[1] > 2.0
     near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
-    (axes,) = draw("echo", ECHO, [line, near]).axes
+    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line, near]).axes
     assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
 
 

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 REQUESTS = {
-    "task=ecko": ["task=ecko", "count, echo, parity", "did you mean echo?"],
-    "task=": ["task=", "count, echo, parity"],
+    "task=ecko": [
+        "task=ecko",
+        "count, echo, parity, unfold, worked_example, xor",
+        "did you mean echo?",
+    ],
+    "task=": ["task=", "count, echo, parity, unfold, worked_example, xor"],
     "model=lsmt": ["model=lsmt", "gru_cell", "did you mean lstm?"],
     "engine=autogard": ["engine=autogard", "did you mean autograd?"],
     "model.hiden_size=3": ["model.hiden_size=3", "did you mean model.hidden_size?"],
@@ -59,6 +63,12 @@ REQUESTS = {
     "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
     "task=count data=fresh data.bptt_steps=20": ["data.bptt_steps=20", "task.num_steps=10"],
     "model=gru_cell engine=fused": ["engine=fused does not fit", "GRUCell", "engine=autograd"],
+    "task=unfold task.num_steps=0": ["task.num_steps=0", "at least 1"],
+    "task=worked_example model.hidden_size=3": ["model.weights=[[0.15", "3 rows of 2 numbers"],
+    "task=worked_example model.train_biases=all": ["train_biases='all'", "none, shared, unit"],
+    "task=worked_example readout.weights=[[1]]": ["readout_weights=[[1]]", "2 rows of 2 numbers"],
+    "task=worked_example engine=fused": ["engine=fused does not fit", "loss of its own"],
+    "task=worked_example start=given": ["start=given", "drawn, worked_example_mlp"],
     "data=fresh": ["data.bptt_steps=null", "give one"],
 }
 

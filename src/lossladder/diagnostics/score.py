@@ -16,10 +16,11 @@ class Score:
     """One measurement.
 
     Args:
-        loss: expected loss under the exact law of the targets, nats per scored step.
+        loss: expected loss under the exact law of the targets, per scored step.
         standard_error: of the loss, from its spread over sequences.
-        error: share of sequences with a mistake at a scored step; None where targets are random.
-        mistakes: number of those sequences; None where targets are random.
+        error: share of sequences with a mistake at a scored step; None where targets are random
+            or real.
+        mistakes: number of those sequences; None likewise.
         sequences: number of sequences scored.
         leak: standard errors by which the loss on drawn targets lies under that of the exact law on
             the same targets; no honest predictor gets far above 0.
@@ -39,22 +40,23 @@ class Score:
 
 
 @torch.no_grad()
-def log_probabilities(network: Network, batch: Batch) -> Float[Tensor, "batch time output"]:
-    """What the network predicts, float64, on the CPU."""
+def outputs_of(network: Network, batch: Batch) -> Float[Tensor, "batch time output"]:
+    """What the network puts out, float64, on the CPU."""
     device = next(network.parameters()).device
-    logits, _ = network(batch.inputs.to(device))
-    return torch.log_softmax(logits.cpu().double(), dim=-1)
+    outputs, _ = network(batch.inputs.to(device))
+    return outputs.cpu().double()
 
 
 def score(network: Network, task: Task, batch: Batch) -> Score:
     """Measure a network on sequences whose exact law is known."""
-    predicted = log_probabilities(network, batch)
+    outputs = outputs_of(network, batch)
     steps = batch.scored.sum(dim=1).double()  # scored steps of each sequence
-    expected = _by_sequence(task.expected_losses(predicted, batch.probabilities), batch)
+    expected = _by_sequence(task.expected_losses(outputs, batch.probabilities), batch)
     loss = float(expected.sum() / steps.sum())
     error, mistakes = None, None
-    if bool((batch.probabilities[batch.scored].amax(dim=-1) == 1).all()):  # targets are certain
-        wrong = (predicted.argmax(dim=-1) != batch.targets) & batch.scored
+    classes = not batch.targets.is_floating_point()
+    if classes and bool((batch.probabilities[batch.scored].amax(dim=-1) == 1).all()):  # certain
+        wrong = (outputs.argmax(dim=-1) != batch.targets) & batch.scored
         mistakes = int(wrong.any(dim=1).sum())
         error = mistakes / len(wrong)
     return Score(
@@ -63,28 +65,30 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
         error=error,
         mistakes=mistakes,
         sequences=len(expected),
-        leak=_leak(predicted, batch, steps),
+        leak=_leak(outputs, task, batch, steps),
     )
 
 
 def behaviour(network: Network, batch: Batch, ladder: Ladder) -> dict[str, float]:
     """How far the predictions are from each rung's own, in nats, nearest first."""
-    divergences = ladder.divergences(batch.inputs, log_probabilities(network, batch), batch.scored)
+    divergences = ladder.divergences(batch.inputs, outputs_of(network, batch), batch.scored)
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
 
 def _leak(
-    predicted: Float[Tensor, "batch time output"], batch: Batch, steps: Float[Tensor, " batch"]
+    outputs: Float[Tensor, "batch time output"],
+    task: Task,
+    batch: Batch,
+    steps: Float[Tensor, " batch"],
 ) -> float:
     """Mean advantage over the exact law on the drawn targets, in its standard errors.
 
     The expected advantage is minus a divergence, so it is never above 0 for a predictor that sees
     only the inputs so far.
     """
-    targets = batch.targets[..., None]
     # a target the law calls impossible counts as 50 nats, not infinitely many, against the law
-    exact = batch.probabilities.gather(-1, targets).log().clamp(min=-50.0)
-    advantage = _by_sequence((predicted.gather(-1, targets) - exact)[..., 0], batch)
+    exact = task.losses(task.loss.outputs(batch.probabilities), batch.targets).clamp(max=50.0)
+    advantage = _by_sequence(exact - task.losses(outputs, batch.targets), batch)
     mean = float(advantage.sum() / steps.sum())
     # a network on the floor differs from the law by rounding only, which is no evidence
     return mean / max(_standard_error(advantage - mean * steps, steps), 1e-5)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from jaxtyping import Bool, Float, Integer, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -17,14 +17,14 @@ class Chunk(NamedTuple):
     Args:
         inputs: symbols (windows, batch, time), of which `Task.features` says what a network sees;
             or features (windows, batch, time, input).
-        targets: classes (windows, batch, time).
+        targets: classes (windows, batch, time), or real values (windows, batch, time, output).
         scored: which steps count (windows, batch, time); None: all of them.
         carried: True: each window starts from the state the one before ended in.
             False: each starts from the initial state.
     """
 
     inputs: Shaped[Tensor, "windows batch time *input"]
-    targets: Integer[Tensor, "windows batch time"]
+    targets: Shaped[Tensor, "windows batch time *output"]
     scored: Bool[Tensor, "windows batch time"] | None
     carried: bool
 
@@ -70,7 +70,7 @@ class Engine(ABC):
 
     @abstractmethod
     def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; the loss of each, nats a scored step, before its update.
+        """One update a window; the loss of each, a mean over scored steps, before its update.
 
         The gradient stops at the start of each window: the state is carried, detached.
         """

@@ -14,8 +14,8 @@ been measured: CUDA graphs would pay there first.
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Integer
-from torch import Tensor
+from jaxtyping import Bool, Float, Shaped
+from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.optim import Optimizer
 
@@ -113,7 +113,7 @@ class Stacked(Population):
         row: Float[Tensor, " size"],
         constants: dict[str, Tensor],
         inputs: Float[Tensor, "batch time input"],
-        targets: Integer[Tensor, "batch time"],
+        targets: Shaped[Tensor, "batch time *output"],
         scored: Bool[Tensor, "batch time"] | None,
         state: State | None,
     ) -> tuple[Float[Tensor, ""], State]:
@@ -151,7 +151,8 @@ def _why_not_mapped(network: Network, task: Task) -> str | None:
     member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
     before = {name: tensor._version for name, tensor in member.items()}
     device = next(iter(member.values())).device
-    symbols = torch.zeros(1, 1, 2, dtype=torch.long, device=device)
+    draw = task.draw(Generator().manual_seed(0), batch_size=1, num_steps=2)
+    inputs, targets = task.features(draw.inputs).to(device), draw.targets.to(device)
 
     def losses(held: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
         logits, _ = functional_call(network, held, (inputs,))
@@ -159,7 +160,7 @@ def _why_not_mapped(network: Network, task: Task) -> str | None:
 
     name = type(network.recurrent).__name__
     try:
-        torch.vmap(losses)(member, task.features(symbols), symbols)
+        torch.vmap(losses)(member, inputs[None], targets[None])
     except RuntimeError as error:
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"
     if any(tensor._version != before[key] for key, tensor in member.items()):

@@ -2,10 +2,14 @@
 
 from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
 from lossladder.ladder.ladder import Ladder
+from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss
 from lossladder.ladder.rung import Predictor, Rung
 
 __all__ = [
+    "CrossEntropy",
+    "HalfSquaredError",
     "Ladder",
+    "Loss",
     "Predictor",
     "Rung",
     "binary_entropy",

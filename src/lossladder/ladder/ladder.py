@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lossladder.ladder.entropy import divergence
+from lossladder.ladder.loss import CrossEntropy, Loss
 from lossladder.ladder.rung import Rung
 
 
@@ -14,13 +14,15 @@ class Ladder:
 
     Args:
         rungs: in any order; kept highest loss first.
+        loss: what they are losses of; None: the cross entropy.
     Raises:
         ValueError: if there are no rungs.
     """
 
-    def __init__(self, rungs: Sequence[Rung]) -> None:
+    def __init__(self, rungs: Sequence[Rung], loss: Loss | None = None) -> None:
         if not rungs:
             raise ValueError("rungs=(): a ladder has at least one rung")
+        self.loss = loss or CrossEntropy()
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
 
     def __iter__(self) -> Iterator[Rung]:
@@ -87,24 +89,24 @@ class Ladder:
     def divergences(
         self,
         inputs: Float[Tensor, "batch time input"],
-        log_predicted: Float[Tensor, "batch time output"],
+        outputs: Float[Tensor, "batch time output"],
         scored: Bool[Tensor, "batch time"],
     ) -> dict[str, float]:
-        """How far predictions are from each rung's own, in nats (mean KL over the scored steps)."""
+        """How far predictions are from each rung's own: mean KL over the scored steps, in nats."""
         return {
-            rung.name: float(divergence(rung.predictor(inputs), log_predicted)[scored].mean())
+            rung.name: float(self.loss.divergence(rung.predictor(inputs), outputs)[scored].mean())
             for rung in self.rungs
         }
 
     def nearest(
         self,
         inputs: Float[Tensor, "batch time input"],
-        log_predicted: Float[Tensor, "batch time output"],
+        outputs: Float[Tensor, "batch time output"],
         scored: Bool[Tensor, "batch time"],
     ) -> Rung:
         """The rung whose predictor these predictions behave like.
 
         A loss can stand between rungs, or on one by accident; behaviour cannot.
         """
-        divergences = self.divergences(inputs, log_predicted, scored)
+        divergences = self.divergences(inputs, outputs, scored)
         return self[min(divergences, key=divergences.__getitem__)]

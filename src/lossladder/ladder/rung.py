@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-# features (batch, time, input) -> probabilities of the target (batch, time, output), float64
+# features (batch, time, input) -> law of the target (batch, time, output), float64: probabilities
+# of its classes, or its values where it is real
 Predictor = Callable[[Tensor], Tensor]
 
 
@@ -15,10 +16,10 @@ class Rung:
 
     Args:
         name: short name, as in pictures and logs ("lag 3").
-        loss: expected loss of the predictor, nats per scored step.
+        loss: expected loss of the predictor per scored step, nats or the unit of the task's loss.
         knows: what the predictor knows, in plain words ("the input 3 steps back").
-        predictor: inputs (batch, time, input) -> probabilities (batch, time, output); it attains
-            the loss.
+        predictor: inputs (batch, time, input) -> law of the target (batch, time, output); it
+            attains the loss.
         reach: the largest lag the predictor looks at, in time steps; None if it needs everything.
         by_step: exact loss at each step, where the first steps of a sequence see a shorter past.
     """

@@ -1,5 +1,7 @@
 """A network: a recurrent part and a linear readout."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
@@ -16,9 +18,11 @@ class Network(nn.Module):
         output_size: logits a step.
         readout_std: start of the readout's weights: standard deviation of a normal law cut off at
             two of them; None: glorot-uniform.
+        readout_weights: the very weights to start from, a row for each output; None: drawn.
         readout_bias: start of the readout's bias.
     Raises:
-        ValueError: if readout_std is not above 0, or a number is not finite.
+        ValueError: if readout_std is not above 0, readout_weights is no matrix of the readout's
+            size, or a number is not finite.
 
     >>> from lossladder.models import LSTM
     >>> network = Network(recurrent=LSTM(input_size=2, hidden_size=16), output_size=2)
@@ -33,6 +37,7 @@ class Network(nn.Module):
         output_size: int,
         readout_std: float | None = None,
         readout_bias: float = 0.0,
+        readout_weights: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         if readout_std is not None:
@@ -40,7 +45,12 @@ class Network(nn.Module):
         self.readout_std = readout_std
         self.readout_bias = arguments.real("readout_bias", readout_bias)
         self.recurrent = recurrent
-        self.readout = nn.Linear(recurrent.hidden_size, output_size)
+        self.readout = recurrent.readout(output_size)
+        if readout_weights is not None:
+            readout_weights = arguments.matrix(
+                "readout_weights", readout_weights, output_size, recurrent.hidden_size
+            )
+        self.readout_weights = readout_weights
         self.initialise()
 
     def initialise(self, generator: Generator | None = None) -> None:
@@ -48,11 +58,17 @@ class Network(nn.Module):
         with torch.no_grad():
             self.recurrent.initialise(generator)
             weight, std = self.readout.weight, self.readout_std
-            if std is None:
+            if self.readout_weights is not None:
+                weight.copy_(torch.tensor(self.readout_weights, dtype=torch.float64))
+            elif std is None:
                 nn.init.xavier_uniform_(weight, generator=generator)
             else:
                 nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
             nn.init.constant_(self.readout.bias, self.readout_bias)
+
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are not frozen."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State | None = None

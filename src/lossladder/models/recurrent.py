@@ -25,6 +25,7 @@ class Recurrent(nn.Module, ABC):
     """
 
     state_parts = 1  # tensors in the state
+    remembers = True  # False: the state is handed on, but nothing that comes out depends on it
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -47,6 +48,10 @@ class Recurrent(nn.Module, ABC):
         return tuple(
             parameter.new_zeros(batch_size, self.hidden_size) for _ in range(self.state_parts)
         )
+
+    def readout(self, output_size: int) -> nn.Linear:
+        """The linear map from hiddens to outputs that goes with this network."""
+        return nn.Linear(self.hidden_size, output_size)
 
 
 class Cell(Recurrent):

@@ -27,7 +27,7 @@ class Sweep:
     Args:
         folder: in which they lie, each in a folder of its own.
         command: that made them; "" where no `multirun.yaml` tells.
-        runs: all that can be read, in the order in which they were asked for.
+        runs: all that can be read, in the order of their names.
         settings: (runs,); what sets each apart, its seed left aside.
         damaged: (name, what is wrong) of what cannot be read.
     """
@@ -135,7 +135,7 @@ def typed(value: str) -> int | float | str:
     return value
 
 
-def _natural(path: Path) -> tuple[float, str]:
-    """Jobs are numbered: the tenth comes after the ninth."""
-    number = re.match(r"\d+", path.name)
-    return (int(number[0]) if number else math.inf), path.name
+def _natural(path: Path) -> list[tuple[float, str]]:
+    """Numbers in names by their size: the tenth comes after the ninth."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", path.name)
+    return [(math.inf, p) if place % 2 == 0 else (float(p), "") for place, p in enumerate(parts)]

@@ -79,12 +79,13 @@ def _setting(word: str, row: Row) -> Html:
     spread = f" ± {row.spread:.4f}" if row.spread is not None else ""
     knows = [r.knows for r in row.ladder.rungs if r.name == rung] if row.ladder else []
     where = f"on “{rung}”" if rung else "on no rung"
+    unit = row.ladder.unit if row.ladder else "nats"
     means = f": knows {knows[0]}." if any(knows) else "."
     return tag(
         "li",
         f"{word}: ",
         tag("b", row.label),
-        f" ends {row.mean:.4f}{spread} nats a step above the floor, "
+        f" ends {row.mean:.4f}{spread} {unit} a step above the floor, "
         f"{count} of {many(len(row.ended), 'seed')} {where}{means}",
     )
 

@@ -59,7 +59,7 @@ def _draw(climbed: dict[Ladder, list[Row]], out: Path) -> None:
 
     for ladder, made in climbed.items():
         if lines := _lines(made[:MOST_LINES]):
-            save(draw(ladder.task, ladder.rungs, lines), out)
+            save(draw(ladder, lines), out)
             return
 
 

@@ -8,7 +8,7 @@ in nothing but their seed become one line, their median, with a band from quarti
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito: told apart by every kind of eye, and in print
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_INK, _GREY = "#333333", "#8C8C8C"
+INK, GREY = "#333333", "#8C8C8C"
 _LABEL_HEIGHT = 0.051  # of the axes
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
 
@@ -33,8 +33,8 @@ class PictureError(ValueError):
     """The picture that was asked for cannot be drawn."""
 
 
-def read(folders: Sequence[Path]) -> tuple[str, Sequence[Rung], list[Line]]:
-    """Task, ladder and lines of the folders of runs or sweeps.
+def read(folders: Sequence[Path]) -> tuple[Ladder, list[Line]]:
+    """Ladder and lines of the folders of runs or sweeps.
 
     Raises:
         PictureError: if a folder is no run, has no curve, or climbs another ladder than the first.
@@ -51,21 +51,22 @@ def read(folders: Sequence[Path]) -> tuple[str, Sequence[Rung], list[Line]]:
     for setting, name in labels(found).items():
         alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
         lines.append(together(name or alike[0][0].model, [curve for _, _, curve in alike]))
-    return ladder.task, ladder.rungs, lines
+    return ladder, lines
 
 
-def draw(task: str, rungs: Sequence[Rung], lines: Sequence[Line]) -> "Figure":
+def draw(ladder: Ladder, lines: Sequence[Line]) -> "Figure":
     """Curves in colour, rungs in grey, each named at its right end."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 4.7), dpi=200, facecolor="white")
     axes = figure.add_axes((_LEFT, 0.115, 0.69, 0.74))
-    _draw_axes(axes, lines)
-    _draw_rungs(axes, picked(rungs), lines)
+    scale(axes, lines)
+    axes.set_ylabel(f"loss, {ladder.unit} a step", color=INK)
+    _draw_rungs(axes, picked(ladder.rungs), lines)
     for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
         _draw_line(axes, line, colour)
-    figure.text(_LEFT, 0.945, task, size=15, weight="bold", color=_INK)
-    figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=_GREY)
+    figure.text(_LEFT, 0.945, ladder.task, size=15, weight="bold", color=INK)
+    figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=GREY)
     _draw_legend(figure, axes, columns=min(len(lines), 5))
     return figure
 
@@ -105,7 +106,7 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
         ncols=columns,
         frameon=False,
         fontsize=9.5,
-        labelcolor=_INK,
+        labelcolor=INK,
         handlelength=1.5,
         handletextpad=0.6,
         columnspacing=1.8,
@@ -119,7 +120,8 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
     axes.set_position((box.x0, box.y0, box.width, box.height + min(0.0, room)))
 
 
-def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
+def scale(axes: "Axes", lines: Sequence[Line]) -> None:
+    """A logarithmic axis of updates, from the first to the last."""
     first = min(line.updates[0] for line in lines)
     last = max(line.updates[-1] for line in lines)
     axes.set_xscale("log")
@@ -127,11 +129,10 @@ def _draw_axes(axes: "Axes", lines: Sequence[Line]) -> None:
     axes.set_xticks(ticks(first, last), minor=False)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda update, _: f"{update:,.0f}")
-    axes.set_xlabel("updates", color=_INK)
-    axes.set_ylabel("loss, nats a step", color=_INK)
+    axes.set_xlabel("updates", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GREY)
-    axes.tick_params(colors=_INK)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK)
 
 
 def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
@@ -148,11 +149,11 @@ def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> N
     heights = [(rung.loss - bottom) / (top - bottom) for rung in rungs]
     beside = {"transform": axes.transAxes, "clip_on": False}
     for rung, height, place in zip(rungs, heights, spread(heights, _LABEL_HEIGHT), strict=True):
-        colour, weight = (_INK, "bold") if rung is rungs[-1] else (_GREY, "normal")
+        colour, weight = (INK, "bold") if rung is rungs[-1] else (GREY, "normal")
         axes.axhline(rung.loss, color=colour, linewidth=1.1, zorder=1)
         axes.plot([1.0, 1.025, 1.035], [height, place, place], color=colour, lw=0.8, **beside)
         label = f"{rung.name}: {rung.loss:.4f}"
-        axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=_INK, **beside)
+        axes.text(1.043, place, label, va="center", size=9.5, weight=weight, color=INK, **beside)
 
 
 def save(figure: "Figure", out: Path) -> None:
@@ -181,15 +182,20 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
+    answer(parser, asked.out, lambda: draw(*read(asked.runs)))
+
+
+def answer(parser: Parser, out: Path, drawn: Callable[[], "Figure"]) -> None:
+    """Draw and save a picture; say where it is, or in one line why there is none."""
     try:
-        figure = draw(*read(asked.runs))
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        save(figure, asked.out)
+        figure = drawn()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        save(figure, out)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:
         parser.error(" ".join(str(error).split()))
-    print(f"picture {asked.out}", file=sys.stderr)
+    print(f"picture {out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

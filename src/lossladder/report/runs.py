@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -33,10 +34,11 @@ class Ladder(NamedTuple):
 
     task: str
     rungs: tuple[Rung, ...]
+    unit: str = "nats"  # of the losses, per scored step
 
     @property
     def span(self) -> float:
-        """From floor to ceiling, nats a step."""
+        """From floor to ceiling."""
         return (self.rungs[0].loss - self.rungs[-1].loss) or 1.0
 
 
@@ -122,6 +124,12 @@ def _result(path: Path) -> dict[str, Any] | None:
 
 
 def _add(run: Run, result: Mapping[str, Any]) -> None:
+    run.status = str(result["status"])
+    if run.status == "failed":
+        leak = "its loss lies under what the exact law attains: it sees what it is to predict"
+        run.why = leak if result.get("leaks") else last_words(run.folder / "run.log")
+        if not result["rungs"]:  # its process died, and somebody else wrote this
+            return
     rungs = tuple(
         # rounded, because another machine may have another last digit
         Rung(str(rung["name"]), round(float(rung["loss"]), 12), str(rung.get("knows", "")))
@@ -129,19 +137,15 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
     )
     if not rungs or not all(math.isfinite(rung.loss) for rung in rungs):
         raise ValueError("no ladder")
-    run.ladder = _one(Ladder(str(result["task"]), rungs))
+    run.ladder = _one(Ladder(str(result["task"]), rungs, str(result.get("unit", "nats"))))
     run.reached = tuple(_number(rung.get("reached_at")) for rung in result["rungs"])
     run.task, run.model = str(result["task"]), str(result["model"])
-    run.status = str(result["status"])
     run.rung = None if result.get("rung") is None else str(result["rung"])
     for key in ("loss", "above_floor", "mistakes", "steps", "seconds", "training_seconds"):
         setattr(run, key, _number(result.get(key)))
     run.curve = _curve(**result["curve"])
     versions = result.get("versions", {}).items()
     run.versions = _one(tuple(sorted((str(name), str(version)) for name, version in versions)))
-    if run.status == "failed":
-        leak = "its loss lies under what the exact law attains: it sees what it is to predict"
-        run.why = leak if result.get("leaks") else last_words(run.folder / "run.log")
 
 
 @cache
@@ -162,7 +166,7 @@ def _curve(updates: list[float], loss: list[float]) -> Curve | None:
 
 
 def last_words(log: Path) -> str:
-    """The line of the last traceback in a log that names the exception."""
+    """The line of the last traceback in a log that names the exception, or its last error."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -172,7 +176,8 @@ def last_words(log: Path) -> str:
         return "no run.log"
     _, found, traceback = text.rpartition("Traceback (most recent call last):")
     told = (line for line in traceback.splitlines() if line and not line.startswith(" "))
-    return next(told, "no traceback in run.log") if found else "no traceback in run.log"
+    errors = re.findall(r"^.* ERROR \S+: (.+)$", text, flags=re.MULTILINE)
+    return (next(told, "") if found else "") or (errors[-1] if errors else "no error in run.log")
 
 
 def _line(error: Exception) -> str:

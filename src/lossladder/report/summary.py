@@ -63,7 +63,7 @@ class Row:
         Args:
             place: of the rung in the ladder, 0 for the ceiling.
         """
-        reached = [run.reached[place] for run in self.ended]
+        reached = [run.reached[place] if run.reached else None for run in self.ended]
         return statistics.median(math.inf if made is None else made for made in reached)
 
     @property

@@ -98,7 +98,7 @@ def _drawn(axes: _Axes, ladder: Ladder, lines: Sequence[Line], others: Sequence[
         tag("path", d=f"M0 0V{height}H{width}", class_="axis"),
         _updates(axes),
         _losses(axes),
-        _text("loss, nats a step", -sheet.left + 4, -12, "start"),
+        _text(f"loss, {ladder.unit} a step", -sheet.left + 4, -12, "start"),
         _names(axes, picked(ladder.rungs, sheet.rungs)),
         transform=f"translate({sheet.left} {sheet.top})",
     )

@@ -29,7 +29,8 @@ def settings_table(ladder: Ladder, made: Sequence[Row]) -> Html:
         tag(
             "p",
             f"{more} more settings: see report.csv. " if more > 0 else "",
-            "Above the floor: mean ± standard deviation over seeds, nats a step. Under each rung: "
+            f"Above the floor: mean ± standard deviation over seeds, {ladder.unit} a step. "
+            "Under each rung: "
             "the share of seeds that ended on it, and the median update at which the training loss "
             "first stood on it (–: half of the seeds never did). Training: median, start-up apart.",
             class_="note",
@@ -98,7 +99,7 @@ def heat_map(sweep: Sweep, made: Sequence[Row]) -> Html:
         _scrolled(head, body, "map"),
         tag(
             "p",
-            "Mean over seeds, nats a step; the stronger the colour, the nearer to the floor.",
+            "Mean over seeds; the stronger the colour, the nearer to the floor.",
             class_="note",
         ),
     )

@@ -62,4 +62,7 @@ def fail(job: Job, why: str) -> None:
     note(job.folder, logging.ERROR, why)
     unknown = dict.fromkeys(("loss", "floor", "above_floor", "rung"))
     known = {**job.config["names"], "seed": job.config["seed"], "status": "failed"}
-    write_result(job.folder, {**known, **unknown, "rungs": [], "steps": 0})
+    write_result(
+        job.folder,
+        {**known, **unknown, "rungs": [], "curve": {"updates": [], "loss": []}, "steps": 0},
+    )

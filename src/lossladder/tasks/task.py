@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lossladder.ladder import Ladder, cross_entropy
+from lossladder.ladder import CrossEntropy, Ladder, Loss
 
 
 class Draw(NamedTuple):
@@ -16,12 +16,12 @@ class Draw(NamedTuple):
 
     Args:
         inputs: symbols (batch, time), to be shown to a network through `Task.features`.
-        targets: classes (batch, time).
+        targets: classes (batch, time), or real values (batch, time, output).
         scored: which steps count (batch, time); None: all of them.
     """
 
     inputs: Integer[Tensor, "batch time"]
-    targets: Integer[Tensor, "batch time"]
+    targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"] | None
 
 
@@ -30,13 +30,14 @@ class Batch(NamedTuple):
 
     Args:
         inputs: features (batch, time, input), what a network sees.
-        targets: classes (batch, time).
+        targets: classes (batch, time), or real values (batch, time, output).
         scored: which steps count (batch, time).
-        probabilities: exact law of each target given the inputs so far (batch, time, output).
+        probabilities: exact law of each target given the inputs so far (batch, time, output); of a
+            real target, its values.
     """
 
     inputs: Float[Tensor, "batch time input"]
-    targets: Integer[Tensor, "batch time"]
+    targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"]
     probabilities: Float[Tensor, "batch time output"]
 
@@ -52,7 +53,8 @@ class Task(ABC):
         num_steps: length of a sequence, in time steps; None for streams.
         reach: how many past steps the law of a target can depend on; None: all of them.
         encoding: what a network sees for each symbol, (symbols, input).
-        output_size: number of target classes.
+        output_size: number of target classes, or of real values a target has.
+        loss: what outputs are held against targets with; also says what a law is.
     """
 
     shape: str
@@ -61,6 +63,7 @@ class Task(ABC):
     reach: int | None
     encoding: Float[Tensor, "symbols input"]
     output_size: int
+    loss: Loss = CrossEntropy()
 
     @property
     def input_size(self) -> int:
@@ -89,11 +92,11 @@ class Task(ABC):
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64."""
+        """Exact law of each target given the inputs so far, float64; values of real targets."""
 
     @abstractmethod
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """The rungs, in nats per scored step.
+        """The rungs, in nats per scored step, or in the unit of the task's own loss.
 
         Args:
             num_steps: length of the sequences; None: the task's own.
@@ -116,11 +119,12 @@ class Task(ABC):
 
     def batch(self, draw: Draw) -> Batch:
         """Complete drawn sequences (from their start) with everything known about them."""
-        inputs = self.features(draw.inputs)
-        scored = draw.scored
+        inputs, targets, scored = self.features(draw.inputs), draw.targets, draw.scored
         if scored is None:
-            scored = torch.ones(draw.targets.shape, dtype=torch.bool)
-        return Batch(inputs, draw.targets.long(), scored, self.probabilities(inputs))
+            scored = torch.ones(inputs.shape[:2], dtype=torch.bool)
+        if not targets.is_floating_point():
+            targets = targets.long()
+        return Batch(inputs, targets, scored, self.probabilities(inputs))
 
     def everything(self) -> Draw:
         """Every sequence there is, for a finite task.
@@ -134,36 +138,36 @@ class Task(ABC):
         )
 
     def losses(
-        self, logits: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
+        self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against its drawn target, nats."""
-        # steps last: torch vectorises over the last axis, and a few classes make a short one
-        steps_last = logits.reshape(1, -1, self.output_size).mT
-        flat = functional.cross_entropy(steps_last, targets.reshape(1, -1).long(), reduction="none")
-        return flat.view(targets.shape)
+        """Loss of each step against its drawn target."""
+        return self.loss.of_targets(outputs, targets)
 
     def expected_losses(
-        self,
-        logits: Float[Tensor, "*rest output"],
-        probabilities: Float[Tensor, "*rest output"],
+        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against the exact law of its target: no label noise, nats, float64."""
-        return cross_entropy(probabilities, torch.log_softmax(logits.double(), dim=-1))
+        """Loss of each step against the exact law of its target: no label noise, float64."""
+        return self.loss.expected(outputs, law)
 
     def describe(self, batch: Batch, row: int = 0) -> str:
-        """One sequence with inputs, targets and the law of the targets aligned under each other."""
-        symbols = torch.cdist(batch.inputs[row], self.encoding.to(batch.inputs)).argmin(-1)
+        """One sequence with inputs, targets and the law of the targets aligned under each other.
+
+        Real targets are certain: they stand there with what a network sees, and no chance.
+        """
+        inputs, targets = batch.inputs[row], batch.targets[row]
+        cells = {"step": [str(step) for step in range(len(inputs))]}
+        if targets.is_floating_point():
+            cells["input"] = [_listed(values) for values in inputs]
+            cells["target"] = [_listed(values) for values in targets]
+        else:
+            symbols = torch.cdist(inputs, self.encoding.to(inputs)).argmin(-1)
+            chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
+            cells["input"] = [str(int(symbol)) for symbol in symbols]
+            cells["target"] = [str(int(target)) for target in targets]
+            cells["its chance"] = [f"{float(chance):.2f}" for chance in chances]
         scored = [bool(s) for s in batch.scored[row]]
-        targets = batch.targets[row]
-        chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
-        cells = {
-            "step": [str(step) for step in range(len(symbols))],
-            "input": [str(int(symbol)) for symbol in symbols],
-            "target": [str(int(t)) if s else "." for t, s in zip(targets, scored, strict=True)],
-            "its chance": [
-                f"{float(c):.2f}" if s else "." for c, s in zip(chances, scored, strict=True)
-            ],
-        }
+        for name in cells.keys() - {"step", "input"}:
+            cells[name] = [cell if s else "." for cell, s in zip(cells[name], scored, strict=True)]
         width = max(len(cell) for row_of_cells in cells.values() for cell in row_of_cells)
         return "\n".join(
             f"{name:<11}" + " ".join(cell.rjust(width) for cell in row_of_cells)
@@ -171,10 +175,14 @@ class Task(ABC):
         )
 
 
+def _listed(values: Float[Tensor, " size"]) -> str:
+    return ",".join(f"{float(value):g}" for value in values)
+
+
 def mean_over_scored(
     losses: Shaped[Tensor, "batch time"], scored: Bool[Tensor, "batch time"] | None
 ) -> Shaped[Tensor, ""]:
-    """Mean loss over the scored steps, nats."""
+    """Mean loss over the scored steps."""
     if scored is None:
         return losses.mean()
     return losses.mul(scored).sum() / scored.sum()

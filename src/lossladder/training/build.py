@@ -81,7 +81,7 @@ def build(config: Mapping[str, Any]) -> Parts:
         clip = asked("trainer", lambda: arguments.real("gradient_clip", clip, above=0))
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
     asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
-    asked("optimizer", lambda: make_optimizer(network.parameters()))  # refuses now, not later
+    asked("optimizer", lambda: make_optimizer(network.trained()))  # refuses now, not later
     make_engine = _constructor(
         "engine",
         config["engine"],
@@ -89,7 +89,7 @@ def build(config: Mapping[str, Any]) -> Parts:
         gradient_clip=clip,
         expected_steps=data.plan.updates * data.bptt_steps,
     )
-    asked("engine", lambda: make_engine(network, task, make_optimizer(network.parameters())))
+    asked("engine", lambda: make_engine(network, task, make_optimizer(network.trained())))
     return Parts(task, network, data, make_optimizer, make_engine)
 
 
@@ -115,8 +115,8 @@ _KEYS = (
 def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
     """How the readout starts; its keys are spelled `readout.std` in a config."""
     for key, value in config.items():
-        if key not in ("std", "bias"):
-            raise RequestError(_no_such_key("readout.", key, value, ("std", "bias")))
+        if key not in ("std", "bias", "weights"):
+            raise RequestError(_no_such_key("readout.", key, value, ("std", "bias", "weights")))
     return {f"readout_{key}": value for key, value in config.items()}
 
 

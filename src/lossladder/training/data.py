@@ -142,7 +142,8 @@ def joined(parts: list[Draw], along: int) -> Draw:
         return parts[0]
 
     def join(tensors: tuple[Tensor, ...]) -> Tensor:
-        return torch.cat([t.T for t in tensors], dim=1 - along).T  # keeps time-major storage
+        time_major = [tensor.transpose(0, 1) for tensor in tensors]  # as they are stored
+        return torch.cat(time_major, dim=1 - along).transpose(0, 1)
 
     inputs, targets, scored = zip(*parts, strict=True)
     return Draw(join(inputs), join(targets), None if scored[0] is None else join(scored))

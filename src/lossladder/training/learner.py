@@ -60,13 +60,13 @@ class Learner(LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the network's parameters, and the engine that uses it."""
-        self.optimizer = self.make_optimizer(self.network.parameters())
+        self.optimizer = self.make_optimizer(self.network.trained())
         self._use(self.make_engine(self.network, self.data.task, self.optimizer))
         return self.optimizer
 
     def join(self, engine: Engine) -> None:
         """Be trained by an engine that trains others as well, with an optimizer of one's own."""
-        self.optimizer = self.make_optimizer(self.network.parameters())
+        self.optimizer = self.make_optimizer(self.network.trained())
         self._use(engine)
 
     def _use(self, engine: Engine) -> None:

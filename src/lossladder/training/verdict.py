@@ -38,15 +38,32 @@ def verdict(result: Mapping[str, Any]) -> str:
 
 
 def _loss(result: Mapping[str, Any]) -> str:
+    loss, error, above = (_number(result[key]) for key in ("loss", "standard_error", "above_floor"))
     return (
-        f"loss   {result['loss']:.4f} ± {result['standard_error']:.4f} nats a step, "
-        f"{result['above_floor']:.4f} above the floor {result['floor']:.4f}"
+        f"loss   {loss} ± {error} {_unit(result)} a step, "
+        f"{above} above the floor {result['floor']:.4f}"
     )
+
+
+def _unit(result: Mapping[str, Any]) -> str:
+    return str(result.get("unit", "nats"))
+
+
+def _number(value: float) -> str:
+    """Four decimals, or three digits of a number that has only zeros there.
+
+    >>> _number(0.45449), _number(3.5101882e-05), _number(0.0)
+    ('0.4545', '3.51e-05', '0.0000')
+    """
+    return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.3g}"
 
 
 def _rung(result: Mapping[str, Any]) -> str:
     if result["rung"] is None:
-        return "rung   none yet: worse than knowing only how often each target occurs"
+        ceiling = next(
+            iter(result.get("rungs", ())), {"knows": "only how often each target occurs"}
+        )
+        return f"rung   none yet: worse than knowing {ceiling['knows']}"
     rungs = {rung["name"]: rung for rung in result.get("rungs", ())}
     rung = rungs.get(result["rung"])
     if rung is None:
@@ -62,9 +79,8 @@ def _rung(result: Mapping[str, Any]) -> str:
 
 def _behaviour(result: Mapping[str, Any]) -> str:
     near = result["nearest"]
-    return (
-        f"acts   most like the predictor of “{near}” ({result['divergences'][near]:.4f} nats away)"
-    )
+    away = f"{_number(result['divergences'][near])} {_unit(result)} away"
+    return f"acts   most like the predictor of “{near}” ({away})"
 
 
 def _mistakes(result: Mapping[str, Any]) -> str:

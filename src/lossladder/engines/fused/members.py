@@ -16,6 +16,7 @@ from torch.optim import SGD, Adagrad, Adam, Optimizer
 from lossladder.engines import optimizer_state
 from lossladder.engines.fused import optimizers
 from lossladder.engines.fused.work import GRU, LSTM, RNN
+from lossladder.ladder import CrossEntropy
 from lossladder.models import GRU as TorchGRU
 from lossladder.models import LSTM as TorchLSTM
 from lossladder.models import RNN as NotebookRNN
@@ -52,7 +53,7 @@ def _itself(tensor: Tensor) -> Tensor:
 
 def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
     """Why this network, task and optimizer do not fit the kernel; None: they do."""
-    if type(task).losses is not Task.losses:
+    if type(task).losses is not Task.losses or type(task.loss) is not CrossEntropy:
         return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"
     if type(network.recurrent) not in CELLS:
         known = ", ".join(sorted({kind.__name__ for kind in CELLS}))

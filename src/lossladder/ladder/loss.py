@@ -1,0 +1,109 @@
+"""The loss: how an output is held against a target, and against all that is known of the target."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float, Integer, Shaped
+from torch import Tensor
+from torch.nn import functional
+
+from lossladder.ladder.entropy import cross_entropy, divergence
+
+
+class Loss(ABC):
+    """A loss, with the law of a target in the form that suits it.
+
+    Args:
+        unit: of the loss, in words.
+    """
+
+    unit: str
+
+    @abstractmethod
+    def of_targets(
+        self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
+    ) -> Float[Tensor, " *rest"]:
+        """Loss of each step against its target."""
+
+    @abstractmethod
+    def expected(
+        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """Loss of each step against the exact law of its target, float64."""
+
+    @abstractmethod
+    def divergence(
+        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """How far outputs are from saying `law`: 0 where they do, float64."""
+
+    @abstractmethod
+    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """What a network puts out to say `law`."""
+
+
+class CrossEntropy(Loss):
+    """For classes, in nats: outputs are logits, and a law gives each class its probability."""
+
+    unit = "nats"
+
+    def of_targets(
+        self, outputs: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
+    ) -> Float[Tensor, " *rest"]:
+        """Minus the log-probability of each target."""
+        # steps last: torch vectorises over the last axis, and a few classes make a short one
+        steps_last = outputs.reshape(1, -1, outputs.shape[-1]).mT
+        flat = functional.cross_entropy(steps_last, targets.reshape(1, -1).long(), reduction="none")
+        return flat.view(targets.shape)
+
+    def expected(
+        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """Cross entropy of each step: no label noise."""
+        return cross_entropy(law, torch.log_softmax(outputs.double(), dim=-1))
+
+    def divergence(
+        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """Kullback-Leibler divergence."""
+        return divergence(law, torch.log_softmax(outputs.double(), dim=-1))
+
+    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """Logarithms."""
+        return law.log()
+
+
+class HalfSquaredError(Loss):
+    """For real targets within (0, 1) that the inputs determine: a law gives their very values.
+
+    As the softmax belongs to the cross entropy, a sigmoid belongs to this loss:
+    1/2 sum over outputs of (sigmoid(output) - target)^2.
+
+    >>> loss, target = HalfSquaredError(), torch.tensor([0.0, 1.0])
+    >>> float(loss.of_targets(torch.zeros(2), target))
+    0.25
+    """
+
+    unit = "half squared error"
+
+    def of_targets(
+        self, outputs: Float[Tensor, "*rest output"], targets: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """Half the squared distance of each step, summed over its outputs."""
+        return (torch.sigmoid(outputs) - targets.to(outputs.dtype)).square().sum(-1) / 2
+
+    def expected(
+        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """The same in float64: the targets are certain."""
+        return self.of_targets(outputs.double(), law)
+
+    def divergence(
+        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, " *rest"]:
+        """The same again."""
+        return self.of_targets(outputs.double(), law)
+
+    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """The inverse of the sigmoid."""
+        return law.logit()

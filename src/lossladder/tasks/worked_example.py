@@ -1,0 +1,98 @@
+"""Back-propagation by hand: the article's one example as a task, and its whole calculation.
+
+python -m lossladder.tasks.worked_example
+
+prints every number of the page, each beside the value that autograd finds.
+"""
+
+from functools import partial
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Generator, Tensor
+
+from lossladder.ladder import HalfSquaredError, Ladder, Rung
+from lossladder.tasks.by_hand import INPUTS, TARGETS
+from lossladder.tasks.task import Draw, Task
+
+
+class WorkedExample(Task):
+    """Two real inputs, two real targets, one example; half the squared error.
+
+        input   0.05,0.1
+        target  0.01,0.99
+
+    The floor is 0: an example can be known by heart. The ceiling is the best that can be said by
+    one number for both outputs, which is the mean of the targets.
+
+    Source: Mazur (2015), "A Step by Step Backpropagation Example".
+
+    >>> [(rung.name, round(rung.loss, 4)) for rung in WorkedExample().ladder()]
+    [('none', 0.2401), ('example', 0.0)]
+    """
+
+    shape = "one_to_one"
+    streams = False
+    num_steps = 1
+    reach = 0
+    output_size = 2
+    loss = HalfSquaredError()
+    encoding = torch.tensor([INPUTS])  # the one symbol there is, as a network sees it
+
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """The example, as often as asked for; nothing about it is random."""
+        symbols = torch.zeros(batch_size, num_steps, dtype=torch.long)
+        return Draw(symbols, _repeated(TARGETS, batch_size, num_steps), None)
+
+    def everything(self) -> Draw:
+        """The example."""
+        return self.draw(Generator(), batch_size=1, num_steps=1)
+
+    def probabilities(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """The targets, float64."""
+        return self.predict(inputs, TARGETS)
+
+    def predict(
+        self, inputs: Float[Tensor, "batch time input"], values: tuple[float, ...]
+    ) -> Float[Tensor, "batch time output"]:
+        """What a predictor says that always says these values."""
+        return _repeated(values, *inputs.shape[:2])
+
+    def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
+        """One number for both outputs, or the example."""
+        mean = sum(TARGETS) / len(TARGETS)
+        return Ladder(
+            [
+                _rung(self, "none", "the mean of the targets only", (mean,) * 2, num_steps or 1),
+                _rung(self, "example", "the target of each output", TARGETS, num_steps or 1),
+            ],
+            self.loss,
+        )
+
+
+def _rung(
+    task: WorkedExample, name: str, knows: str, values: tuple[float, ...], num_steps: int
+) -> Rung:
+    loss = sum((value - target) ** 2 / 2 for value, target in zip(values, TARGETS, strict=True))
+    predictor = partial(task.predict, values=values)
+    return Rung(name, loss, knows, predictor, reach=0, by_step=(loss,) * num_steps)
+
+
+def _repeated(
+    values: tuple[float, ...], batch_size: int, num_steps: int
+) -> Float[Tensor, "batch time output"]:
+    return torch.tensor(values, dtype=torch.float64).expand(batch_size, num_steps, -1).clone()
+
+
+if __name__ == "__main__":
+    from lossladder.tasks.by_hand_page import page
+
+    print(page())

@@ -1,0 +1,78 @@
+"""XOR: do two bits differ?  One step in, one step out, and no linear answer."""
+
+from functools import partial
+from math import log
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Generator, Tensor
+
+from lossladder.ladder import Ladder, Rung
+from lossladder.tasks.task import Draw, Task
+
+
+class XOR(Task):
+    """Do two bits differ?
+
+        input   0 1 2 3          the bits 00 01 10 11, which a network sees side by side
+        target  0 1 1 0          steps have nothing to do with each other
+
+    One bit alone is worth nothing: the ladder has no rung between guessing and knowing both.
+
+    Source: Minsky and Papert (1969), "Perceptrons".
+
+    >>> [round(rung.loss, 6) for rung in XOR().ladder()]
+    [0.693147, 0.0]
+    """
+
+    shape = "one_to_one"
+    streams = False
+    num_steps = 1
+    reach = 0
+    output_size = 2
+    encoding = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw pairs of bits; see `Task.draw`. Pairs are independent: there is no `past`."""
+        return _labelled(torch.randint(4, (batch_size, num_steps), generator=generator))
+
+    def everything(self) -> Draw:
+        """All four pairs."""
+        return _labelled(torch.arange(4)[:, None])
+
+    def probabilities(
+        self, inputs: Float[Tensor, "batch time input"]
+    ) -> Float[Tensor, "batch time output"]:
+        """Exact law of each target, float64: it is certain."""
+        return self.predict(inputs, known=True)
+
+    def predict(
+        self, inputs: Float[Tensor, "batch time input"], known: bool
+    ) -> Float[Tensor, "batch time output"]:
+        """Law of each target for a predictor that knows both bits, or none."""
+        differ = (inputs.sum(dim=-1) == 1).double()
+        chance = differ if known else torch.full_like(differ, 0.5)
+        return torch.stack([1 - chance, chance], dim=-1)
+
+    def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
+        """Nothing, or both bits."""
+        guess, know = partial(self.predict, known=False), partial(self.predict, known=True)
+        each_step = num_steps or 1
+        guessing = "only how often each target occurs"
+        return Ladder(
+            [
+                Rung("none", log(2), guessing, guess, reach=0, by_step=(log(2),) * each_step),
+                Rung("both", 0.0, "both bits", know, reach=0, by_step=(0.0,) * each_step),
+            ]
+        )
+
+
+def _labelled(pairs: Integer[Tensor, "batch time"]) -> Draw:
+    differ = (pairs == 1) | (pairs == 2)
+    return Draw(pairs, differ.long(), None)
