@@ -7,6 +7,7 @@ from lossladder.models.lstm_cell import LSTMCell
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Recurrent, State
 from lossladder.models.rnn import RNN
+from lossladder.models.rnn_by_hand import RNNByHand
 from lossladder.models.torch_rnn import TorchRNN
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "Network",
+    "RNNByHand",
     "Recurrent",
     "State",
     "TorchRNN",

@@ -25,6 +25,7 @@ class Recurrent(nn.Module, ABC):
     """
 
     state_parts = 1  # tensors in the state
+    learns_initial_state = False  # True: `initial_state` depends on parameters
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class Learner(LightningModule):
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
-        self.state: State = ()
+        self.state: State | None = None
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -70,8 +70,8 @@ class Learner(LightningModule):
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
         """Run the updates of a chunk; log once how they went."""
-        if self.updates % self.data.updates_per_epoch == 0 or not chunk.carried:
-            self.state = self.network.initial_state(chunk.inputs.shape[1])
+        if self.updates % self.data.updates_per_epoch == 0:
+            self.state = None  # an epoch has new streams
         losses, self.state = self.engine.train(chunk, self.state)
         parts = losses.double().split(_spans(self.updates, len(losses)))
         points = [(len(part), float(part.mean())) for part in parts]
@@ -111,7 +111,7 @@ class Learner(LightningModule):
         checkpoint["lossladder"] = {
             "updates": self.updates,
             "seconds": self.seconds,
-            "state": list(self.state),
+            "state": list(self.state or ()),
             "training_curve": self.training_curve.state(),
             "validation_curve": self.validation_curve.state(),
         }

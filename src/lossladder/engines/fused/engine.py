@@ -1,6 +1,5 @@
 """The fused engine: one compiled call a chunk."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.optim import Optimizer
@@ -55,8 +54,6 @@ class Fused(Alone):
         """Load the kernel, or compile it."""
         compile_now(variant(self.network))
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+    def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
-        if not chunk.carried:
-            state = tuple(torch.zeros_like(part) for part in state)
-        return super().train(chunk, state)
+        return super().train(chunk, state if chunk.carried else None)

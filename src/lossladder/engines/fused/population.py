@@ -21,7 +21,7 @@ from lossladder.engines.fused.kernel import Learners, Windows, train
 from lossladder.engines.fused.members import CELLS as KINDS
 from lossladder.engines.fused.members import RULES, Member, kind, places, why_not
 from lossladder.engines.fused.work import Sizes, Work, allocate, parameter_count
-from lossladder.engines.population import Population
+from lossladder.engines.population import Population, stack_states
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -63,8 +63,15 @@ class FusedPopulation(Population):
         self._sizes: Sizes | None = None
         self._works: SimpleQueue[Work] = SimpleQueue()
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+    def train(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
         """One update a window for every member; see `Population.train`."""
+        if state is None:
+            batch_size = chunk.inputs.shape[2]
+            state = stack_states(
+                [member.network.initial_state(batch_size) for member in self.members]
+            )
         windows, sizes = _windows(chunk, self.task, self.members[0].network, self.dtype)
         learners = self._learners(windows, sizes, state)
         self._make_room(sizes)
