@@ -51,7 +51,9 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     started = time.perf_counter()
     with run_log(folder) as log:
         log.info("config\n%s", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
-        write_references(references, f"{learner.name}/loss", ladder, parts.data.plan.updates)
+        # a training loss at lengths that change has no lines of its own
+        loss = "loss" if parts.data.length is None else "validation_loss"
+        write_references(references, f"{learner.name}/{loss}", ladder, parts.data.plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)
         result = {
             **config["names"],

@@ -59,6 +59,13 @@ REQUESTS = {
     "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
     "task=count data=fresh data.bptt_steps=20": ["data.bptt_steps=20", "task.num_steps=10"],
     "model=gru_cell engine=fused": ["engine=fused does not fit", "GRUCell", "engine=autograd"],
+    "data=curriculum": ["task=echo", "data=fresh"],
+    "task=parity data=curriculum data.start_length=51": ["data.start_length=51", "from 1 to 50"],
+    "task=parity data=curriculum data.promote_at=1": ["data.promote_at=1", "0.999"],
+    "task=parity data=curriculum data.windows_per_chunk=null": ["windows_per_chunk=None", "whole"],
+    "task=parity data=curriculum data.bptt_steps=9": ["data.bptt_steps=9", "start_length"],
+    "model=rnn_by_hand model.learn_initial_state=2": ["model.learn_initial_state=2", "true or"],
+    "model=rnn_by_hand model.learn_initial_state=true engine=fused": ["fused", "initial state"],
     "data=fresh": ["data.bptt_steps=null", "give one"],
 }
 

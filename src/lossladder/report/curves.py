@@ -48,14 +48,14 @@ def read(runs: Sequence[Path]) -> tuple[str, list[Rung], list[Line]]:
     for run, result, ladder in zip(runs, results, ladders, strict=True):
         if (result["task"], ladder) != (results[0]["task"], ladders[0]):
             raise PictureError(f"{run}: has another ladder than {runs[0]}; one picture, one ladder")
-        if not result["curve"]["updates"]:
+        if not _curve(result)["updates"]:
             raise PictureError(f"{run}: has no curve, it ended before its first update")
     found = settings([read_config(run) for run in runs])
     names = labels(found)
     lines = []
     for setting, name in names.items():
         alike = [r for r, s in zip(results, found, strict=True) if s == setting]
-        lines.append(_line(name or alike[0]["model"], [result["curve"] for result in alike]))
+        lines.append(_line(name or alike[0]["model"], [_curve(result) for result in alike]))
     return results[0]["task"], ladders[0], lines
 
 
@@ -75,6 +75,11 @@ def _result(run: Path) -> dict[str, Any]:
     if not isinstance(result, dict) or {"task", "model", "rungs", "curve"} - result.keys():
         raise PictureError(f"{run}: its result.json is no result of a run")
     return result
+
+
+def _curve(result: dict[str, Any]) -> dict[str, Any]:
+    """The loss that the ladder holds for: not in training, where sequences grow."""
+    return result["validation" if "length" in result else "curve"]
 
 
 def _line(label: str, curves: Sequence[dict[str, Any]]) -> Line:

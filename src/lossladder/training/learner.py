@@ -73,6 +73,8 @@ class Learner(LightningModule):
         if self.updates % self.data.updates_per_epoch == 0:
             self.state = None  # an epoch has new streams
         losses, self.state = self.engine.train(chunk, self.state)
+        length = self.data.length
+        self.data.advance(self.network, range(self.updates, self.updates + len(losses)))
         parts = losses.double().split(_spans(self.updates, len(losses)))
         points = [(len(part), float(part.mean())) for part in parts]
         now = time.perf_counter()
@@ -85,6 +87,8 @@ class Learner(LightningModule):
             if not loss < _HOPELESS:  # no number compares false as well
                 self.diverged = self.trainer.should_stop = True
         self._log(updates_per_second=speed)
+        if length is not None:
+            self._log(length=length)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the network against the exact law of the targets."""

@@ -18,8 +18,10 @@ from lossladder.training.learner import Learner
 def summary(learner: Learner) -> dict[str, Any]:
     """Everything measured in a run, as plain values."""
     data, ladder = learner.data, learner.data.ladder()
-    curve = learner.training_curve.points()
-    passed = data.training_ladder().passed(curve["updates"], curve["loss"])
+    curve, validation = learner.training_curve.points(), learner.validation_curve.points()
+    # where sequences grow in training, only validation is always at the length of the ladder
+    climbed = curve if data.length is None else validation
+    passed = data.training_ladder().passed(climbed["updates"], climbed["loss"])
     measured = learner.score is not None and not learner.diverged
     return {
         **(measure(learner.network, data) if measured else {"loss": None, "rung": None}),
@@ -32,7 +34,8 @@ def summary(learner: Learner) -> dict[str, Any]:
         "training_seconds": learner.seconds,
         "parameters": sum(p.numel() for p in learner.network.parameters()),
         "curve": curve,
-        "validation": learner.validation_curve.points(),
+        "validation": validation,
+        **({} if data.length is None else {"length": data.length}),
         "versions": versions(),
     }
 
