@@ -182,6 +182,14 @@ def test_biases_start_at_zero(name, built):
         assert parameter.dim() == 2 or not parameter.any()
 
 
+def test_the_biases_of_the_rnn_start_within_the_bound_asked_for(built):
+    choices = "model=rnn", "task=echo", "model.hidden_size=400"
+    bound, zero = (built(*choices, f"model.bias_bound={b}").network.recurrent for b in (0.2, 0))
+    assert 0.19 < bound.bias.abs().max() <= 0.2
+    assert abs(bound.bias.mean()) < 4 * 0.2 / 3**0.5 / 400**0.5
+    assert torch.equal(bound.weight, zero.weight)  # drawn first, whatever the biases
+
+
 @pytest.mark.parametrize("network_type", [LSTM, LSTMCell])
 @pytest.mark.parametrize("forget_bias", [1.0, 0.0, 2.5])
 def test_of_the_biases_only_the_forget_gates_does_not_start_at_zero(network_type, forget_bias):
