@@ -182,12 +182,12 @@ def test_biases_start_at_zero(name, built):
         assert parameter.dim() == 2 or not parameter.any()
 
 
-def test_the_biases_of_the_rnn_start_within_the_bound_asked_for(built):
-    choices = "model=rnn", "task=echo", "model.hidden_size=400"
-    bound, zero = (built(*choices, f"model.bias_bound={b}").network.recurrent for b in (0.2, 0))
-    assert 0.19 < bound.bias.abs().max() <= 0.2
-    assert abs(bound.bias.mean()) < 4 * 0.2 / 3**0.5 / 400**0.5
-    assert torch.equal(bound.weight, zero.weight)  # drawn first, whatever the biases
+def test_the_gain_of_the_rnn_scales_its_start_and_nothing_else(built):
+    whole, half = (
+        built("model=rnn", "task=echo", f"model.gain={gain}").network for gain in (1.0, 0.5)
+    )
+    assert_close(half.recurrent.weight, whole.recurrent.weight / 2)
+    assert torch.equal(half.readout.weight, whole.readout.weight)
 
 
 @pytest.mark.parametrize("network_type", [LSTM, LSTMCell])
