@@ -49,8 +49,9 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     started = time.perf_counter()
     with run_log(folder) as log:
         log.info("config\n%s", as_yaml(config))
-        ladder = parts.data.ladder()
-        write_references(references, f"{learner.name}/loss", ladder, plan.updates)
+        # a training loss at lengths that change has no lines of its own
+        loss = "loss" if parts.data.length is None else "validation_loss"
+        write_references(references, f"{learner.name}/{loss}", parts.data.ladder(), plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)
         result = conclude(config, learner, status, time.perf_counter() - started, folder, board)
         log.info("verdict\n%s", verdict(result))

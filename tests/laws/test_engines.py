@@ -54,7 +54,7 @@ def plain_loop(network, task, optimizer, chunk, state, clip):
             logs = torch.log_softmax(logits, dim=-1)
             surprise = -logs.gather(-1, targets.long()[..., None])[..., 0]
         loss = surprise.mean() if chunk.scored is None else surprise[chunk.scored[window]].mean()
-        gradients = torch.autograd.grad(loss, parameters)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
         norm = sum((gradient**2).sum() for gradient in gradients) ** 0.5
         shrunk = 1.0 if clip is None else min(1.0, float(clip / (norm + 1e-6)))  # torch's 1e-6
         for parameter, gradient in zip(parameters, gradients, strict=True):
@@ -114,6 +114,40 @@ def test_an_engine_trains_like_a_plain_loop(kind, clip, engine_yaml, optimizer_y
 def test_every_network_trains_like_in_a_plain_loop(kind, engine_yaml, model_yaml, built):
     parts = small(built, kind, f"engine={engine_yaml}", f"model={model_yaml}")
     assert_trains_like_the_plain_loop(parts, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_learned_initial_state_is_learned_wherever_a_sequence_starts(kind, engine_yaml, built):
+    """At every window of independent sequences; at the first of a stream, and it rests after."""
+    learned = "model=rnn_by_hand", "model.learn_initial_state=true"
+    parts = small(built, kind, f"engine={engine_yaml}", "optimizer=adam", *learned)
+    twin = copy.deepcopy(parts.network)
+    optimizer = parts.make_optimizer(twin.parameters())
+    engine, state = engine_of(parts), None
+    for chunk in (chunk_of(parts.task, carried=KINDS[kind][1], seed=seed) for seed in range(3)):
+        begin = twin.initial_state(BATCH) if state is None else state
+        expected = plain_loop(twin, parts.task, optimizer, chunk, begin, None)
+        losses, state = engine.train(chunk, state)
+        assert_close((losses, state), expected)
+        assert_close(list(parts.network.parameters()), list(twin.parameters()))
+    assert parts.network.recurrent.start.abs().min() > 1e-3
+
+
+def test_no_state_stands_for_the_initial_one(engine_yaml, model_yaml, built):
+    choices = f"engine={engine_yaml}", f"model={model_yaml}"
+    first, other = (small(built, "carried", *choices) for _ in range(2))
+    chunk = chunk_of(first.task, carried=True)
+    ours = engine_of(first).train(chunk, None)
+    assert_close(ours, engine_of(other).train(chunk, other.network.initial_state(BATCH)))
+
+
+def test_fused_leaves_a_learned_initial_state_to_others_and_auto_says_so(built):
+    learned = "model=rnn_by_hand", "model.learn_initial_state=true", "task=parity"
+    with pytest.raises(RequestError, match=r"engine=fused does not fit: .*initial state"):
+        built(*learned, "engine=fused")
+    engine = engine_of(built(*learned, "engine=auto"))
+    assert engine.name == "autograd"
+    assert "initial state" in engine.why
 
 
 def test_the_loss_of_a_window_is_taken_before_its_update(engine_yaml, built):

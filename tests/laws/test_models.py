@@ -10,16 +10,26 @@ from hypothesis import strategies as st
 from torch import Generator
 from torch.func import functional_call
 
-from lossladder.models import GRU, LSTM, RNN, GRUCell, LSTMCell, Network, TorchRNN
+from lossladder.models import GRU, LSTM, RNN, GRUCell, LSTMCell, Network, RNNByHand, TorchRNN
 
 YAMLS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/model").glob("*.yaml"))
-GATES = {"rnn": 1, "torch_rnn": 1, "lstm": 4, "lstm_cell": 4, "gru": 3, "gru_cell": 3}
+NETWORKS = [*YAMLS, "rnn_by_hand model.learn_initial_state=true"]
+GATES = {
+    "rnn": 1,
+    "rnn_by_hand": 1,
+    "torch_rnn": 1,
+    "lstm": 4,
+    "lstm_cell": 4,
+    "gru": 3,
+    "gru_cell": 3,
+}
 
 
-@pytest.fixture(scope="module", params=YAMLS)
+@pytest.fixture(scope="module", params=NETWORKS)
 def network(request, built) -> Network:
     """The yaml's network, small and in float64, with nothing in it left at zero."""
-    network = built(f"model={request.param}", "task=echo", "model.hidden_size=5").network.double()
+    choices = f"model={request.param} task=echo model.hidden_size=5".split(" ")
+    network = built(*choices).network.double()
     for number, parameter in enumerate(network.parameters()):
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(number))
     return network
@@ -107,13 +117,15 @@ def test_the_first_part_of_the_state_is_what_the_readout_sees(network):
     assert_close(network.readout(state[0]), logits[:, -1])
 
 
-def test_the_initial_state_is_zeros_of_one_row_a_sequence(network):
+def test_the_initial_state_is_the_same_for_every_sequence_and_zero_unless_it_is_learned(network):
     state = network.initial_state(7)
     assert len(state) == network.recurrent.state_parts
+    learned = network.recurrent.learns_initial_state
     for part in state:
         assert part.shape == (7, 5)
         assert part.dtype == torch.float64  # as the parameters
-        assert not part.any()
+        assert torch.equal(part, part[:1].expand(7, -1))
+        assert part.requires_grad is bool(part.any()) is learned
     _, after = network(normal(7, 3, 2))
     assert [part.shape for part in after] == [part.shape for part in state]
 
@@ -166,10 +178,18 @@ def test_weights_are_glorot_uniform_over_input_and_state_together(name, gates, b
     assert not network.readout.bias.any()
 
 
-@pytest.mark.parametrize("name", ["rnn", "torch_rnn", "gru", "gru_cell"])
+@pytest.mark.parametrize("name", ["rnn", "rnn_by_hand", "torch_rnn", "gru", "gru_cell"])
 def test_biases_start_at_zero(name, built):
     for parameter in built(f"model={name}", "task=echo").network.recurrent.parameters():
         assert parameter.dim() == 2 or not parameter.any()
+
+
+def test_the_gain_of_the_rnn_scales_its_start_and_nothing_else(built):
+    whole, half = (
+        built("model=rnn", "task=echo", f"model.gain={gain}").network for gain in (1.0, 0.5)
+    )
+    assert_close(half.recurrent.weight, whole.recurrent.weight / 2)
+    assert torch.equal(half.readout.weight, whole.readout.weight)
 
 
 @pytest.mark.parametrize("network_type", [LSTM, LSTMCell])
@@ -181,7 +201,7 @@ def test_of_the_biases_only_the_forget_gates_does_not_start_at_zero(network_type
     assert torch.equal(bias, expected)
 
 
-@pytest.mark.parametrize("network_type", [RNN, TorchRNN, LSTM, LSTMCell, GRU, GRUCell])
+@pytest.mark.parametrize("network_type", [RNN, RNNByHand, TorchRNN, LSTM, LSTMCell, GRU, GRUCell])
 @pytest.mark.parametrize("size", ["input_size", "hidden_size"])
 @pytest.mark.parametrize("value", [0, -4])
 def test_sizes_that_are_none_are_refused_by_name(network_type, size, value):
@@ -236,3 +256,37 @@ def test_the_notebooks_rnn_equals_torchs_with_one_matrix_for_two():
     assert_close(our_gradients["weight"], torch.cat(both))
     assert_close(our_gradients["bias"], their_gradients["layer.bias_ih_l0"])
     assert_close(our_gradients["bias"], their_gradients["layer.bias_hh_l0"])
+
+
+@given(
+    batch=st.integers(1, 5),
+    time=st.integers(1, 9),
+    inputs=st.integers(1, 4),
+    hidden=st.integers(1, 7),
+    learned=st.booleans(),
+    seed=st.integers(0, 2**30),
+)
+def test_back_propagation_by_hand_equals_autograds(batch, time, inputs, hidden, learned, seed):
+    """Of a loss that looks at every step and at the last state."""
+    hand = RNNByHand(inputs, hidden, learn_initial_state=learned).double()
+    plain = RNN(inputs, hidden).double()
+    for number, parameter in enumerate(hand.parameters()):
+        parameter.data = normal(*parameter.shape, seed=seed + number)
+    plain.weight.data, plain.bias.data = hand.weight.data, hand.bias.data
+    x = normal(batch, time, inputs, seed=seed + 7)
+    weights = normal(batch, time, hidden, seed=seed + 8)
+    start = normal(batch, hidden, seed=seed + 9)
+    if learned:
+        start = hand.start.detach().expand(batch, -1)
+    results = []
+    for network in (hand, plain):
+        seen, state = x.clone().requires_grad_(), start.clone().requires_grad_()
+        given = hand.initial_state(batch) if learned and network is hand else (state,)
+        hiddens, (last,) = network(seen, given)
+        ((hiddens * weights).sum() + (last**3).sum()).backward()
+        of_start = state.grad
+        if learned:
+            of_start = hand.start.grad if network is hand else state.grad.sum(dim=0)
+        gradients = network.weight.grad, network.bias.grad, seen.grad, of_start
+        results.append((hiddens.detach(), last.detach(), *gradients))
+    assert_close(*results)

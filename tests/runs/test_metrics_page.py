@@ -44,10 +44,14 @@ def left(result: dict) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One short run of every task, each with logs of its own."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
+    """Short runs, each with logs of its own: every task, and sequences that grow."""
     steps = "trainer.max_steps=20"
-    return {task: short_run(tmp_path_factory.mktemp(task), task, steps) for task in SHORT}
+    tasks = [(task, ()) for task in SHORT] + [("parity", ("data=curriculum",))]
+    return [
+        (task, short_run(tmp_path_factory.mktemp(task), task, steps, *words))
+        for task, words in tasks
+    ]
 
 
 def test_every_task_is_tried(task_yaml):
@@ -55,10 +59,10 @@ def test_every_task_is_tried(task_yaml):
 
 
 def test_every_tag_is_defined_and_none_is_dead(runs):
-    found = {tag for task, run in runs.items() for tag in logged(run, task)}
+    found = {tag for task, run in runs for tag in logged(run, task)}
     assert found == defined("In TensorBoard")
 
 
 def test_every_key_of_a_result_is_defined_and_none_is_dead(runs):
-    results = (json.loads((run / "result.json").read_text()) for run in runs.values())
+    results = (json.loads((run / "result.json").read_text()) for _, run in runs)
     assert {key for result in results for key in left(result)} == defined("In result.json")

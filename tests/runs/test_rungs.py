@@ -32,12 +32,3 @@ def test_the_lstm_counts_with_a_few_mistakes_over_ten_splits(train):
     assert 1.5 <= statistics.median(result["mistakes"] for result in results) <= 4.5
     # what the split hides cannot be learnt
     assert all(result["mistakes"] >= result["hidden_sequences"] for result in results)
-
-
-def test_fifty_bits_of_parity_are_solved_and_five_hundred_with_them(train, evaluated):
-    outcome = train("-m", "experiment=parity_every_step", "seed=range(5)", "trainer.progress=false")
-    for folder, result in zip(outcome.folders, outcome.results, strict=True):
-        assert result["mistakes"] == 0
-        assert result["steps"] == 2500
-        longer = evaluated(f"run={folder}", "task.num_steps=500")
-        assert "solved all" in longer.out

@@ -69,6 +69,13 @@ REQUESTS = {
     "task=worked_example readout.weights=[[1]]": ["readout_weights=[[1]]", "2 rows of 2 numbers"],
     "task=worked_example engine=fused": ["engine=fused does not fit", "loss of its own"],
     "task=worked_example start=given": ["start=given", "drawn, worked_example_mlp"],
+    "data=curriculum": ["task=echo", "data=fresh"],
+    "task=parity data=curriculum data.start_length=51": ["data.start_length=51", "from 1 to 50"],
+    "task=parity data=curriculum data.promote_at=1": ["data.promote_at=1", "0.999"],
+    "task=parity data=curriculum data.windows_per_chunk=null": ["windows_per_chunk=None", "whole"],
+    "task=parity data=curriculum data.bptt_steps=9": ["data.bptt_steps=9", "start_length"],
+    "model=rnn_by_hand model.learn_initial_state=2": ["model.learn_initial_state=2", "true or"],
+    "model=rnn_by_hand model.learn_initial_state=true engine=fused": ["fused", "initial state"],
     "data=fresh": ["data.bptt_steps=null", "give one"],
 }
 

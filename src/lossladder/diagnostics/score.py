@@ -8,7 +8,8 @@ from torch import Tensor
 
 from lossladder.ladder import Ladder
 from lossladder.models import Network
-from lossladder.tasks import Batch, Task
+from lossladder.tasks import Batch, Draw, Task
+from lossladder.tasks.task import mean_over_scored
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,15 @@ def outputs_of(network: Network, batch: Batch) -> Float[Tensor, "batch time outp
     device = next(network.parameters()).device
     outputs, _ = network(batch.inputs.to(device))
     return outputs.cpu().double()
+
+
+@torch.no_grad()
+def accuracy(network: Network, task: Task, draw: Draw) -> float:
+    """Share of scored steps at which the likeliest class is the target."""
+    device = next(network.parameters()).device
+    logits, _ = network(task.features(draw.inputs).to(device))
+    right = logits.argmax(dim=-1).cpu() == draw.targets
+    return float(mean_over_scored(right.double(), draw.scored))
 
 
 def score(network: Network, task: Task, batch: Batch) -> Score:

@@ -86,6 +86,6 @@ class Auto(Engine):
         if self._for_later is not None:
             compile_for_later(self._for_later)
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+    def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
         return self.engine.train(chunk, state)

@@ -15,20 +15,26 @@ class Autograd(Engine):
 
     name = "autograd"
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+    def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
         inputs = self.task.features(chunk.inputs)  # once for all windows
-        initial = self.network.initial_state(inputs.shape[1])
-        losses = []
+        for parameter in self.network.parameters():
+            if parameter.grad is None and parameter.requires_grad:
+                parameter.grad = torch.zeros_like(parameter)
+        losses, after = [], ()
+        start = detached(state) if chunk.carried and state is not None else None
         for window in range(len(inputs)):
-            logits, state = self.network(inputs[window], state if chunk.carried else initial)
+            logits, after = self.network(inputs[window], start)
             scored = None if chunk.scored is None else chunk.scored[window]
             loss = mean_over_scored(self.task.losses(logits, chunk.targets[window]), scored)
-            self.optimizer.zero_grad()
+            # what a window does not use, such as the initial state of a stream under way, has
+            # gradient zero: the optimizer's memory of it fades all the same
+            self.optimizer.zero_grad(set_to_none=False)
             loss.backward()
             if self.gradient_clip is not None:
                 clip_grad_norm_(self.network.parameters(), self.gradient_clip)
             self.optimizer.step()
-            state = detached(state)
+            after = detached(after)
+            start = after if chunk.carried else None
             losses.append(loss.detach())
-        return torch.stack(losses), state
+        return torch.stack(losses), after

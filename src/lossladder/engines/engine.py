@@ -69,10 +69,15 @@ class Engine(ABC):
         """Make ready what the first update would otherwise have to wait for."""
 
     @abstractmethod
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+    def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; the loss of each, a mean over scored steps, before its update.
 
-        The gradient stops at the start of each window: the state is carried, detached.
+        The gradient stops at the start of each window: the state is carried, detached. Only an
+        initial state is a function of the parameters, and learned where it depends on them.
+
+        Args:
+            chunk: the windows.
+            state: what the first of carried windows starts from; None: the initial state.
         """
 
 

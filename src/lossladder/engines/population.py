@@ -43,7 +43,9 @@ class Population(ABC):
         self.gradient_clip = gradient_clip
 
     @abstractmethod
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+    def train(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
         """One update a window for every member; see `Engine.train`.
 
         Every tensor has a leading member axis, in the chunk, in the state and in what comes back.
@@ -82,9 +84,10 @@ class Alone(Engine):
     def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Why this network, task and optimizer do not fit; None: they do."""
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
+    def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
-        losses, after = self.population.train(stack_chunks([chunk]), stack_states([state]))
+        stacked = None if state is None else stack_states([state])
+        losses, after = self.population.train(stack_chunks([chunk]), stacked)
         return losses[0], tuple(part[0] for part in after)
 
 

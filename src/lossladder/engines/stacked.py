@@ -62,51 +62,57 @@ class Stacked(Population):
         self.networks = [in_steps(network) for network in networks]
         self._shapes = {n: p.shape for n, p in stacked_optimizers.trained(self.networks[0]).items()}
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+    def train(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
         """One update a window for every member; see `Population.train`."""
         losses, states = [], []
-        at_once = self.at_once or self._best_at_once(state)
+        at_once = self.at_once or self._best_at_once(chunk)
         for first in range(0, len(self.networks), at_once):
             some = slice(first, first + at_once)
             scored = None if chunk.scored is None else chunk.scored[some]
             part = chunk._replace(
                 inputs=chunk.inputs[some], targets=chunk.targets[some], scored=scored
             )
-            loss, after = self._train(some, part, tuple(tensor[some] for tensor in state))
+            start = None if state is None else tuple(tensor[some] for tensor in state)
+            loss, after = self._train(some, part, start)
             losses.append(loss)
             states.append(after)
         return torch.cat(losses), tuple(map(torch.cat, zip(*states, strict=True)))
 
-    def _best_at_once(self, state: State) -> int:
+    def _best_at_once(self, chunk: Chunk) -> int:
         """So many that a state of all of them still fits into the cache, many times over."""
-        if state[0].device.type != "cpu":
+        if chunk.inputs.device.type != "cpu":
             return len(self.networks)
-        return max(8, _STATE_OF_ALL // state[0][0].numel())
+        state = chunk.inputs.shape[2] * self.networks[0].recurrent.hidden_size
+        return max(8, _STATE_OF_ALL // state)
 
     def _train(
-        self, some: slice, chunk: Chunk, state: State
+        self, some: slice, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
         """The whole chunk, for some of the members."""
         networks, optimizers = self.networks[some], self.optimizers[some]
         rows, constants = stacked_optimizers.read(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
-        losses = []
+        losses, after = [], ()
+        start = detached(state) if chunk.carried and state is not None else None
         for window in range(chunk.inputs.shape[1]):
             scored = None if chunk.scored is None else chunk.scored[:, window]
             inputs = self.task.features(chunk.inputs[:, window])
-            given = inputs, chunk.targets[:, window], scored, state if chunk.carried else None
+            given = inputs, chunk.targets[:, window], scored, start
             axes = tuple(None if part is None else 0 for part in given)
             of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes))
-            loss, state = of_all(rows.parameters, constants, *given)
+            loss, after = of_all(rows.parameters, constants, *given)
             # one member's loss depends on no other's parameters: the sum's gradient is everybody's
             (gradient,) = torch.autograd.grad(loss.sum(), rows.parameters)
             if self.gradient_clip is not None:
                 gradient = stacked_optimizers.clip(gradient, self.gradient_clip)
             stacked_optimizers.update(rows, gradient, type(optimizers[0]))
-            state = detached(state)
+            after = detached(after)
+            start = after if chunk.carried else None
             losses.append(loss.detach())
         stacked_optimizers.write(rows, networks, optimizers)
-        return torch.stack(losses, dim=1), state
+        return torch.stack(losses, dim=1), after
 
     def _loss(
         self,

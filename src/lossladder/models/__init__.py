@@ -8,6 +8,7 @@ from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Recurrent, State
 from lossladder.models.rnn import RNN
+from lossladder.models.rnn_by_hand import RNNByHand
 from lossladder.models.torch_rnn import TorchRNN
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "GRUCell",
     "LSTMCell",
     "Network",
+    "RNNByHand",
     "Recurrent",
     "State",
     "TorchRNN",

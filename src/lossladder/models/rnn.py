@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from lossladder import arguments
 from lossladder.models.recurrent import Cell, State
 
 
@@ -13,20 +14,22 @@ class RNN(Cell):
     Args:
         input_size: features a step.
         hidden_size: features of each hidden.
+        gain: of the start of W; below 1 the state of an untrained network fades faster.
     Raises:
-        ValueError: if a size is no whole number above 0.
+        ValueError: if a size is no whole number above 0, or gain is not above 0.
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    def __init__(self, input_size: int, hidden_size: int, gain: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)
+        self.gain = arguments.real("gain", gain, above=0)
         self.weight = nn.Parameter(torch.empty(input_size + hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.empty(hidden_size))
         self.initialise()
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        nn.init.xavier_uniform_(self.weight, generator=generator)
+        nn.init.xavier_uniform_(self.weight, gain=self.gain, generator=generator)
         nn.init.zeros_(self.bias)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:

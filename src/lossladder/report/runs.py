@@ -143,7 +143,8 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
     run.rung = None if result.get("rung") is None else str(result["rung"])
     for key in ("loss", "above_floor", "mistakes", "steps", "seconds", "training_seconds"):
         setattr(run, key, _number(result.get(key)))
-    run.curve = _curve(**result["curve"])
+    # the loss that the ladder holds for: not that of training on sequences that grow
+    run.curve = _curve(**result["validation" if "length" in result else "curve"])
     versions = result.get("versions", {}).items()
     run.versions = _one(tuple(sorted((str(name), str(version)) for name, version in versions)))
 

@@ -55,6 +55,8 @@ def _engine(group: Sequence[Job]) -> tuple[Alone, Parts] | None:
         parts = build(config)
     except RequestError:
         return None  # each says itself what is wrong with it
+    if parts.data.length is not None:
+        return None  # the sequences of each grow with its own success
     engine = engine_for(parts, len(group))
     return None if engine is None else (engine, parts)
 

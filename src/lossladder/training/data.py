@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from lossladder import arguments
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
+from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
 from lossladder.training.plan import Plan
 
@@ -24,7 +25,8 @@ class Data(LightningDataModule, ABC):
     """Training chunks and one validation batch for a task.
 
     Because a chunk depends on nothing but (seed, member, updates), a run can go on exactly from any
-    step, and every engine sees the same data.
+    step, and every engine sees the same data. Where sequences grow in training, it depends on their
+    `length` as well, which checkpoints hold.
 
     Args:
         task: draws the sequences.
@@ -75,6 +77,14 @@ class Data(LightningDataModule, ABC):
     def training_ladder(self) -> Ladder:
         """What the training loss is held against."""
         return self.ladder()
+
+    @property
+    def length(self) -> int | None:
+        """Steps of the sequences trained on now, where they grow in training; None: they do not."""
+        return None
+
+    def advance(self, network: Network, updates: range) -> None:
+        """Take note of what the network has learnt in these updates; called after every chunk."""
 
     def training_set(self) -> Batch | None:
         """The sequences trained on, where they are a finite set; None: never the same twice."""

@@ -1,5 +1,7 @@
 """Independent sequences, fresh ones for every update; the state starts anew with each."""
 
+from torch import Generator
+
 from lossladder import arguments
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
@@ -68,10 +70,16 @@ class Fresh(Data):
 
     def _block(self, block: int) -> Draw:
         if block not in self._blocks:
-            generator = seeded("training", self.seed, self.member, block)
-            draw = self.task.draw(generator, self.batch_size * _BLOCK, self.bptt_steps)
-            self._blocks = {block: draw}
+            self._blocks = {block: self._draw(block)}
         return self._blocks[block]
+
+    def _draw(self, block: int) -> Draw:
+        generator = seeded("training", self.seed, self.member, block)
+        return self._sequences(generator, self.bptt_steps)
+
+    def _sequences(self, generator: Generator, num_steps: int) -> Draw:
+        """A block of them."""
+        return self.task.draw(generator, self.batch_size * _BLOCK, num_steps)
 
     def validation(self) -> Batch:
         """Fresh sequences."""

@@ -51,7 +51,7 @@ class Learner(LightningModule):
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
-        self.state: State = ()
+        self.state: State | None = None
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -83,11 +83,14 @@ class Learner(LightningModule):
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
         """Run the updates of a chunk; log once how they went."""
-        self.state = self.state_before(chunk.carried)
-        losses, self.state = self.engine.train(chunk, self.state)
+        losses, self.state = self.engine.train(chunk, self.state_before())
+        length = self.data.length
+        self.data.advance(self.network, range(self.updates, self.updates + len(losses)))
         now = time.perf_counter()
         self.record(losses, now - self._since)
         self._since = now
+        if length is not None:
+            self._log(length=length)
         if self.diverged:
             self.trainer.should_stop = True
 
@@ -96,11 +99,9 @@ class Learner(LightningModule):
         if not self.diverged:
             self.validate(_on_cpu(batch))
 
-    def state_before(self, carried: bool) -> State:
-        """The state that the next update starts from: a fresh one where a stream begins."""
-        if self.updates % self.data.updates_per_epoch == 0 or not carried:
-            return self.network.initial_state(self.data.batch_size)
-        return self.state
+    def state_before(self) -> State | None:
+        """What the next update starts from; None: the initial state, an epoch has new streams."""
+        return None if self.updates % self.data.updates_per_epoch == 0 else self.state
 
     def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
         """Note the losses of a chunk's updates and the time they took."""
@@ -139,7 +140,7 @@ class Learner(LightningModule):
         checkpoint["lossladder"] = {
             "updates": self.updates,
             "seconds": self.seconds,
-            "state": list(self.state),
+            "state": list(self.state or ()),
             "training_curve": self.training_curve.state(),
             "validation_curve": self.validation_curve.state(),
         }

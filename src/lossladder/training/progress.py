@@ -44,8 +44,10 @@ class Progress(Callback):
         if self.bar is None:
             return
         loss = pl_module.training_curve.latest
-        rung = self.ladder.reached(loss)
+        rung, length = self.ladder.reached(loss), pl_module.data.length
         standing = "above the ladder" if rung is None else f"on {rung.label}"
+        if length is not None:  # the ladder is that of the full length
+            standing = f"at length {length}"
         self.bar.set_postfix_str(f"loss {loss:.4f} {standing}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
 

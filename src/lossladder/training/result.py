@@ -53,8 +53,10 @@ def conclude(
 def _summary(learner: Learner) -> dict[str, Any]:
     """Everything measured in a run, as plain values."""
     data, ladder = learner.data, learner.data.ladder()
-    curve = learner.training_curve.points()
-    passed = data.training_ladder().passed(curve["updates"], curve["loss"])
+    curve, validation = learner.training_curve.points(), learner.validation_curve.points()
+    # where sequences grow in training, only validation is always at the length of the ladder
+    climbed = curve if data.length is None else validation
+    passed = data.training_ladder().passed(climbed["updates"], climbed["loss"])
     measured = learner.score is not None and not learner.diverged
     return {
         **(_measured(learner) if measured else {"loss": None, "rung": None}),
@@ -68,7 +70,8 @@ def _summary(learner: Learner) -> dict[str, Any]:
         "training_seconds": learner.seconds,
         "parameters": sum(p.numel() for p in learner.network.trained()),
         "curve": curve,
-        "validation": learner.validation_curve.points(),
+        "validation": validation,
+        **({} if data.length is None else {"length": data.length}),
         "versions": versions(),
     }
 

@@ -3,14 +3,14 @@
 import numpy as np
 from torch import Generator
 
-_PURPOSES = ("weights", "training", "validation", "split", "shuffle")
+_PURPOSES = ("weights", "training", "validation", "split", "shuffle", "measuring")
 
 
 def seeded(purpose: str, *numbers: int) -> Generator:
     """A generator that depends on the purpose and the numbers, and on nothing else.
 
     Args:
-        purpose: weights, training, validation, split or shuffle.
+        purpose: weights, training, validation, split, shuffle or measuring.
         numbers: seed, member, step and the like, each at least 0.
 
     >>> seeded("weights", 0).initial_seed() == seeded("weights", 0).initial_seed()

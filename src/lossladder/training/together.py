@@ -67,8 +67,9 @@ class Together(LightningModule):
     def training_step(self, updates: tuple[int, int], batch_idx: int) -> None:
         """Run some updates of every learner; each notes how its own went."""
         chunks = [learner.data.chunk(range(*updates)) for learner in self.active]
-        states = [learner.state_before(chunks[0].carried) for learner in self.active]
-        losses, after = self.population.train(stack_chunks(chunks), stack_states(states))
+        states = [s for learner in self.active if (s := learner.state_before()) is not None]
+        before = stack_states(states) if states else None  # all begin an epoch, or none does
+        losses, after = self.population.train(stack_chunks(chunks), before)
         now = time.perf_counter()
         share = (now - self._since) / len(self.active)
         for learner, state, loss in zip(self.active, unstack_state(after), losses, strict=True):

@@ -20,6 +20,8 @@ def verdict(result: Mapping[str, Any]) -> str:
         lines.append(_ENDINGS[result["status"]])
     if result.get("loss") is not None:
         lines += [_loss(result), _rung(result), _behaviour(result)]
+    if result.get("length") is not None:
+        lines.append(f"length {result['length']} steps: so far had the sequences of training grown")
     if result.get("mistakes") is not None:
         lines.append(_mistakes(result))
     if result.get("train_error") is not None:

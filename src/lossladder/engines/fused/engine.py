@@ -1,16 +1,12 @@
 """The fused engine: one compiled call a chunk."""
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.optim import Optimizer
 
-from lossladder.engines.engine import Chunk
 from lossladder.engines.fused.members import why_not
 from lossladder.engines.fused.population import FusedPopulation
 from lossladder.engines.fused.preparation import compile_now, compiled, variant
 from lossladder.engines.population import Alone
-from lossladder.models import Network, State
+from lossladder.models import Network
 from lossladder.tasks import Task
 
 
@@ -39,9 +35,3 @@ class Fused(Alone):
     def prepare(self) -> None:
         """Load the kernel, or compile it."""
         compile_now(variant(self.network))
-
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; see `Engine.train`."""
-        if not chunk.carried:
-            state = tuple(torch.zeros_like(part) for part in state)
-        return super().train(chunk, state)

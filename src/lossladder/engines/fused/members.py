@@ -55,6 +55,8 @@ def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
     """Why this network, task and optimizer do not fit the kernel; None: they do."""
     if type(task).losses is not Task.losses or type(task.loss) is not CrossEntropy:
         return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"
+    if network.recurrent.learns_initial_state:
+        return "it starts every sequence from zeros, and this network learns its initial state"
     if type(network.recurrent) not in CELLS:
         known = ", ".join(sorted({kind.__name__ for kind in CELLS}))
         return f"it knows {known}, not {type(network.recurrent).__name__}"

@@ -20,7 +20,7 @@ from lossladder.engines.fused.kernel import Learner, Windows, train
 from lossladder.engines.fused.members import CELLS as KINDS
 from lossladder.engines.fused.members import RULES, Member, kind, places, why_not
 from lossladder.engines.fused.work import Sizes, Work, aligned, allocate, parameter_count
-from lossladder.engines.population import Population
+from lossladder.engines.population import Population, stack_states
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -62,8 +62,15 @@ class FusedPopulation(Population):
         self._sizes: Sizes | None = None
         self._works: list[Work] = []
 
-    def train(self, chunk: Chunk, state: State) -> tuple[Float[Tensor, "members windows"], State]:
+    def train(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
         """One update a window for every member; see `Population.train`."""
+        if state is None or not chunk.carried:
+            batch_size = chunk.inputs.shape[2]
+            state = stack_states(
+                [member.network.initial_state(batch_size) for member in self.members]
+            )
         codes = _codes(chunk, self.task, self.members[0].network, self.dtype)
         sizes = _sizes(self.members[0].network, codes, chunk)
         members = range(len(self.members))
