@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-slow lint pictures bench
+.PHONY: env train test test-slow lint pictures results bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -46,6 +46,16 @@ pictures: env
 	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
 	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
 	$(BIN)/python -m lossladder.report.shapes $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
+
+# the table of README, made anew: every task with its networks, ten seeds each
+RESULTS := echo:rnn,lstm,gru count:rnn,lstm,gru parity:rnn,lstm,gru unfold:rnn,lstm,gru xor:mlp worked_example:mlp
+
+results: pictures
+	rm -rf logs/results
+	set -e; for row in $(RESULTS); do \
+	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
+	done
+	$(BIN)/python -m lossladder.report.overview $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
 
 # us and the peers side by side; the peers live apart, because TensorBoard would load TensorFlow
 # with every run of ours

@@ -1,0 +1,105 @@
+"""The table of results: tasks by networks, over seeds, as README shows it.
+
+python -m lossladder.report.overview SWEEP [SWEEP ...] --into README.md
+
+replaces what stands between the marks `<!-- results -->` and `<!-- /results -->`.
+"""
+
+import os
+import platform
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from lossladder.report.folder import read_sweep
+from lossladder.report.picture import Parser
+from lossladder.report.runs import Run
+
+START, END = "<!-- results -->", "<!-- /results -->"
+_HEAD = (
+    "| task | network | seeds | loss above the floor | rung | mistakes, median | seconds |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+class OverviewError(ValueError):
+    """The table that was asked for cannot be made."""
+
+
+def overview(sweeps: Sequence[Path]) -> str:
+    """A Markdown table of the runs of sweeps, one row for each task and network.
+
+    Raises:
+        OverviewError: if no run has ended.
+    """
+    found: dict[tuple[str, str], list[Run]] = {}
+    for sweep in sweeps:
+        for run in read_sweep(sweep).runs:
+            if run.above_floor is not None:
+                found.setdefault((run.task, run.model), []).append(run)
+    if not found:
+        raise OverviewError("no run of these sweeps has ended")
+    rows = [_row(task, model, runs) for (task, model), runs in found.items()]
+    return "\n".join([_HEAD, *rows, "", f"Seconds of training, on {_machine()}."])
+
+
+def _row(task: str, model: str, runs: Sequence[Run]) -> str:
+    losses = sorted(run.above_floor for run in runs if run.above_floor is not None)
+    rung, count = Counter(run.rung or "none reached" for run in runs).most_common(1)[0]
+    mistakes = [run.mistakes for run in runs if run.mistakes is not None]
+    seconds = [run.training_seconds for run in runs if run.training_seconds is not None]
+    spread = f"{statistics.median(losses):.4f} [{losses[0]:.4f}, {losses[-1]:.4f}]"
+    cells = (
+        *(task, model, str(len(runs)), spread, f"{rung}: {count} of {len(runs)}"),
+        f"{statistics.median(mistakes):g}" if mistakes else "–",
+        f"{statistics.median(seconds):.2f}" if seconds else "–",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores of {_processor()}"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def put(table: str, page: Path) -> None:
+    """Put the table between its marks.
+
+    Raises:
+        OverviewError: if the page has no marks.
+    """
+    before, start, rest = page.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise OverviewError(f"{page}: has no {START} and {END} between which to put the table")
+    page.write_text(f"{before}{START}\n{table}\n{END}{after}")
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line; put the table where it belongs, or print it."""
+    parser = Parser(prog="python -m lossladder.report.overview", description=__doc__)
+    parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
+    parser.add_argument("--into", metavar="PAGE.md", type=Path, help="page with the marks")
+    asked = parser.parse_args(words)
+    try:
+        table = overview(asked.sweeps)
+        if asked.into is None:
+            print(table)
+        else:
+            put(table, asked.into)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        parser.error(" ".join(str(error).split()))
+
+
+if __name__ == "__main__":
+    main()
