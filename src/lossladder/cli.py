@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lossladder.sweeps.identity import folder_name, identity
+from lossladder.sweeps.identity import command_hash, folder_name, identity
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -36,10 +36,13 @@ def conf_dir() -> Path:
 
 
 def register_resolvers() -> None:
-    """Teach OmegaConf the two words our config uses."""
+    """Teach OmegaConf the words our config uses."""
     # a token, not a clock: a hundred runs may start in the same second
     OmegaConf.register_new_resolver(
         "token", lambda: secrets.token_hex(4), use_cache=True, replace=True
+    )
+    OmegaConf.register_new_resolver(
+        "command", lambda: command_hash(sys.argv[1:]), use_cache=True, replace=True
     )
     OmegaConf.register_new_resolver("job_folder", _job_folder, replace=True)
 
@@ -140,6 +143,8 @@ def _once(config: dict[str, Any], folder: Path) -> float:
 
 def ended_badly(status: str, folder: Path) -> BaseException | None:
     """What to raise for a run that ended like this; None: nothing."""
+    if status == "wrong":
+        return ValueError("the request was wrong")
     if status == "interrupted":
         return KeyboardInterrupt()
     if status != "done":

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 
 from lossladder import arguments
@@ -15,6 +16,7 @@ from lossladder.training.build import Parts, RequestError, asked, build
 from lossladder.training.checkpoints import AtomicCheckpointIO, KeepLast
 from lossladder.training.folder import CHECKPOINT, as_yaml, claim, run_log
 from lossladder.training.learner import Learner
+from lossladder.training.plan import Plan
 from lossladder.training.progress import Progress
 from lossladder.training.references import write_references
 from lossladder.training.result import conclude
@@ -37,7 +39,8 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
         RequestError: if the request was wrong; then nothing is left behind.
     """
     parts = build(config)
-    _check_resumed(config.get("resume"), parts.data.plan.updates)
+    if config.get("resume") is not None:
+        parts.data.plan = _continued(parts.data.plan, Path(config["resume"]))
     learner = Learner(
         parts.network, parts.data, config["names"]["task"], parts.make_optimizer, parts.make_engine
     )
@@ -58,13 +61,21 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     return result
 
 
-def _check_resumed(resume: str | None, updates: int) -> None:
-    """Refuse to go on with a run that has nothing left to do."""
-    if resume is not None and (made := load_run(resume).result["steps"]) >= updates:
+def _continued(plan: Plan, folder: Path) -> Plan:
+    """The plan of a run that goes on with another.
+
+    Raises:
+        RequestError: if that one has nothing left to do.
+    """
+    load_run(folder)  # says what is wrong with it, if anything is
+    checkpoint = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    made = checkpoint["lossladder"]["updates"]
+    if made >= plan.updates:
         raise RequestError(
-            f"resume={resume}: has made {made} updates already, and {updates} are asked for; "
+            f"resume={folder}: has made {made} updates already, and {plan.updates} are asked for; "
             "ask for more with trainer.max_steps= or trainer.max_epochs="
         )
+    return plan.continued(made, legs_before=checkpoint["epoch"] + 1)  # it counts from 0
 
 
 def _callbacks(config: Mapping[str, Any], parts: Parts, folder: Path) -> list[Callback]:

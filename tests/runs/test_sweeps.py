@@ -176,6 +176,17 @@ def test_what_is_done_is_not_done_again_and_what_is_new_is_added(train: Door, tm
         assert (after[name] / "result.json").stat().st_mtime_ns == stat.st_mtime_ns
 
 
+def test_the_same_command_again_finds_its_folder(train: Door, logs):
+    words = ("-m", *SMALL, *SHORT, "seed=0,1")
+    train(*words)
+    (sweep,) = logs.glob("sweep-*")
+    before = {path: path.stat().st_mtime_ns for path in sweep.glob("*/result.json")}
+    outcome = train(*reversed(words[1:]), "-m")
+    assert outcome.code == 0
+    assert "2 of 2 runs were done before" in outcome.out
+    assert {path: path.stat().st_mtime_ns for path in logs.rglob("result.json")} == before
+
+
 def test_an_identity_depends_on_what_a_run_is_and_on_nothing_else():
     plain = {"seed": 0, "model": {"a": 1.0}, "trainer": {"max_steps": 5, "progress": True}}
     assert identity(plain) == identity({**plain, "logs": "x", "names": {"model": "rnn"}})

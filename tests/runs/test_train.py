@@ -107,6 +107,27 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_does(train, tmp
         assert resumed.result[key] == expected.result[key]
 
 
+@pytest.mark.parametrize(("first", "then"), [(30, 100), (120, 300), (120, 180)])
+def test_a_run_goes_on_wherever_it_stopped(train, tmp_path, first, then):
+    """Also between two validations, and if it was shorter than the way to the first."""
+    words = ("trainer.progress=false", "data.batch_size=20", "trainer.max_epochs=null")
+    whole, part, rest = tmp_path / "whole", tmp_path / "part", tmp_path / "rest"
+    train(
+        *words, "trainer.validate_every=100", f"trainer.max_steps={then}", f"hydra.run.dir={whole}"
+    )
+    train(
+        *words, "trainer.validate_every=100", f"trainer.max_steps={first}", f"hydra.run.dir={part}"
+    )
+    outcome = train(f"resume={part}", f"trainer.max_steps={then}", f"hydra.run.dir={rest}")
+    assert outcome.code == 0, outcome.err
+    expected, resumed = (lossladder.load_run(folder) for folder in (whole, rest))
+    assert resumed.result["steps"] == then
+    for name, value in expected.network.state_dict().items():
+        assert torch.equal(resumed.network.state_dict()[name], value)
+    validated = resumed.result["validation"]["updates"]
+    assert [u for u in validated if u != first] == expected.result["validation"]["updates"]
+
+
 def _newest(folder: Path) -> Path:
     return max(folder.rglob("config.yaml"), key=lambda path: path.stat().st_mtime).parent
 

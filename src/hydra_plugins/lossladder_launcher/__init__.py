@@ -34,21 +34,28 @@ class StackedLauncher(Launcher):
         from lossladder.sweeps.launch import launch  # only now
         from lossladder.train import train
 
-        returns = []
-        for job, outcome in launch(self.loader, self.config, job_overrides, train):
-            error = ended_badly(outcome.status, job.folder)
-            if outcome.status == "wrong":
-                say(outcome.message, WRONG)
-                error = ValueError(outcome.message)
-            returns.append(
-                JobReturn(
-                    overrides=job.overrides,
-                    task_name="train",
-                    status=JobStatus.COMPLETED if error is None else JobStatus.FAILED,
-                    _return_value=outcome.loss if error is None else error,
-                )
-            )
-        return returns
+        launched = launch(self.loader, self.config, job_overrides, train)
+        before = sum(outcome.before for _, outcome in launched)
+        if before:
+            told = "name another folder with hydra.sweep.dir= to train them anew"
+            print(f"{before} of {len(launched)} runs were done before; {told}")
+        for message in dict.fromkeys(outcome.message for _, outcome in launched):
+            if message:
+                say(message, WRONG)
+        return [
+            _return(job, outcome, ended_badly(outcome.status, job.folder))
+            for job, outcome in launched
+        ]
+
+
+def _return(job: Any, outcome: Any, error: BaseException | None) -> JobReturn:
+    """What Hydra wants to know of a job."""
+    return JobReturn(
+        overrides=job.overrides,
+        task_name="train",
+        status=JobStatus.COMPLETED if error is None else JobStatus.FAILED,
+        _return_value=outcome.loss if error is None else error,
+    )
 
 
 class TrustingSweeper(BasicSweeper):

@@ -26,14 +26,30 @@ def identity(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def command_hash(words: Sequence[str]) -> str:
+    """Eight hexadecimal digits that depend on what a command asks for, in any order.
+
+    The same sweep asked for again finds its folder, and in it what is done.
+
+    >>> command_hash(["-m", "seed=0,1", "model=rnn"]) == command_hash(["model=rnn", "seed=0,1"])
+    True
+    """
+    asked = sorted(word for word in words if not _is_beside(word))
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:8]
+
+
 def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
     """What tells a job apart, in words, then its identity.
 
     >>> folder_name(["seed=3", "model=rnn"], {"seed": 3})
     'model-rnn+seed-3-1391dc1f10fa'
     """
-    own = [w for w in overrides if w.partition("=")[0] not in (*_LEFT_OUT, "launch")]
-    words = "+".join(sorted(word for word in own if not word.startswith("hydra")))
+    words = "+".join(sorted(word for word in overrides if not _is_beside(word)))
     # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
     safe = re.sub(r"[^\w.+-]", "-", words)[:120]
     return f"{safe or 'run'}-{identity(config)}"
+
+
+def _is_beside(word: str) -> bool:
+    """Whether a word of the command line says nothing of what is trained."""
+    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (*_LEFT_OUT, "launch")
