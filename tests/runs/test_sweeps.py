@@ -77,6 +77,8 @@ def test_a_member_leaves_what_it_would_have_left_alone(train: Door, tmp_path, na
         for key, value in checkpoints[1]["state_dict"].items():
             assert torch.allclose(checkpoints[0]["state_dict"][key], value, atol=1e-3)
         assert checkpoints[0]["loops"] == checkpoints[1]["loops"]
+        sizes = [(run / "checkpoints/last.ckpt").stat().st_size for run in (member, alone)]
+        assert sizes[0] < 1.1 * sizes[1]  # nothing of the others is in it
         left = [{p.name.split(".")[0] for p in run.iterdir()} for run in (member, alone)]
         assert left[0] == left[1]
         assert "verdict" in (member / "run.log").read_text()

@@ -73,7 +73,7 @@ class Together(LightningModule):
         now = time.perf_counter()
         share = (now - self._since) / len(self.active)
         for learner, state, loss in zip(self.active, unstack_state(after), losses, strict=True):
-            learner.state = state
+            learner.state = tuple(part.clone() for part in state)  # a view would keep all of them
             learner.record(loss, share)
         self._since = now
         self.report(losses.numel(), Counter(map(self._standing, self.learners)))
