@@ -1,6 +1,7 @@
 """Which jobs can be trained together: those that differ only in what members can differ in."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
     if together is None:
         return [[job] for job in group]
     engine, parts = together
+    if engine.waits_for is not None:
+        print(f"lossladder: {engine.waits_for}", file=sys.stderr)
     engine.prepare()  # here, so that no process has to wait for it again
     data = parts.data
     window = data.batch_size * data.bptt_steps
