@@ -54,7 +54,7 @@ ASKED = (
     Ask(
         "64 one-epoch runs as members, start-up included",
         "runs",
-        ("launch", "members"),
+        ("sweep", "members"),
         "processes",
         80,
         "wall",
@@ -67,6 +67,7 @@ ASKED = (
         80,
         "wall",
     ),
+    Ask("128 runs as one sweep, with its report", "sweep", ("sweep",), "one-by-one", 40, "wall"),
     Ask("a million echo symbols", "data", ("ours",), "notebook", 1000),
     Ask("a user's own cell, 64 members, a member", "echo-4", ("stacked-64",), "template", 20),
 )

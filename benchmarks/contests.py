@@ -119,10 +119,26 @@ RUNS = Contest(
     title="64 one-epoch runs of echo, from the command to the results",
     unit="runs",
     entries=(
-        runs("processes", "a process each, `python train.py`", "Processes", runs=4),
+        runs("processes", "a process each, `python train.py`", "Processes", seeds=4),
         runs("members", "**one process, 64 members**, `FusedPopulation`", "Members", runs=64),
         runs("members-apart", "**64 members**, start-up apart", "MembersApart", runs=64),
-        runs("launch", "**one command**, `launch=stacked`", "Launch", runs=64),
+        runs("sweep", "**one command**, `python train.py -m`", "Sweep", seeds=64),
+    ),
+)
+SWEEP = Contest(
+    name="sweep",
+    title="128 one-epoch runs of echo: 64 seeds by hidden 4 and 16",
+    unit="runs",
+    entries=(
+        runs(
+            "one-by-one",
+            "one by one, `python train.py`",
+            "Processes",
+            seeds=4,
+            sizes=(4, 16),
+            at_once=1,
+        ),
+        runs("sweep", "**one command**, `python train.py -m`", "Sweep", seeds=64, sizes=(4, 16)),
     ),
 )
 STARTS = Contest(
@@ -146,4 +162,4 @@ STARTS = Contest(
         ),
     ),
 )
-CONTESTS = {c.name: c for c in (ECHO_4, ECHO_16, COUNT, PARITY, DATA, RUNS, STARTS)}
+CONTESTS = {c.name: c for c in (ECHO_4, ECHO_16, COUNT, PARITY, DATA, RUNS, SWEEP, STARTS)}

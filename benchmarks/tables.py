@@ -30,7 +30,7 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
         "machine": _machine(contests) if contests else _MISSING,
         "asked": asked(taken),
         **{name.replace("-", "_"): contest(taken.get(name)) for name in
-           ("echo-4", "echo-16", "count", "parity", "data", "runs", "starts")},
+           ("echo-4", "echo-16", "count", "parity", "data", "runs", "sweep", "starts")},
         "trainer": trainer(taken),
         "floors": floors(taken),
         "startup": startup(taken),

@@ -55,22 +55,29 @@ class Compilation(Contestant):
 
 
 class Processes(Contestant):
-    """One-epoch runs, a process each, as many side by side as there are cores.
+    """One-epoch runs, a process each.
 
     Args:
-        runs: how many; seeds 0, 1, ...
+        seeds: how many; 0, 1, ...
+        sizes: hidden sizes; each with every seed.
+        at_once: processes side by side; None: as many as there are cores.
     """
 
-    def __init__(self, runs: int) -> None:
-        self.runs = runs
+    def __init__(
+        self, seeds: int, sizes: Sequence[int] = (16,), at_once: int | None = None
+    ) -> None:
+        self.own = [
+            [f"model.hidden_size={size}", f"seed={seed}"] for size in sizes for seed in range(seeds)
+        ]
+        self.at_once = at_once
 
     def round(self, size: int | None) -> Round:
         """All of them."""
         with tempfile.TemporaryDirectory() as logs:
             words = ["train.py", *RECIPE, f"logs={logs}"]
-            wall, cpu = _timed([[*words, f"seed={seed}"] for seed in range(self.runs)])
+            wall, cpu = _timed([[*words, *own] for own in self.own], self.at_once)
             losses = _losses(Path(logs))
-        return Round(wall, cpu, float(self.runs), losses)
+        return Round(wall, cpu, float(len(self.own)), losses)
 
 
 class Members(Contestant):
@@ -92,33 +99,32 @@ class Members(Contestant):
         return Round(wall, cpu, float(self.runs), losses)
 
 
-class Launch(Contestant):
-    """The same runs as one sweep: `launch=stacked`.
+class Sweep(Contestant):
+    """The same runs as one command, which ends with a table and a report.
 
     Args:
-        runs: how many; seeds 0, 1, ...
+        seeds: how many; 0, 1, ...
+        sizes: hidden sizes; each with every seed.
     """
 
-    def __init__(self, runs: int) -> None:
-        self.runs = runs
-        if not (_ROOT / "conf" / "launch" / "stacked.yaml").exists():
-            raise ImportError("launch=stacked has not been written yet")
+    def __init__(self, seeds: int, sizes: Sequence[int] = (16,)) -> None:
+        varied = f"model.hidden_size={','.join(map(str, sizes))}"
+        self.words = ["train.py", "-m", *RECIPE, varied, f"seed=range({seeds})"]
+        self.runs = seeds * len(sizes)
 
     def round(self, size: int | None) -> Round:
         """One command."""
-        seeds = ",".join(map(str, range(self.runs)))
         with tempfile.TemporaryDirectory() as logs:
-            words = ["train.py", "-m", "launch=stacked", *RECIPE, f"seed={seeds}", f"logs={logs}"]
-            wall, cpu = _timed([words])
+            wall, cpu = _timed([[*self.words, f"logs={logs}"]])
             losses = _losses(Path(logs))
         return Round(wall, cpu, float(self.runs), losses)
 
 
-def _timed(commands: Sequence[Sequence[str]]) -> tuple[float, float]:
+def _timed(commands: Sequence[Sequence[str]], at_once: int | None = None) -> tuple[float, float]:
     """Run all commands, one a core; wall and CPU time from the first start to the last end."""
     before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     waiting, running = list(commands), []
-    cores = len(os.sched_getaffinity(0))
+    cores = at_once or len(os.sched_getaffinity(0))
     while waiting or running:
         while waiting and len(running) < cores:
             running.append(
@@ -138,7 +144,7 @@ def _timed(commands: Sequence[Sequence[str]]) -> tuple[float, float]:
 
 
 def _losses(logs: Path) -> np.ndarray:
-    """Loss of each run over its last 100 updates, by seed (runs, 1)."""
+    """Loss of each run over its last points, by seed and size (runs, 1)."""
     results = [json.loads(path.read_text()) for path in logs.rglob("result.json")]
-    results.sort(key=lambda result: result["seed"])
+    results.sort(key=lambda result: (result["seed"], result["parameters"]))
     return np.array([[np.mean(result["curve"]["loss"][-2:])] for result in results], np.float32)
