@@ -302,11 +302,14 @@ def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
 def test_ctrl_c_ends_within_seconds_and_leaves_everything_usable(tmp_path):
     sweep = tmp_path / "sweep"
     words = ("task=echo", "engine=fused", "seed=range(8)", "trainer.max_epochs=3000")
-    process = start(*words, f"hydra.sweep.dir={sweep}")
-    until(lambda: len(runs_of(sweep)) == 8)
-    time.sleep(2)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    with start(*words, f"hydra.sweep.dir={sweep}") as process:
+        try:
+            until(lambda: len(runs_of(sweep)) == 8)
+            time.sleep(2)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 1
     assert err.strip().endswith("interrupted")
     for run in runs_of(sweep).values():

@@ -25,6 +25,8 @@ class Population(ABC):
         ValueError: if there is no member, or not one optimizer for each.
     """
 
+    threads = 1  # members trained at the same moment, where the population can
+
     def __init__(
         self,
         networks: Sequence[Network],

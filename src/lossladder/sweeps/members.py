@@ -49,7 +49,9 @@ def train_together(
     def population(active: Sequence[Learner]) -> Population:
         optimizers = [learner.optimizer for learner in active]
         networks = [learner.network for learner in active]
-        return engine.among(networks, engine.task, optimizers, engine.gradient_clip)
+        made = engine.among(networks, engine.task, optimizers, engine.gradient_clip)
+        made.threads = 1  # other slices have the other cores
+        return made
 
     first, trained = learners[0], jobs[0].config["trainer"]
     plan, ladder = first.data.plan, first.data.ladder()
