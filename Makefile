@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-slow lint pictures bench
+.PHONY: env train test test-slow lint pictures chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -46,6 +46,11 @@ pictures: env
 	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
 	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
 	$(BIN)/python -m lossladder.report.shapes $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
+
+# the chapters of docs/notebooks, executed in full: minutes
+chapters: env
+	rm -rf logs/chapters
+	$(BIN)/python docs/notebooks/execute.py
 
 # us and the peers side by side; the peers live apart, because TensorBoard would load TensorFlow
 # with every run of ours
