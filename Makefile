@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-slow lint pictures results bench
+.PHONY: env train test test-slow lint pictures results chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -56,6 +56,11 @@ results: pictures
 	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
 	done
 	$(BIN)/python -m lossladder.report.overview $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
+
+# the chapters of docs/notebooks, executed in full: minutes
+chapters: env
+	rm -rf logs/chapters
+	$(BIN)/python docs/notebooks/execute.py
 
 # us and the peers side by side; the peers live apart, because TensorBoard would load TensorFlow
 # with every run of ours

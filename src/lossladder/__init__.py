@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lossladder.ladder import Ladder, Rung
+    from lossladder.notebook import sweep
     from lossladder.report.results import results
     from lossladder.training import Run, load_run
 
 __version__ = version("lossladder")
-__all__ = ["Ladder", "Run", "Rung", "load_run", "results"]
+__all__ = ["Ladder", "Run", "Rung", "load_run", "results", "sweep"]
 
 _HOMES = {
     "Ladder": "lossladder.ladder",
@@ -18,6 +19,7 @@ _HOMES = {
     "Run": "lossladder.training",
     "load_run": "lossladder.training",
     "results": "lossladder.report.results",
+    "sweep": "lossladder.notebook",
 }
 
 

@@ -56,12 +56,18 @@ def _job_folder(_root_: DictConfig) -> str:
 
 def main() -> None:
     """Train as the command line says; see `train.py` at the root for what it can say."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """The same, for who goes on afterwards; gives the exit code."""
     register_resolvers()
+    NoteSweep.folder = None
     # argparse wants options before or after all overrides, not among them; people do not
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole and are put in one line below
     door = hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(_job)
-    sys.exit(_exit_code(door))
+    return _exit_code(door)
 
 
 def _exit_code(door: Callable[[], Any]) -> int:

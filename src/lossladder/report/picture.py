@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito: told apart by every kind of eye, and in print
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, GREY = "#333333", "#8C8C8C"
 _LABEL_HEIGHT = 0.051  # of the axes
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
@@ -63,7 +63,7 @@ def draw(ladder: Ladder, lines: Sequence[Line]) -> "Figure":
     scale(axes, lines)
     axes.set_ylabel(f"loss, {ladder.unit} a step", color=INK)
     _draw_rungs(axes, picked(ladder.rungs), lines)
-    for line, colour in zip(lines, _COLOURS * len(lines), strict=False):
+    for line, colour in zip(lines, COLOURS * len(lines), strict=False):
         _draw_line(axes, line, colour)
     figure.text(_LEFT, 0.945, ladder.task, size=15, weight="bold", color=INK)
     figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=GREY)
@@ -157,15 +157,26 @@ def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> N
 
 
 def save(figure: "Figure", out: Path) -> None:
-    """Write any kind of file that matplotlib knows; a PNG with a palette is a third the size."""
+    """Write any kind of file that matplotlib knows."""
     if out.suffix != ".png":
         figure.savefig(out)
         return
+    out.write_bytes(png(figure))
+
+
+def png(figure: "Figure", dpi: float | None = None) -> bytes:
+    """A figure as a PNG with a palette, a third the size of one without.
+
+    Args:
+        figure: to be drawn.
+        dpi: points an inch; None: the figure's own.
+    """
     from PIL import Image
 
-    with BytesIO() as drawn:
-        figure.savefig(drawn, format="png")
-        Image.open(drawn).convert("RGB").quantize(colors=64).save(out, optimize=True)
+    with BytesIO() as drawn, BytesIO() as packed:
+        figure.savefig(drawn, format="png", dpi=dpi or "figure")
+        Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
+        return packed.getvalue()
 
 
 class Parser(ArgumentParser):
