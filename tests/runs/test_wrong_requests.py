@@ -52,6 +52,8 @@ REQUESTS = {
     "optimizer._target_=torch.optim.Optimizer": ["optimizer"],
     "readout.std=-1": ["readout", "std=-1", "above 0"],
     "+readout.sdt=1": ["readout.sdt=1", "std, bias"],
+    "readout.alone=yes_please": ["readout_alone='yes_please'", "true or false"],
+    "readout.alone=true engine=fused": ["engine=fused", "some are frozen"],
     "resume=nowhere": ["nowhere", "no finished run"],
     "task=count data.train_size=2000": ["data.train_size=2000", "1024", "at most 1023"],
     "task=count data.batch_size=600": ["data.batch_size=600", "train_size=500", "try 500"],

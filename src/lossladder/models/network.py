@@ -20,9 +20,10 @@ class Network(nn.Module):
             two of them; None: glorot-uniform.
         readout_weights: the very weights to start from, a row for each output; None: drawn.
         readout_bias: start of the readout's bias.
+        readout_alone: True: only the readout is trained, the recurrent part stays as it was drawn.
     Raises:
         ValueError: if readout_std is not above 0, readout_weights is no matrix of the readout's
-            size, or a number is not finite.
+            size, a number is not finite, or readout_alone is not true or false.
 
     >>> from lossladder.models import LSTM
     >>> network = Network(recurrent=LSTM(input_size=2, hidden_size=16), output_size=2)
@@ -38,6 +39,7 @@ class Network(nn.Module):
         readout_std: float | None = None,
         readout_bias: float = 0.0,
         readout_weights: Sequence[Sequence[float]] | None = None,
+        readout_alone: bool = False,
     ) -> None:
         super().__init__()
         if readout_std is not None:
@@ -51,6 +53,9 @@ class Network(nn.Module):
                 "readout_weights", readout_weights, output_size, recurrent.hidden_size
             )
         self.readout_weights = readout_weights
+        self.readout_alone = arguments.flag("readout_alone", readout_alone)
+        if readout_alone:
+            recurrent.requires_grad_(False)
         self.initialise()
 
     def initialise(self, generator: Generator | None = None) -> None:

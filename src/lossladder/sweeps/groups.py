@@ -13,7 +13,6 @@ _MOST = 64  # members of a slice: more would share no more, and hold more memory
 _LEAST = 8
 _SYMBOLS = 32_000_000  # of all members of a slice, held at once
 _OWN = ("seed", "logs")  # numbers of a member's own, besides the constants of its optimizer
-_OWN_GROUPS = ("optimizer", "readout")
 _OWN_MODEL = ("forget_bias",)
 
 
@@ -41,7 +40,7 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
 
 def engine_for(parts: Parts, count: int) -> Alone | None:
     """What trains `count` members built like these; None: nothing does, each trains alone."""
-    optimizer = parts.make_optimizer(parts.network.parameters())
+    optimizer = parts.make_optimizer(parts.network.trained())
     steps = parts.data.plan.updates * parts.data.bptt_steps * count
     engine = parts.make_engine(parts.network, parts.task, optimizer, expected_steps=steps)
     return for_members(engine, count)
@@ -64,7 +63,7 @@ def _engine(group: Sequence[Job]) -> tuple[Alone, Parts] | None:
 def _shared(config: Mapping[str, Any]) -> str:
     """Everything that members have in common, as text."""
     shared = {key: value for key, value in config.items() if key not in _OWN}
-    for group in _OWN_GROUPS:
-        shared[group] = config[group].get("_target_")
+    shared["optimizer"] = config["optimizer"].get("_target_")
+    shared["readout"] = config["readout"].get("alone")  # the rest of it is numbers
     shared["model"] = {k: v for k, v in config["model"].items() if k not in _OWN_MODEL}
     return json.dumps(shared, sort_keys=True, default=str)

@@ -97,6 +97,7 @@ _TRAINER_KEYS = (
     "max_epochs", "max_steps", "validate_every", "gradient_clip", "stop_at",
     "accelerator", "devices", "threads", "progress",
 )  # fmt: skip
+_READOUT_KEYS = ("std", "bias", "weights", "alone")
 _KEYS = (
     "task",
     "model",
@@ -115,8 +116,8 @@ _KEYS = (
 def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
     """How the readout starts; its keys are spelled `readout.std` in a config."""
     for key, value in config.items():
-        if key not in ("std", "bias", "weights"):
-            raise RequestError(_no_such_key("readout.", key, value, ("std", "bias", "weights")))
+        if key not in _READOUT_KEYS:
+            raise RequestError(_no_such_key("readout.", key, value, _READOUT_KEYS))
     return {f"readout_{key}": value for key, value in config.items()}
 
 

@@ -1,0 +1,77 @@
+"""What a notebook calls: sweeps from Python, and pictures that stay small."""
+
+import sys
+from io import BytesIO
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from PIL import Image
+
+import lossladder
+from lossladder.notebook import Picture, curves, panels
+
+SHORT = ("model=rnn", "trainer.max_steps=30", "trainer.max_epochs=null", "data.batch_size=20")
+
+
+@pytest.fixture(autouse=True)
+def no_hydra():
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "sweep"
+
+
+def test_a_sweep_is_a_table_with_a_row_for_each_run(folder, capfd):
+    runs = lossladder.sweep(*SHORT, "seed=0,1", "optimizer.lr=0.01,0.02", folder=folder)
+    assert sorted(zip(runs["optimizer.lr"], runs["seed"], strict=True)) == [
+        (0.01, 0), (0.01, 1), (0.02, 0), (0.02, 1)
+    ]  # fmt: skip
+    assert set(runs["status"]) == {"done"}
+    assert lossladder.load_run(runs["folder"][0]).result["steps"] == 30
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_sweep_makes_nothing_twice_and_adds_what_is_missing(folder):
+    lossladder.sweep(*SHORT, "seed=0", folder=folder)
+    (first,) = folder.glob("*/result.json")
+    written = first.stat().st_mtime_ns
+    runs = lossladder.sweep(*SHORT, "seed=0,1", folder=folder)
+    assert sorted(runs["seed"]) == [0, 1]
+    assert first.stat().st_mtime_ns == written
+
+
+def test_a_wrong_request_raises_with_the_line_of_the_command(folder):
+    before = list(sys.argv)
+    with pytest.raises(ValueError, match=r"lossladder: model=rnm.*did you mean rnn"):
+        lossladder.sweep("model=rnm", folder=folder)
+    assert sys.argv == before
+    assert not folder.exists()
+    assert len(lossladder.sweep(*SHORT, "seed=0", folder=folder)) == 1  # and goes on after it
+
+
+def test_a_run_that_diverges_is_a_row_as_well(folder):
+    runs = lossladder.sweep(*SHORT, "optimizer=sgd", "optimizer.lr=1e9,0.1", folder=folder)
+    assert dict(zip(runs["optimizer.lr"], runs["status"], strict=True)) == {
+        1e9: "diverged",
+        0.1: "done",
+    }
+
+
+def test_curves_are_a_picture_of_a_page(folder):
+    lossladder.sweep(*SHORT, "seed=0,1", folder=folder)
+    picture = curves(folder)
+    png = Image.open(BytesIO(picture._repr_png_()))
+    assert png.size == (840, 470)
+    assert repr(picture) == "<a picture of 840 by 470 points>"
+    assert len(picture._repr_png_()) < 60_000
+    assert len(png.convert("RGB").getcolors()) > 10  # something is drawn
+
+
+def test_panels_are_side_by_side():
+    figure, axes = panels(3, height=2)
+    places = [one.get_subplotspec().colspan.start for one in axes]
+    assert places == [0, 1, 2]
+    axes[1].plot([0, 1], [0, 1])
+    assert Image.open(BytesIO(Picture(figure)._repr_png_())).size == (840, 200)
