@@ -26,7 +26,7 @@ def test_the_recipe_is_the_notebooks(built, configured):
 
 
 def test_its_updates_are_those_of_adam_on_the_summed_loss(built):
-    """A factor on the loss weighs Adam's eps and nothing else: a sum with 1e-8, a mean with 1e-10."""
+    """A factor on the loss weighs Adam's eps only: a sum with 1e-8 is a mean with 1e-10."""
     trained, by_hand = built(RECIPE, "engine=autograd"), built(RECIPE)
     for parts in (trained, by_hand):
         parts.network.double()

@@ -1,9 +1,8 @@
-"""What docs/errata.md says of the five notebooks: the small things, and that all it cites is there."""
+"""What docs/errata.md says of the five notebooks: small things, and that all it cites is there."""
 
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,7 +153,7 @@ def test_an_exploding_gradient_does_not_train_slowly_it_throws_away():
 
 
 def test_a_map_can_be_read_once():
-    """Python 2 made a list of it. The notebook reads each of its maps once, and puts arrays there."""
+    """Python 2 made a list of it; the notebook reads each of its maps once."""
     bits = map(int, "0101")
     assert list(bits) == [0, 1, 0, 1]
     assert list(bits) == []
