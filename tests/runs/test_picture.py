@@ -165,7 +165,7 @@ def test_a_real_run_becomes_a_small_picture_on_white(tmp_path, capsys):
     assert out.stat().st_size < 150_000
     assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
     colours = {to_hex(colour) for colour in np.unique(pixels.reshape(-1, 3), axis=0)}
-    assert picture._COLOURS[0].lower() in colours
+    assert picture.COLOURS[0].lower() in colours
 
 
 def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
