@@ -74,8 +74,9 @@ def faster(chapter: NotebookNode) -> NotebookNode:
 
 def execute(chapter: NotebookNode, folder: Path) -> NotebookNode:
     """Run all cells in a folder, in a process of their own; an error ends it."""
-    # executed by the Python that executes this, with the sources it has
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # executed by the Python that executes this, with the sources it has, and with docs.notebooks
+    found = [str(HERE.parents[1]), *filter(None, sys.path)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
     with TemporaryDirectory() as sockets:  # files, because ports are open to others
         client = NotebookClient(
             chapter,

@@ -51,6 +51,16 @@ def test_they_are_the_parities_of_the_strings_that_were_drawn(begin):
     assert np.array_equal(np.bitwise_xor.reduce(begin.strings, axis=1), begin.y[0])
 
 
+def test_the_smaller_set_is_the_beginning_of_the_larger(begin):
+    assert np.array_equal(notebook.start(m=500, steps=50).strings, begin.strings[:500])
+
+
+def test_every_string_has_an_initial_state_of_its_own():
+    begin = notebook.start(m=7, steps=3)
+    assert begin.a0.shape == gradients(begin)["da0"].shape == (25, 7)
+    assert begin.parameters["ba"].shape == (25, 1)
+
+
 # --- the gradient ---------------------------------------------------------------------------
 
 
@@ -89,6 +99,15 @@ def test_each_step_back_shrinks_the_gradient_by_the_size_of_the_batch():
         np.testing.assert_allclose(found[:, :, 3 - back], true[:, :, 3 - back] / 8.0**back)
 
 
+def test_over_fifty_steps_the_true_gradient_explodes_and_the_notebooks_is_nothing():
+    begin = notebook.start(m=1000, steps=50)
+    found, true = gradients(begin), autograds(begin)
+    assert np.linalg.norm(true["dWaa"]) > 1e8
+    for name in ("dWax", "dWaa", "dba"):
+        assert np.linalg.norm(found[name]) < 1e-8 * np.linalg.norm(true[name])
+    assert np.linalg.norm(found["da0"]) < 1e-90
+
+
 # --- what comes of it -----------------------------------------------------------------------
 
 
@@ -104,3 +123,11 @@ def test_its_cost_falls_though_nothing_can_be_learnt():
     costs = notebook.train(notebook.start(m=200, steps=50), iterations=100)
     assert costs[0] == pytest.approx(4.10, abs=0.03)
     assert costs[0] > costs[10] > costs[-1] > np.log(2)
+
+
+def test_a_chance_of_one_makes_its_cost_no_number():
+    sure = np.ones((1, 1))
+    with pytest.warns(RuntimeWarning):
+        assert not np.isfinite(notebook.cost(np.array([[0]]), sure))
+    with pytest.warns(RuntimeWarning):
+        assert np.isnan(notebook.cost(np.array([[1]]), sure))  # right, and no number: 0 log 0

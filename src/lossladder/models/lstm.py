@@ -13,7 +13,7 @@ class LSTM(TorchLayer):
         input_size: features a step.
         hidden_size: features of each hidden and each memory cell.
         forget_bias: start of the forget gate's bias; torch's own is 0, the notebook's 1. It keeps
-            the gate open at the start, and counting is learned measurably better with it.
+            the gate open at the start; 40 seeds of counting cannot tell the two apart.
     Raises:
         ValueError: if a size is no whole number above 0, or forget_bias no finite number.
     Source: Hochreiter and Schmidhuber (1997); Gers et al. (2000) for the forget gate.
