@@ -183,7 +183,7 @@ def _board(logs: Path) -> Path:
 
 def _look(config: dict[str, Any], result: dict[str, Any], board: Path) -> str:
     """Make a run ready for TensorBoard; where to look."""
-    from lossladder.report.tensorboard import address
+    from lossladder.report.look import address
     from lossladder.training.columns import IN_FRONT, settings, write_columns
     from lossladder.training.references import card, drawn
 
@@ -214,9 +214,9 @@ def _end_of_sweep() -> None:
         folder.rmdir()
         return
     from lossladder.report.folder import read_sweep
+    from lossladder.report.look import address, cards, set_columns
     from lossladder.report.page import write_report
     from lossladder.report.sweep import table
-    from lossladder.report.tensorboard import address, cards, set_columns
 
     print(f"{table(folder)}\nfolder {shown(folder)}")
     if any(folder.glob("*/config.yaml")):

@@ -71,9 +71,7 @@ def query(said: str) -> str:
 
 def runs(sweep: Path) -> dict[str, dict]:
     """Name -> result."""
-    return {
-        path.parent.name: json.loads(path.read_text()) for path in sweep.glob("*/result.json")
-    }
+    return {path.parent.name: json.loads(path.read_text()) for path in sweep.glob("*/result.json")}
 
 
 def lines(card: Card) -> list[str]:
@@ -81,7 +79,7 @@ def lines(card: Card) -> list[str]:
 
 
 def miscoloured(card: Card, ladder: Ladder) -> list[str]:
-    """What is wrong with the colours: one a setting, one a line, and the lines where they belong."""
+    """What is wrong with colours (one a setting, one a line) and with where the lines are drawn."""
     colours: dict[str, set[tuple[int, ...]]] = {}
     for run, (_, _, colour) in card.rows.items():
         name = run.rpartition("reference/")[2] if "reference/" in run else run.split("+seed")[0]
@@ -161,8 +159,10 @@ def test_hparams_shows_every_run_with_what_was_varied_and_how_soon_each_rung_was
         shown += [at for rung in reversed(ECHO.rungs[1:]) if (at := reached[rung.name]) is not None]
         assert len(rows[run]) == len(shown)
         for text, value in zip(rows[run], shown, strict=True):
-            assert text == value if isinstance(value, str) else float(text) == pytest.approx(
-                value, rel=1e-3
+            assert (
+                text == value
+                if isinstance(value, str)
+                else float(text) == pytest.approx(value, rel=1e-3)
             )
     metrics = board.get("plugin/hparams/experiment", body={})["metricInfos"]
     rest = ["verdict/rung", "verdict/test_error", "verdict/steps_per_second"]
@@ -205,7 +205,10 @@ def test_a_single_run_says_where_to_look_and_sets_columns(tmp_path):
         (["seed=3"], ""),
         (["model=rnn"], "model-rnn"),
         (["task.base=0.4", "seed=12", "data=split", "data.split_seed=5"], None),
-        (["trainer.max_steps=20", "seed=0", f"task.effects={{{', '.join(['1: 0.001'] * 30)}}}"], None),
+        (
+            ["trainer.max_steps=20", "seed=0", f"task.effects={{{', '.join(['1: 0.001'] * 30)}}}"],
+            None,
+        ),
     ],
 )
 def test_a_name_tells_its_setting_whatever_the_seed(words, setting):

@@ -26,8 +26,8 @@ def identity(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-# What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Names
-# of other kinds, like those of reference lines, are matched whole.
+# What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
+# names of other kinds, like those of reference lines, it is the whole.
 SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
 _LONGEST = 120  # characters; a file system takes 255
 
