@@ -198,37 +198,38 @@ def test_a_single_run_says_where_to_look_and_sets_columns(tmp_path):
     assert {f"updates_to/{rung.name}" for rung in ECHO} <= set(columns(tmp_path / "logs"))
 
 
+LONG = f"task.effects={{{', '.join(['1: 0.001'] * 30)}}}"
+
+
+def setting(*words: str) -> str:
+    """What the name of a job tells of its setting; wherever TensorBoard is started, the same."""
+    name = folder_name(words, {"words": words})
+    assert re.fullmatch(r"[\w.+-]{13,200}", name)
+    match, above = re.match(SETTING, name), re.match(SETTING, f"sweep-1/{name}")
+    assert match
+    assert above
+    assert above[1].removeprefix("sweep-1").removeprefix("/") == match[1]
+    return match[1]
+
+
 @pytest.mark.parametrize(
-    ("words", "setting"),
+    "words",
     [
-        (["seed=3", "model=rnn"], "model-rnn"),
-        (["seed=3"], ""),
-        (["model=rnn"], "model-rnn"),
-        (["task.base=0.4", "seed=12", "data=split", "data.split_seed=5"], None),
-        (
-            ["trainer.max_steps=20", "seed=0", f"task.effects={{{', '.join(['1: 0.001'] * 30)}}}"],
-            None,
-        ),
+        (),
+        ("model=rnn",),
+        ("trainer.max_steps=20", "data=split", "data.split_seed=5"),
+        ("trainer.max_steps=20", LONG),
     ],
 )
-def test_a_name_tells_its_setting_whatever_the_seed(words, setting):
-    def told(words: list[str], seed: int) -> str:
-        name = folder_name(words, {"seed": seed})
-        assert re.fullmatch(r"[\w.+-]{13,200}", name)
-        match, above = re.match(SETTING, name), re.match(SETTING, f"sweep-1/{name}")
-        assert match
-        assert above
-        assert above[1] == f"sweep-1/{match[1]}".removesuffix("/")
-        return match[1]
+def test_a_name_tells_its_setting_whatever_the_seed(words):
+    assert setting("seed=3", *words) == setting(*words, "seed=12")
+    assert setting(*words) != setting(*words, "trainer.gradient_clip=2")
 
-    found = told(words, 3)
-    assert setting is None or found == setting
-    other = [re.sub(r"^seed=\d+", "seed=99", word) for word in words]
-    assert told(other, 99) == found
-    assert told([*words, "trainer.gradient_clip=2"], 3) != found
-    assert told([re.sub(r"split_seed=5", "split_seed=6", word) for word in words], 3) == found or (
-        "data.split_seed=5" in words
-    )
+
+def test_the_seed_of_a_split_is_a_setting_and_so_is_what_a_long_name_leaves_out():
+    assert setting("data.split_seed=5", "seed=1") != setting("data.split_seed=6", "seed=1")
+    assert setting(LONG, "z=5", "seed=1") != setting(LONG, "z=6", "seed=1")
+    assert setting("seed=3", "model=rnn") == "model-rnn"
 
 
 def test_members_write_their_curves_without_a_thread_each(tmp_path):

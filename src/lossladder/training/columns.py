@@ -86,7 +86,9 @@ def write_columns(
     plugin_data.content = content.SerializeToString()
     for old in (board / FOLDER).glob("*/*.columns"):
         old.unlink(missing_ok=True)
-    lines = sorted(path for path in (board / FOLDER).iterdir() if path.is_dir())
+    lines = sorted((board / FOLDER).glob("*/"))
+    if not lines:  # somebody removed them: then TensorBoard finds columns of its own
+        return
     events = Events(lines[0] / f"events.out.tfevents.{time.time_ns()}.columns")
     events.add(columns)
     events.close()
