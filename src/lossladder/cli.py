@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lossladder.sweeps.identity import command_hash, folder_name, identity
+from lossladder.sweeps.identity import SETTING, command_hash, folder_name, identity
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -122,8 +122,12 @@ def _run(config: dict[str, Any], folder: Path) -> float:
     from lossladder.train import train
     from lossladder.training.verdict import verdict
 
-    result = train(config, folder, _board(Path(config["logs"])))
-    print(f"{verdict(result)}\nfolder {shown(folder)}\n")
+    board = _board(Path(config["logs"]))
+    result = train(config, folder, board)
+    print(f"{verdict(result)}\nfolder {shown(folder)}")
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        print(_look(config, result, board))
+    print()
     error = ended_badly(result["status"], folder)
     if error is not None:
         raise error
@@ -188,6 +192,17 @@ def _board(logs: Path) -> Path:
     return logs if folder.parent == logs.resolve() else folder
 
 
+def _look(config: dict[str, Any], result: dict[str, Any], board: Path) -> str:
+    """Make a run ready for TensorBoard; where to look."""
+    from lossladder.report.look import address
+    from lossladder.training.columns import IN_FRONT, settings, write_columns
+    from lossladder.training.references import card, drawn
+
+    rungs = [rung["name"] for rung in drawn(result["rungs"])]
+    write_columns(board, settings(config, result), IN_FRONT, rungs)
+    return address(shown(board), [card(result["task"], "length" in result)], SETTING)
+
+
 class NoteSweep(Callback):
     """Hydra's callback that tells which folder a sweep writes to."""
 
@@ -209,12 +224,18 @@ def _end_of_sweep() -> None:
             (folder / name).unlink()
         folder.rmdir()
         return
+    from lossladder.report.folder import read_sweep
+    from lossladder.report.look import address, cards, set_columns
     from lossladder.report.page import write_report
     from lossladder.report.sweep import table
 
     print(f"{table(folder)}\nfolder {shown(folder)}")
     if any(folder.glob("*/config.yaml")):
         print(f"report {shown(write_report(folder))}")
+        sweep = read_sweep(folder)
+        if pinned := cards(sweep):
+            set_columns(sweep)
+            print(address(shown(folder), pinned, SETTING))
 
 
 def shown(path: Path) -> Path:

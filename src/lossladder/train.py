@@ -4,6 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from lossladder.training.folder import CHECKPOINT, as_yaml, claim, run_log
 from lossladder.training.learner import Learner
 from lossladder.training.plan import Plan
 from lossladder.training.progress import Progress
-from lossladder.training.references import write_references
+from lossladder.training.references import card, write_references
 from lossladder.training.result import conclude
 from lossladder.training.run import load_run
 from lossladder.training.stop import StopAtRung
@@ -50,11 +51,10 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     trainer = make_trainer(config["trainer"], plan.legs, AtomicCheckpointIO(), board, callbacks)
     claim(folder, config)
     started = time.perf_counter()
-    with run_log(folder) as log:
+    with run_log(folder) as log, closing(board):
         log.info("config\n%s", as_yaml(config))
-        # a training loss at lengths that change has no lines of its own
-        loss = "loss" if parts.data.length is None else "validation_loss"
-        write_references(references, f"{learner.name}/{loss}", parts.data.ladder(), plan.updates)
+        tag = card(learner.name, grows=parts.data.length is not None)
+        write_references(references, tag, parts.data.ladder(), plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)
         result = conclude(config, learner, status, time.perf_counter() - started, folder, board)
         log.info("verdict\n%s", verdict(result))

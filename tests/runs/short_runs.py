@@ -1,5 +1,7 @@
 """Short real runs, made in this process through the door that the command line uses."""
 
+import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -23,14 +25,22 @@ SHORT = {
 def short_run(logs: Path, task: str, *overrides: str) -> Path:
     """Train for a few hundred updates; returns the folder of the run."""
     before = set(logs.glob(f"{task}-*"))
-    words = (*SHORT[task], "trainer.max_epochs=null", "trainer.progress=false", f"logs={logs}")
+    train(logs, *SHORT[task], "trainer.max_epochs=null", *overrides)
+    (folder,) = set(logs.glob(f"{task}-*")) - before
+    return folder
+
+
+def train(logs: Path, *words: str) -> str:
+    """`python train.py *words`; returns what it said."""
     GlobalHydra.instance().clear()
+    words = (*words, "trainer.progress=false", f"logs={logs}")
     with (
         patch.dict(os.environ),
-        patch.object(sys, "argv", ["train.py", *words, *overrides]),
+        patch.object(sys, "argv", ["train.py", *words]),
+        patch.object(cli.NoteSweep, "folder", None),
+        contextlib.redirect_stdout(io.StringIO()) as said,
         pytest.raises(SystemExit) as ended,
     ):
         cli.main()
     assert ended.value.code == 0
-    (folder,) = set(logs.glob(f"{task}-*")) - before
-    return folder
+    return said.getvalue()

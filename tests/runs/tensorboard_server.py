@@ -151,8 +151,25 @@ class Page:
     def open(self, board: TensorBoard, pinned: str | None = None) -> None:
         pin = json.dumps([{"plugin": "scalars", "tag": pinned}])
         query = f"?pinnedCards={quote(pin)}&smoothing=0" if pinned else ""
+        self.turn_to(f"{board.url}{query}#timeseries")
+
+    def turn_to(self, address: str) -> None:
         self.page.goto("about:blank")  # a change behind the # alone would not load anything
-        self.page.goto(f"{board.url}{query}#timeseries")
+        self.page.goto(address)
+
+    def hparams(self, board: TensorBoard, runs: set[str]) -> tuple[list[str], dict[str, list[str]]]:
+        """The table of the HParams page as one reads it: titles, and run -> what stands in its row.
+
+        Cells with nothing in them are left out.
+        """
+        self.turn_to(f"{board.url}#hparams")
+        cells = self.page.locator("tf-hparams-table-view vaadin-grid-cell-content")
+        soon(lambda: runs <= set(cells.all_inner_texts()))
+        texts = [text for text in cells.all_inner_texts() if text.strip()]
+        starts = [place for place, text in enumerate(texts) if text in runs]
+        ends = [*starts[1:], len(texts)]
+        rows = {texts[s]: texts[s + 1 : e] for s, e in zip(starts, ends, strict=True)}
+        return texts[: starts[0]], rows
 
     def first_card(self) -> Card:
         """The card in the upper left corner, as soon as it is drawn."""

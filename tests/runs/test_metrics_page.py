@@ -26,13 +26,15 @@ def defined(section: str) -> set[str]:
 
 
 def logged(run: Path, task: str) -> Iterator[str]:
-    """Tags of a run and of the reference lines beside it, the task's name left open."""
+    """Tags of a run and of the reference lines beside it, the names of task and rungs left open."""
     for folder in (run, *(run.parent / "reference").iterdir()):
         events = EventAccumulator(str(folder)).Reload()
         kinds = events.Tags()
         for tag in (*kinds["scalars"], *kinds["tensors"], *kinds["images"]):
             if not tag.startswith("_hparams_"):
-                yield tag.replace(f"{task}/", "<task>/")
+                yield re.sub("^updates_to/.+", "updates_to/<rung>", tag).replace(
+                    f"{task}/", "<task>/"
+                )
 
 
 def left(result: dict) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Run:
         ladder: None while there is no result; so with all that follows.
         reached: update at which each rung was first reached, the ceiling first.
         curve: None also if the run ended before its first update.
+        grows: whether sequences grew in training; then the curve is that of validation.
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class Run:
     seconds: float | None = None
     training_seconds: float | None = None
     curve: Curve | None = None
+    grows: bool = False
     versions: tuple[tuple[str, str], ...] = ()
 
 
@@ -144,7 +146,8 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
     for key in ("loss", "above_floor", "mistakes", "steps", "seconds", "training_seconds"):
         setattr(run, key, _number(result.get(key)))
     # the loss that the ladder holds for: not that of training on sequences that grow
-    run.curve = _curve(**result["validation" if "length" in result else "curve"])
+    run.grows = "length" in result
+    run.curve = _curve(**result["validation" if run.grows else "curve"])
     versions = result.get("versions", {}).items()
     run.versions = _one(tuple(sorted((str(name), str(version)) for name, version in versions)))
 

@@ -38,16 +38,27 @@ def command_hash(words: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:8]
 
 
-def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
-    """What tells a job apart, in words, then its identity.
+# What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
+# names of other kinds, like those of reference lines, it is the whole.
+SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
+_LONGEST = 120  # characters; a file system takes 255
 
-    >>> folder_name(["seed=3", "model=rnn"], {"seed": 3})
-    'model-rnn+seed-3-1391dc1f10fa'
+
+def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
+    """What tells a job apart, in words, the seed last; then its identity.
+
+    >>> name = folder_name(["seed=3", "model=rnn"], {"seed": 3})
+    >>> name, re.match(SETTING, name)[1]
+    ('model-rnn+seed-3-1391dc1f10fa', 'model-rnn')
     """
-    words = "+".join(sorted(word for word in overrides if not _is_beside(word)))
+    own = (word for word in overrides if not _is_beside(word))
     # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
-    safe = re.sub(r"[^\w.+-]", "-", words)[:120]
-    return f"{safe or 'run'}-{identity(config)}"
+    safe = sorted(re.sub(r"[^\w.+-]", "-", word) for word in own)
+    seed = [word for word in safe if re.fullmatch(r"seed-\d+", word)]
+    setting = "+".join(word for word in safe if word not in seed)
+    if len(setting) > _LONGEST:  # what is cut off may be what tells it apart
+        setting = f"{setting[:_LONGEST]}-{hashlib.sha256(setting.encode()).hexdigest()[:12]}"
+    return f"{'+'.join(filter(None, [setting, *seed])) or 'run'}-{identity(config)}"
 
 
 def _is_beside(word: str) -> bool:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from lossladder.training.build import Parts, asked
 from lossladder.training.checkpoints import AtomicCheckpointIO
 from lossladder.training.folder import CHECKPOINT, claim, note
 from lossladder.training.learner import Learner
-from lossladder.training.references import write_references
+from lossladder.training.references import card, write_references
 from lossladder.training.result import conclude
 from lossladder.training.stop import StopAtRung
 from lossladder.training.together import Snapshots, Together, Turns
@@ -58,21 +59,26 @@ def train_together(
     together = Together(learners, population, report, _early_end(trained["stop_at"], ladder))
     snapshots = Snapshots()
     trainer = make_trainer(trained, plan.legs, snapshots.shared, callbacks=[snapshots])
-    for job, learner in zip(jobs, learners, strict=True):
+    boards = [Board(job.folder) for job in jobs]
+    for job, learner, board in zip(jobs, learners, boards, strict=True):
         claim(job.folder, job.config)
-        learner.board = Board(job.folder)
-    write_references(references, f"{first.name}/loss", ladder, plan.updates)
+        learner.board = board
+    tag = card(first.name, grows=first.data.length is not None)
+    write_references(references, tag, ladder, plan.updates)
     started = time.perf_counter()
     status = "done"
-    try:
-        trainer.fit(together, datamodule=Turns(learners))
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
-        status = "interrupted"
-    seconds = (time.perf_counter() - started) / len(jobs)
-    return [
-        _leave(job, learner, snapshots.of.get(learner), status, seconds)
-        for job, learner in zip(jobs, learners, strict=True)
-    ]
+    with ExitStack() as open_boards:
+        for board in boards:
+            open_boards.enter_context(closing(board))
+        try:
+            trainer.fit(together, datamodule=Turns(learners))
+        except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+            status = "interrupted"
+        seconds = (time.perf_counter() - started) / len(jobs)
+        return [
+            _leave(job, learner, board, snapshots.of.get(learner), status, seconds)
+            for job, learner, board in zip(jobs, learners, boards, strict=True)
+        ]
 
 
 def _learner(job: Job, parts: Parts) -> Learner:
@@ -88,13 +94,17 @@ def _early_end(rung: str | None, ladder: Ladder) -> Callable[[Learner], bool]:
 
 
 def _leave(
-    job: Job, learner: Learner, checkpoint: dict[str, Any] | None, status: str, seconds: float
+    job: Job,
+    learner: Learner,
+    board: Board,
+    checkpoint: dict[str, Any] | None,
+    status: str,
+    seconds: float,
 ) -> dict[str, Any]:
     """What a run leaves when it ends."""
     if checkpoint is not None:
         AtomicCheckpointIO().save_checkpoint(checkpoint, job.folder / CHECKPOINT)
-    assert isinstance(learner.board, Board)
     status = "diverged" if learner.diverged else status
-    result = conclude(job.config, learner, status, seconds, job.folder, learner.board)
+    result = conclude(job.config, learner, status, seconds, job.folder, board)
     note(job.folder, logging.INFO, f"verdict\n{verdict(result)}")
     return result

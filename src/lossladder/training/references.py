@@ -6,20 +6,40 @@ A run of its own has a name and a colour of its own, and twenty runs of a sweep 
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeVar
 
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import (
-    Event,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
-)
-from tensorboard.summary.writer.record_writer import RecordWriter
-from torch.utils.tensorboard.summary import scalar
 
 from lossladder.ladder import Ladder
+from lossladder.training.events import Events
+
+FOLDER = "reference"
 
 _POINTS = 500  # TensorBoard's outlier filter crops a line of two points out of the picture
 _MOST_LINES = 16  # more could not be told apart; `result.json` has every rung
+
+
+_Rung = TypeVar("_Rung")
+
+
+def card(task: str, grows: bool) -> str:
+    """Tag of the loss that stands beside the reference lines.
+
+    Args:
+        task: name.
+        grows: whether sequences grow in training: then only validation is always at the length of
+            the ladder.
+    """
+    return f"{task}/validation_loss" if grows else f"{task}/loss"
+
+
+def drawn(rungs: Sequence[_Rung]) -> Sequence[_Rung]:
+    """Those that TensorBoard shows; of many every so manieth, ceiling and floor among them."""
+    picked = np.linspace(0, len(rungs) - 1, min(len(rungs), _MOST_LINES)).round().astype(int)
+    return [rungs[place] for place in picked]
 
 
 def write_references(board: Path, tag: str, ladder: Ladder, updates: int) -> None:
@@ -27,12 +47,8 @@ def write_references(board: Path, tag: str, ladder: Ladder, updates: int) -> Non
 
     Lines that are there and long enough are left alone, so that many runs share them.
     """
-    rungs = ladder.rungs
-    if len(rungs) > _MOST_LINES:
-        picked = np.linspace(0, len(rungs) - 1, _MOST_LINES).round().astype(int)
-        rungs = tuple(rungs[i] for i in picked)
-    for rung in rungs:
-        line = board / "reference" / rung.label.replace(os.sep, "-")
+    for rung in drawn(ladder.rungs):
+        line = board / FOLDER / rung.label.replace(os.sep, "-")
         line.mkdir(parents=True, exist_ok=True)
         _extend(line, tag, rung.loss, updates)
 
@@ -60,13 +76,11 @@ def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) 
     claim.mkdir()
     (claim / str(end)).touch()
     # a file that TensorBoard does not know for one of its own before it is complete
-    with events.open("wb") as file:
-        writer = RecordWriter(file)
-        writer.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
-        first = start + 1 if start else 0
-        for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
-            event = Event(wall_time=time.time(), step=int(step), summary=scalar(tag, loss))
-            writer.write(event.SerializeToString())
+    points = Events(events)
+    first = start + 1 if start else 0
+    for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
+        points.scalars({tag: loss}, int(step))
+    points.close()
     try:
         claim.rename(mark)  # fails if the mark is there
         events.rename(line / name)
