@@ -19,7 +19,7 @@ train: env
 	$(BIN)/python train.py $(ARGS)
 
 test: env
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 test-slow: env
 	$(BIN)/pytest -n 2 -m slow

@@ -29,9 +29,6 @@ from lossladder.report.runs import Rung, read_run
 from lossladder.report.sweep import table
 from tensorboard_server import Page, chromium
 
-# one worker trains the sweep and starts the browser once
-pytestmark = pytest.mark.xdist_group("report")
-
 SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "engine=autograd")
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=100", "trainer.progress=false")
 EVIL = '"><script>document.title="gone"</script><img src=x onerror=alert(1)>&amp;'

@@ -14,9 +14,6 @@ from lossladder.tasks import Count, Echo
 from short_runs import short_run
 from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
-# one worker makes the runs and starts the server once
-pytestmark = pytest.mark.xdist_group("tensorboard")
-
 ECHO, COUNT, OTHER = Echo().ladder(), Count().ladder(), Echo({2: 0.3}).ladder()
 
 

@@ -19,9 +19,6 @@ from lossladder.training.board import Board
 from short_runs import train
 from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
-# one worker makes the runs and starts the server once
-pytestmark = pytest.mark.xdist_group("tensorboard_sweep")
-
 ECHO, COUNT = Echo().ladder(), Count().ladder()
 RATES = ("0.002", "0.02")
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=300", "engine=fused")

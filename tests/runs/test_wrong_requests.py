@@ -7,9 +7,6 @@ from pathlib import Path
 
 import pytest
 
-# one worker asks for all
-pytestmark = pytest.mark.xdist_group("requests")
-
 REQUESTS = {
     "task=ecko": [
         "task=ecko",
