@@ -39,6 +39,7 @@ def test_a_network_without_memory_stays_on_the_ceiling_of_unfold(train):
     assert 0.6200 < result["loss"] < 0.6301
 
 
+@pytest.mark.slow
 def test_the_worked_example_ends_where_the_article_would_with_simultaneous_updates(train):
     outcome = train("task=worked_example", "model=mlp", QUIET)
     (result,) = outcome.results

@@ -28,11 +28,13 @@ SHORT = ("trainer.max_epochs=null", "trainer.max_steps=120", "trainer.progress=f
 SMALL = ("data.batch_size=20", "data.stream_steps=300", "trainer.validate_every=50")
 SWEEPS = {
     "seeds of echo": ("task=echo", *SMALL, "engine=fused", "seed=0,1,2"),
-    "rates, momentum and readout": (
-        *("task=echo", *SMALL, "engine=fused", "optimizer=sgd", "optimizer.lr=0.1,0.5"),
+    "momentum and readout": (
+        *("task=echo", *SMALL, "engine=fused", "optimizer=sgd", "optimizer.lr=0.1"),
         *("optimizer.momentum=0.0,0.5", "readout.bias=0.0,0.2"),
     ),
-    "count, with its two sets": ("task=count", "model=lstm", "engine=fused", "seed=0,1"),
+    "rates of count, with its two sets": (
+        *("task=count", "model=lstm", "engine=fused", "optimizer.lr=0.001,0.01"),
+    ),
     "parity, every length": ("task=parity", "model=gru", "engine=fused", "seed=3,4"),
     "a cell of one's own": ("task=echo", *SMALL, "model=gru_cell", "engine=stacked", "seed=0,1"),
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),

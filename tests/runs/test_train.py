@@ -203,7 +203,7 @@ def test_a_network_that_sees_the_answers_raises_the_alarm(train, monkeypatch):
     assert "ALARM" in outcome.out
 
 
-def test_a_hundred_runs_in_one_second_get_a_hundred_folders():
+def test_runs_that_start_in_the_same_second_get_folders_of_their_own():
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
@@ -218,7 +218,7 @@ def test_a_hundred_runs_in_one_second_get_a_hundred_folders():
         return OmegaConf.to_container(config.hydra.run, resolve=True)["dir"]
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        assert len({folder(i) for i in range(100)}) == 100
+        assert len({folder(i) for i in range(25)}) == 25
 
 
 def test_help_and_completion_load_no_torch(checkout_door):

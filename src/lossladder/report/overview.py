@@ -15,6 +15,7 @@ from pathlib import Path
 from lossladder.report.folder import read_sweep
 from lossladder.report.picture import Parser
 from lossladder.report.runs import Run
+from lossladder.training.verdict import number
 
 START, END = "<!-- results -->", "<!-- /results -->"
 _HEAD = (
@@ -49,7 +50,7 @@ def _row(task: str, model: str, runs: Sequence[Run]) -> str:
     rung, count = Counter(run.rung or "none reached" for run in runs).most_common(1)[0]
     mistakes = [run.mistakes for run in runs if run.mistakes is not None]
     seconds = [run.training_seconds for run in runs if run.training_seconds is not None]
-    spread = f"{statistics.median(losses):.4f} [{losses[0]:.4f}, {losses[-1]:.4f}]"
+    spread = f"{number(statistics.median(losses))} [{number(losses[0])}, {number(losses[-1])}]"
     cells = (
         *(task, model, str(len(runs)), spread, f"{rung}: {count} of {len(runs)}"),
         f"{statistics.median(mistakes):g}" if mistakes else "–",

@@ -40,7 +40,7 @@ def verdict(result: Mapping[str, Any]) -> str:
 
 
 def _loss(result: Mapping[str, Any]) -> str:
-    loss, error, above = (_number(result[key]) for key in ("loss", "standard_error", "above_floor"))
+    loss, error, above = (number(result[key]) for key in ("loss", "standard_error", "above_floor"))
     return (
         f"loss   {loss} ± {error} {_unit(result)} a step, "
         f"{above} above the floor {result['floor']:.4f}"
@@ -51,10 +51,10 @@ def _unit(result: Mapping[str, Any]) -> str:
     return str(result.get("unit", "nats"))
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Four decimals, or three digits of a number that has only zeros there.
 
-    >>> _number(0.45449), _number(3.5101882e-05), _number(0.0)
+    >>> number(0.45449), number(3.5101882e-05), number(0.0)
     ('0.4545', '3.51e-05', '0.0000')
     """
     return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.3g}"
@@ -81,7 +81,7 @@ def _rung(result: Mapping[str, Any]) -> str:
 
 def _behaviour(result: Mapping[str, Any]) -> str:
     near = result["nearest"]
-    away = f"{_number(result['divergences'][near])} {_unit(result)} away"
+    away = f"{number(result['divergences'][near])} {_unit(result)} away"
     return f"acts   most like the predictor of “{near}” ({away})"
 
 
