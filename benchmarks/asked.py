@@ -52,15 +52,15 @@ ASKED = (
         10,
     ),
     Ask(
-        "64 one-epoch runs as members, start-up included",
+        "64 one-epoch runs as one sweep, start-up and report included",
         "runs",
-        ("sweep", "members"),
+        ("sweep",),
         "processes",
         80,
         "wall",
     ),
     Ask(
-        "the same, start-up of the members apart",
+        "the same as members alone, start-up apart",
         "runs",
         ("members-apart",),
         "processes",

@@ -120,7 +120,6 @@ RUNS = Contest(
     unit="runs",
     entries=(
         runs("processes", "a process each, `python train.py`", "Processes", seeds=4),
-        runs("members", "**one process, 64 members**, `FusedPopulation`", "Members", runs=64),
         runs("members-apart", "**64 members**, start-up apart", "MembersApart", runs=64),
         runs("sweep", "**one command**, `python train.py -m`", "Sweep", seeds=64),
     ),

@@ -1,12 +1,6 @@
-"""Runs that differ in their seed, trained as the members of one population in one process.
+"""Runs that differ in their seed, trained as the members of one population in one process."""
 
-python -m benchmarks.ours.population FOLDER RUNS [key=value ...]
-"""
-
-import json
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -72,22 +66,9 @@ class MembersApart(Contestant):
         return Round(clock.wall, clock.cpu, float(self.runs), last.float().numpy())
 
 
-def main(folder: Path, runs: int, words: Sequence[str]) -> None:
-    """Train them all; leave each one's curve in `result.json` of a folder of its own."""
-    for seed, losses in enumerate(Members(runs, words).train()):
-        own = folder / str(seed)
-        own.mkdir()
-        curve = [float(part.mean()) for part in losses.split(_POINT)]
-        (own / "result.json").write_text(json.dumps({"seed": seed, "curve": {"loss": curve}}))
-
-
 def _configs(runs: int, words: Sequence[str]) -> list[dict[str, Any]]:
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         composed = compose("train", overrides=list(words))
     config: Any = OmegaConf.to_container(composed, resolve=True)
     return [{**config, "seed": seed} for seed in range(runs)]
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -80,25 +80,6 @@ class Processes(Contestant):
         return Round(wall, cpu, float(len(self.own)), losses)
 
 
-class Members(Contestant):
-    """The same runs as the members of one population, in one process; see `population.py`.
-
-    Args:
-        runs: how many; seeds 0, 1, ...
-    """
-
-    def __init__(self, runs: int) -> None:
-        self.runs = runs
-
-    def round(self, size: int | None) -> Round:
-        """One process."""
-        with tempfile.TemporaryDirectory() as logs:
-            program = ["-m", "benchmarks.ours.population", logs, str(self.runs), *RECIPE]
-            wall, cpu = _timed([program])
-            losses = _losses(Path(logs))
-        return Round(wall, cpu, float(self.runs), losses)
-
-
 class Sweep(Contestant):
     """The same runs as one command, which ends with a table and a report.
 

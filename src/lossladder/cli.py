@@ -224,18 +224,9 @@ def _end_of_sweep() -> None:
             (folder / name).unlink()
         folder.rmdir()
         return
-    from lossladder.report.folder import read_sweep
-    from lossladder.report.look import address, cards, set_columns
-    from lossladder.report.page import write_report
-    from lossladder.report.sweep import table
+    from lossladder.report.sweep import summed_up
 
-    print(f"{table(folder)}\nfolder {shown(folder)}")
-    if any(folder.glob("*/config.yaml")):
-        print(f"report {shown(write_report(folder))}")
-        sweep = read_sweep(folder)
-        if pinned := cards(sweep):
-            set_columns(sweep)
-            print(address(shown(folder), pinned, SETTING))
+    print(summed_up(folder, SETTING, shown))
 
 
 def shown(path: Path) -> Path:

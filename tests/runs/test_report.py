@@ -24,9 +24,10 @@ from left_runs import ECHO, leave
 from lossladder import cli
 from lossladder.report.command import main
 from lossladder.report.curves import BINS
+from lossladder.report.folder import read_sweep
 from lossladder.report.page import write_report
 from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep import table
+from lossladder.report.sweep import summed_up, table
 from tensorboard_server import Page, chromium
 
 SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "engine=autograd")
@@ -306,7 +307,7 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
         (tmp_path / "multirun.yaml", "is no record of a sweep"),
     ):
         assert f"{folder.name}: {what}" in seen.words
-        assert f"{folder.name}: {what}" in table(tmp_path)
+        assert f"{folder.name}: {what}" in table(read_sweep(tmp_path))
     assert "1 run: 1 setting, 1 seed." in seen.words
     assert "8 damaged" in seen.words
     assert "reference" not in seen.words
@@ -328,7 +329,7 @@ def test_runs_that_go_on_are_counted_and_listed(tmp_path):
     for seed in (0, 2):
         (tmp_path / f"{seed}" / "result.json").unlink()
     assert "3 still going" in reported(tmp_path).words  # a sweep that has just begun
-    assert "3 going" in table(tmp_path)
+    assert "3 going" in table(read_sweep(tmp_path))
 
 
 def test_failures_are_told_by_the_last_line_of_their_traceback(tmp_path):
@@ -417,7 +418,8 @@ def test_a_folder_that_is_no_sweep_is_answered_in_one_line(tmp_path, capsys):
         assert line.startswith("lossladder: ")
         assert complaint in line
     assert list((tmp_path / "empty").iterdir()) == []
-    assert table(tmp_path / "empty") == "sweep  no run has ended"
+    told = summed_up(tmp_path / "empty", "", lambda path: Path(path.name))
+    assert told == "sweep  no run has ended\nfolder empty"
 
 
 @pytest.mark.slow

@@ -42,8 +42,12 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         NoSweepError: if the folder holds no runs.
         OSError: if `out` cannot be written.
     """
-    sweep = read_sweep(folder)
-    out = out or folder
+    return write(read_sweep(folder), out)
+
+
+def write(sweep: Sweep, out: Path | None = None) -> Path:
+    """The same of a sweep that has been read."""
+    out = out or sweep.folder
     out.mkdir(parents=True, exist_ok=True)
     climbed = by_ladder(rows(sweep))
     write_csv(sweep, out / TABLE)

@@ -2,24 +2,38 @@
 
 import statistics
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from lossladder.report.folder import NoSweepError, Sweep, read_sweep
+from lossladder.report.look import address, cards, set_columns
+from lossladder.report.page import write
 from lossladder.report.summary import Row, rows
 
 _MOST_NAMED = 10  # folders of runs that failed alike; the report has them all
 
 
-def table(folder: Path) -> str:
-    """One row a setting: runs, loss (mean ± standard deviation over seeds), rungs, failures.
+def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
+    """What a sweep says when it ends; writes its report, and TensorBoard's columns.
 
     Args:
         folder: of the sweep.
+        colours: regular expression; runs in which its group is the same share a colour.
+        shown: a path as short as it can be said.
     """
     try:
         sweep = read_sweep(folder)
     except NoSweepError:
-        return "sweep  no run has ended"
+        return f"sweep  no run has ended\nfolder {shown(folder)}"
+    lines = [table(sweep), f"folder {shown(folder)}", f"report {shown(write(sweep))}"]
+    if pinned := cards(sweep):
+        set_columns(sweep)
+        lines.append(address(shown(folder), pinned, colours))
+    return "\n".join(lines)
+
+
+def table(sweep: Sweep) -> str:
+    """One row a setting: runs, loss (mean ± standard deviation over seeds), rungs, failures."""
     made = rows(sweep)
     width = max((len(row.label) for row in made), default=0)
     lines = [f"{row.label:{width}}  {_row(row)}" for row in made]

@@ -4,7 +4,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -12,6 +12,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 _PLAIN_KEY = re.compile(r"[\w.]+")
 GROUPS_NAMED = ("task", "model", "engine")  # whose choices a result tells
+
+
+class _Base(NamedTuple):
+    """A composed job, from which others differ in plain values only.
+
+    Args:
+        config: resolved.
+        values: what its words set, as they were written.
+    """
+
+    config: dict[str, Any]
+    values: Mapping[str, str]
 
 
 class Composer:
@@ -26,7 +38,7 @@ class Composer:
         self.loader = loader
         self.config = config
         self._parser = OverridesParser.create(config_loader=loader)
-        self._composed: dict[tuple[str, ...], dict[str, Any] | None] = {}
+        self._composed: dict[tuple[str, ...], _Base] = {}  # a value made of others is never kept
         self._is_group = cache(lambda key: bool(loader.get_group_options(key)))
 
     def plain(self, overrides: Sequence[str]) -> dict[str, Any]:
@@ -39,24 +51,30 @@ class Composer:
         alike = tuple(
             w.partition("=")[0] if w.partition("=")[0] in values else w for w in overrides
         )
-        if alike not in self._composed:
+        base = self._composed.get(alike)
+        config = None if base is None else self._changed(base, values)
+        if config is None:
             composed = self.loader.load_sweep_config(self.config, list(overrides))
             config = resolved(composed)
-            # a value that others are made of, or that is made of others, cannot be changed later
-            self._composed[alike] = None if _interpolates(composed) else config
-            return config
-        base = self._composed[alike]
-        if base is None:
-            return resolved(self.loader.load_sweep_config(self.config, list(overrides)))
-        config = copy.deepcopy(base)
+            if not _interpolates(composed):
+                self._composed.setdefault(alike, _Base(config, values))
+        return config
+
+    def _changed(self, base: _Base, values: Mapping[str, str]) -> dict[str, Any] | None:
+        """The config with other plain values; None: only Hydra knows what would come of them."""
+        config = copy.deepcopy(base.config)
         for key, value in values.items():
+            if value == base.values[key]:
+                continue
             found = self._parser.parse_override(f"{key}={value}").value()
             place = config
             *way, last = key.split(".")
             for step in way:
                 place = place[step]
-            if isinstance(place[last], Mapping) or isinstance(found, Mapping | list | str):
-                return resolved(self.loader.load_sweep_config(self.config, list(overrides)))
+            if isinstance(place[last], Mapping) or isinstance(found, Mapping | list):
+                return None  # these are merged, or hold what Hydra still has to read
+            if isinstance(found, str) and "${" in found:
+                return None
             place[last] = found
         return config
 
