@@ -37,6 +37,9 @@ SWEEPS = {
     ),
     "parity, every length": ("task=parity", "model=gru", "engine=fused", "seed=3,4"),
     "a cell of one's own": ("task=echo", *SMALL, "model=gru_cell", "engine=stacked", "seed=0,1"),
+    "the readout alone, and all of it": (
+        *("task=echo", *SMALL, "engine=stacked", "readout.alone=true,false", "seed=0,1"),
+    ),
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
 }
 
