@@ -82,6 +82,9 @@ def _exit_code(door: Callable[[], Any]) -> int:
         from lossladder.wrong import explained
 
         return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
+    except BrokenPipeError:  # `| head` has read enough; what was trained is written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
     except OSError as error:
         return say(f"logs: {error.filename} cannot be made: {error.strerror}; use logs=", WRONG)
     except ValueError:
