@@ -19,7 +19,7 @@ from lossladder.training.folder import CHECKPOINT, as_yaml, claim, run_log
 from lossladder.training.learner import Learner
 from lossladder.training.plan import Plan
 from lossladder.training.progress import Progress
-from lossladder.training.references import card, write_references
+from lossladder.training.references import write_references
 from lossladder.training.result import conclude
 from lossladder.training.run import load_run
 from lossladder.training.stop import StopAtRung
@@ -42,9 +42,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     parts = build(config)
     if config.get("resume") is not None:
         parts.data.plan = _continued(parts.data.plan, Path(config["resume"]))
-    learner = Learner(
-        parts.network, parts.data, config["names"]["task"], parts.make_optimizer, parts.make_engine
-    )
+    learner = Learner(parts, config["names"]["task"])
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
     board, plan = Board(folder), parts.data.plan
     callbacks = _callbacks(config["trainer"], parts, folder)
@@ -53,8 +51,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     started = time.perf_counter()
     with run_log(folder) as log, closing(board):
         log.info("config\n%s", as_yaml(config))
-        tag = card(learner.name, grows=parts.data.length is not None)
-        write_references(references, tag, parts.data.ladder(), plan.updates)
+        write_references(references, learner.card, parts.data.ladder(), plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)
         result = conclude(config, learner, status, time.perf_counter() - started, folder, board)
         log.info("verdict\n%s", verdict(result))

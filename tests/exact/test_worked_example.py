@@ -236,7 +236,9 @@ def test_half_the_squared_error_is_held_against_values_as_against_targets():
     by_definition = ((law.flip(0) - law) ** 2).sum(dim=-1) / 2
     for measure in (loss.of_targets(outputs, law), loss.expected(outputs, law)):
         assert torch.allclose(measure, by_definition, rtol=1e-12)
-    assert torch.allclose(loss.divergence(law, loss.outputs(law)), torch.zeros(5, 3).double())
+    assert torch.allclose(
+        loss.divergence(law, loss.said(loss.outputs(law))), torch.zeros(5, 3).double()
+    )
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim import Optimizer
 
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine
@@ -13,8 +12,7 @@ from lossladder.engines.fused.preparation import (
     compiled,
     variant,
 )
-from lossladder.models import Network, State
-from lossladder.tasks import Task
+from lossladder.models import State
 
 _AUTOGRAD_SECONDS_A_STEP = (
     1e-4  # of a window, whatever its batch: torch's operations, not arithmetic
@@ -28,27 +26,13 @@ class Auto(Engine):
 
     Compiling the fused kernel takes a while, once for a machine. A run that would be over by then
     trains on autograd, and the kernel is compiled in the background for the next one.
-
-    Args:
-        network: trained in place.
-        task: owns the loss.
-        optimizer: of the network's parameters.
-        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
-        expected_steps: time steps of training that the run will take; None: nobody knows.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        optimizer: Optimizer,
-        gradient_clip: float | None = None,
-        expected_steps: int | None = None,
-    ) -> None:
-        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
+    def _begin(self) -> None:
         self._for_later: Variant | None = None
         reason, engine = self._choose()
-        self.engine = engine(network, task, optimizer, gradient_clip, expected_steps)
+        parts = self.network, self.task, self.optimizer
+        self.engine = engine(*parts, self.gradient_clip, self.expected_steps)
         self.name, self.why = self.engine.name, reason
         self.windows_per_chunk = self.engine.windows_per_chunk
 

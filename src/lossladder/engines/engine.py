@@ -59,6 +59,14 @@ class Engine(ABC):
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
         self.expected_steps = expected_steps
+        self._begin()
+
+    def _begin(self) -> None:  # noqa: B027  a hook most engines need not fill
+        """Make what the engine keeps besides its parts.
+
+        Raises:
+            ValueError: if the parts do not fit the engine.
+        """
 
     @property
     def waits_for(self) -> str | None:

@@ -56,30 +56,14 @@ class Population(ABC):
 
 
 class Alone(Engine):
-    """An engine made of a population of one.
-
-    Args:
-        network: trained in place.
-        task: owns the loss.
-        optimizer: of the network's parameters.
-        gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
-        expected_steps: time steps the run will take; not used.
-    Raises:
-        ValueError: if the network or the optimizer does not fit; `why_not` says so first.
-    """
+    """An engine made of a population of one; refuses what `why_not` names."""
 
     among: type[Population]  # what trains several of them at once
 
-    def __init__(
-        self,
-        network: Network,
-        task: Task,
-        optimizer: Optimizer,
-        gradient_clip: float | None = None,
-        expected_steps: int | None = None,
-    ) -> None:
-        super().__init__(network, task, optimizer, gradient_clip, expected_steps)
-        self.population = self.among([network], task, [optimizer], gradient_clip)
+    def _begin(self) -> None:
+        self.population = self.among(
+            [self.network], self.task, [self.optimizer], self.gradient_clip
+        )
 
     @staticmethod
     @abstractmethod

@@ -93,8 +93,9 @@ class Ladder:
         scored: Bool[Tensor, "batch time"],
     ) -> dict[str, float]:
         """How far predictions are from each rung's own: mean KL over the scored steps, in nats."""
+        said = self.loss.said(outputs)  # once for all rungs
         return {
-            rung.name: float(self.loss.divergence(rung.predictor(inputs), outputs)[scored].mean())
+            rung.name: float(self.loss.divergence(rung.predictor(inputs), said)[scored].mean())
             for rung in self.rungs
         }
 

@@ -26,6 +26,10 @@ class Loss(ABC):
         """Loss of each step against its target."""
 
     @abstractmethod
+    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """What outputs say of a target, to be held against laws, float64."""
+
+    @abstractmethod
     def expected(
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
@@ -33,9 +37,9 @@ class Loss(ABC):
 
     @abstractmethod
     def divergence(
-        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """How far outputs are from saying `law`: 0 where they do, float64."""
+        """How far what outputs have `said` is from `law`: 0 where they say it, float64."""
 
     @abstractmethod
     def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
@@ -56,17 +60,21 @@ class CrossEntropy(Loss):
         flat = functional.cross_entropy(steps_last, targets.reshape(1, -1).long(), reduction="none")
         return flat.view(targets.shape)
 
+    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """The log-probability of each class."""
+        return torch.log_softmax(outputs.double(), dim=-1)
+
     def expected(
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
         """Cross entropy of each step: no label noise."""
-        return cross_entropy(law, torch.log_softmax(outputs.double(), dim=-1))
+        return cross_entropy(law, self.said(outputs))
 
     def divergence(
-        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
         """Kullback-Leibler divergence."""
-        return divergence(law, torch.log_softmax(outputs.double(), dim=-1))
+        return divergence(law, said)
 
     def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """Logarithms."""
@@ -92,17 +100,21 @@ class HalfSquaredError(Loss):
         """Half the squared distance of each step, summed over its outputs."""
         return (torch.sigmoid(outputs) - targets.to(outputs.dtype)).square().sum(-1) / 2
 
+    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+        """The value of each output."""
+        return torch.sigmoid(outputs.double())
+
     def expected(
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
         """The same in float64: the targets are certain."""
-        return self.of_targets(outputs.double(), law)
+        return self.divergence(law, self.said(outputs))
 
     def divergence(
-        self, law: Float[Tensor, "*rest output"], outputs: Float[Tensor, "*rest output"]
+        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """The same again."""
-        return self.of_targets(outputs.double(), law)
+        """Half the squared distance, again."""
+        return (said - law).square().sum(-1) / 2
 
     def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The inverse of the sigmoid."""

@@ -17,7 +17,7 @@ from lossladder.training.build import Parts, asked
 from lossladder.training.checkpoints import AtomicCheckpointIO
 from lossladder.training.folder import CHECKPOINT, claim, note
 from lossladder.training.learner import Learner
-from lossladder.training.references import card, write_references
+from lossladder.training.references import write_references
 from lossladder.training.result import conclude
 from lossladder.training.stop import StopAtRung
 from lossladder.training.together import Snapshots, Together, Turns
@@ -43,7 +43,8 @@ def train_together(
     engine = engine_for(built[0], len(jobs))
     if engine is None:
         return []
-    learners = [_learner(job, parts) for job, parts in zip(jobs, built, strict=True)]
+    name = jobs[0].config["names"]["task"]
+    learners = [Learner(parts, name) for parts in built]
     for learner in learners:
         learner.join(engine)
 
@@ -63,8 +64,7 @@ def train_together(
     for job, learner, board in zip(jobs, learners, boards, strict=True):
         claim(job.folder, job.config)
         learner.board = board
-    tag = card(first.name, grows=first.data.length is not None)
-    write_references(references, tag, ladder, plan.updates)
+    write_references(references, first.card, ladder, plan.updates)
     started = time.perf_counter()
     status = "done"
     with ExitStack() as open_boards:
@@ -79,11 +79,6 @@ def train_together(
             _leave(job, learner, board, snapshots.of.get(learner), status, seconds)
             for job, learner, board in zip(jobs, learners, boards, strict=True)
         ]
-
-
-def _learner(job: Job, parts: Parts) -> Learner:
-    name = job.config["names"]["task"]
-    return Learner(parts.network, parts.data, name, parts.make_optimizer, parts.make_engine)
 
 
 def _early_end(rung: str | None, ladder: Ladder) -> Callable[[Learner], bool]:

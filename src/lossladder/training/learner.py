@@ -1,7 +1,6 @@
 """The LightningModule: gives each chunk to its engine and carries the state to the next."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,10 +12,11 @@ from torch.optim import Optimizer
 
 from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
-from lossladder.models import Network, State
-from lossladder.tasks import Batch, Task
+from lossladder.models import State
+from lossladder.tasks import Batch
+from lossladder.training.build import Parts
 from lossladder.training.curve import Curve
-from lossladder.training.data import Data
+from lossladder.training.references import card
 
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
@@ -25,29 +25,19 @@ class Learner(LightningModule):
     """Chunked, truncated back-propagation through time.
 
     Args:
-        network: trained in place.
-        data: where chunks come from; owns the task and the plan.
+        parts: network, data with its plan, and what makes optimizer and engine.
         name: of the task; its loss is logged as `<name>/loss`.
-        make_optimizer: parameters -> optimizer.
-        make_engine: network, task, optimizer -> engine.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        data: Data,
-        name: str,
-        make_optimizer: Callable[..., Optimizer],
-        make_engine: Callable[[Network, Task, Optimizer], Engine],
-    ) -> None:
+    def __init__(self, parts: Parts, name: str) -> None:
         super().__init__()
         self.automatic_optimization = False  # a batch is a chunk of many updates: the engine's work
-        self.network = network
-        self.data = data
+        self.network = parts.network
+        self.data = parts.data
         self.name = name
         self.board: Logger | None = None  # a member's own; a run alone logs to its trainer's
-        self.make_optimizer = make_optimizer
-        self.make_engine = make_engine
+        self.make_optimizer = parts.make_optimizer
+        self.make_engine = parts.make_engine
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
@@ -57,6 +47,11 @@ class Learner(LightningModule):
         self.score: Score | None = None
         self.validated_at = 0
         self._since = 0.0
+
+    @property
+    def card(self) -> str:
+        """Tag of the loss that stands beside the reference lines."""
+        return card(self.name, grows=self.data.length is not None)
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the network's parameters, and the engine that uses it."""
