@@ -15,7 +15,7 @@ from lossladder import arguments
 from lossladder.training.board import Board
 from lossladder.training.build import Parts, RequestError, asked, build
 from lossladder.training.checkpoints import AtomicCheckpointIO, KeepLast
-from lossladder.training.folder import CHECKPOINT, as_yaml, claim, run_log
+from lossladder.training.folder import CHECKPOINT, claim, config_text, run_log
 from lossladder.training.learner import Learner
 from lossladder.training.plan import Plan
 from lossladder.training.progress import Progress
@@ -50,7 +50,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     claim(folder, config)
     started = time.perf_counter()
     with run_log(folder) as log, closing(board):
-        log.info("config\n%s", as_yaml(config))
+        log.info("config\n%s", config_text(folder))
         write_references(references, learner.card, parts.data.ladder(), plan.updates)
         status = _fit(trainer, learner, config.get("resume"), log)
         result = conclude(config, learner, status, time.perf_counter() - started, folder, board)

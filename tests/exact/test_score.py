@@ -84,7 +84,8 @@ def test_a_perfect_network_makes_none():
 def test_behaviour_names_the_nearest_rung_first():
     task, ladder = Echo(), Echo().ladder()
     network = Oracle(task, ladder["lag 3"].predictor)
-    distances = behaviour(network, sampled(task, seed=0), ladder)
+    batch = sampled(task, seed=0)
+    distances = behaviour(score(network, task, batch), batch, ladder)
     assert next(iter(distances)) == "lag 3"
     assert list(distances.values()) == sorted(distances.values())
     assert set(distances) == {rung.name for rung in ladder}
@@ -179,7 +180,7 @@ def test_the_alarm_fires_when_what_the_law_excludes_happens():
 
 def test_the_alarm_is_at_four_standard_errors():
     def leaks(leak: float) -> bool:
-        return Score(0.5, 0.001, None, None, sequences=200, leak=leak).leaks
+        return Score(0.5, 0.001, None, None, 200, leak, outputs=torch.zeros(200, 100, 2)).leaks
 
     assert [leaks(leak) for leak in (-50.0, 0.0, 3.99, 4.01)] == [False, False, False, True]
 

@@ -1,6 +1,6 @@
 """How good a network is: its loss without label noise, its mistakes, and whether it cheats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
@@ -25,6 +25,7 @@ class Score:
         sequences: number of sequences scored.
         leak: standard errors by which the loss on drawn targets lies under that of the exact law on
             the same targets; no honest predictor gets far above 0.
+        outputs: what the network put out, float64.
     """
 
     loss: float
@@ -33,6 +34,7 @@ class Score:
     mistakes: int | None
     sequences: int
     leak: float
+    outputs: Float[Tensor, "batch time output"] = field(repr=False, compare=False)
 
     @property
     def leaks(self) -> bool:
@@ -76,12 +78,13 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
         mistakes=mistakes,
         sequences=len(expected),
         leak=_leak(outputs, task, batch, steps),
+        outputs=outputs,
     )
 
 
-def behaviour(network: Network, batch: Batch, ladder: Ladder) -> dict[str, float]:
-    """How far the predictions are from each rung's own, in nats, nearest first."""
-    divergences = ladder.divergences(batch.inputs, outputs_of(network, batch), batch.scored)
+def behaviour(measured: Score, batch: Batch, ladder: Ladder) -> dict[str, float]:
+    """How far the predictions measured are from each rung's own, in nats, nearest first."""
+    divergences = ladder.divergences(batch.inputs, measured.outputs, batch.scored)
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
 

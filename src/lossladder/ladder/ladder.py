@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -93,11 +94,12 @@ class Ladder:
         scored: Bool[Tensor, "batch time"],
     ) -> dict[str, float]:
         """How far predictions are from each rung's own: mean KL over the scored steps, in nats."""
-        said = self.loss.said(outputs)  # once for all rungs
-        return {
-            rung.name: float(self.loss.divergence(rung.predictor(inputs), said)[scored].mean())
-            for rung in self.rungs
-        }
+        said, steps = self.loss.said(outputs), int(scored.sum())
+        distances: dict[str, float] = {}
+        for rung in self.rungs:
+            by_step = self.loss.divergence(rung.predictor(inputs), said)
+            distances[rung.name] = float(torch.where(scored, by_step, 0.0).sum()) / steps
+        return distances
 
     def nearest(
         self,

@@ -55,14 +55,15 @@ class CrossEntropy(Loss):
         self, outputs: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
     ) -> Float[Tensor, " *rest"]:
         """Minus the log-probability of each target."""
-        # steps last: torch vectorises over the last axis, and a few classes make a short one
-        steps_last = outputs.reshape(1, -1, outputs.shape[-1]).mT
-        flat = functional.cross_entropy(steps_last, targets.reshape(1, -1).long(), reduction="none")
+        flat = functional.cross_entropy(
+            _steps_last(outputs), targets.reshape(1, -1).long(), reduction="none"
+        )
         return flat.view(targets.shape)
 
     def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The log-probability of each class."""
-        return torch.log_softmax(outputs.double(), dim=-1)
+        flat = torch.log_softmax(_steps_last(outputs.double()), dim=1)
+        return flat.mT.view(outputs.shape)
 
     def expected(
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
@@ -119,3 +120,8 @@ class HalfSquaredError(Loss):
     def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The inverse of the sigmoid."""
         return law.logit()
+
+
+def _steps_last(outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "1 output steps"]:
+    """All steps in a row: torch vectorises over the last axis, and classes make a short one."""
+    return outputs.reshape(1, -1, outputs.shape[-1]).mT

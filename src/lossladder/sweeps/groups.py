@@ -9,10 +9,11 @@ from lossladder.engines.population import Alone
 from lossladder.engines.together import for_members
 from lossladder.sweeps.jobs import Job
 from lossladder.training.build import Parts, RequestError, build
+from lossladder.training.data import Data
 
 _MOST = 64  # members of a slice: more would share no more, and hold more memory
 _LEAST = 8
-_SYMBOLS = 32_000_000  # of all members of a slice, held at once
+_BYTES = 200_000_000  # that the sequences of all members of a slice may take
 _OWN = ("seed", "logs")  # numbers of a member's own, besides the constants of its optimizer
 _OWN_MODEL = ("forget_bias",)
 
@@ -34,11 +35,18 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
     if engine.waits_for is not None:
         print(f"lossladder: {engine.waits_for}", file=sys.stderr)
     engine.prepare()  # here, so that no process has to wait for it again
-    data = parts.data
-    window = data.batch_size * data.bptt_steps
-    data.engine_windows = engine.windows_per_chunk
-    size = max(_LEAST, min(_MOST, _SYMBOLS // (data.chunk_size * window)))
+    parts.data.engine_windows = engine.windows_per_chunk
+    size = max(_LEAST, min(_MOST, _BYTES // _bytes(parts.data)))
     return [list(group[first : first + size]) for first in range(0, len(group), size)]
+
+
+def _bytes(data: Data) -> int:
+    """That the sequences of one member take: its chunk, and what it is validated on."""
+    window = data.batch_size * data.bptt_steps
+    trained = 4 * data.chunk_size * window  # an input and a target, its own and among all
+    validated = data.validated
+    outputs = validated.probabilities.nbytes
+    return trained + sum(part.nbytes for part in validated) + outputs
 
 
 def engine_for(parts: Parts, count: int) -> Alone | None:

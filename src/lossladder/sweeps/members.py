@@ -15,7 +15,7 @@ from lossladder.sweeps.jobs import Job
 from lossladder.training.board import Board
 from lossladder.training.build import Parts, asked
 from lossladder.training.checkpoints import AtomicCheckpointIO
-from lossladder.training.folder import CHECKPOINT, claim, note
+from lossladder.training.folder import CHECKPOINT, claim, config_text, note
 from lossladder.training.learner import Learner
 from lossladder.training.references import write_references
 from lossladder.training.result import conclude
@@ -63,6 +63,7 @@ def train_together(
     boards = [Board(job.folder) for job in jobs]
     for job, learner, board in zip(jobs, learners, boards, strict=True):
         claim(job.folder, job.config)
+        note(job.folder, logging.INFO, f"config\n{config_text(job.folder)}")
         learner.board = board
     write_references(references, first.card, ladder, plan.updates)
     started = time.perf_counter()

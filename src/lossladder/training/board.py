@@ -14,7 +14,7 @@ from torch.utils.tensorboard.summary import text
 
 from lossladder.training.columns import metrics, session, settings
 from lossladder.training.events import Events
-from lossladder.training.folder import as_yaml
+from lossladder.training.folder import config_text
 from lossladder.training.verdict import verdict
 
 
@@ -62,7 +62,7 @@ class Board(Logger):
     def show(self, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Write config and verdict as text, and the hyper-parameters with what came of them."""
         step = result["steps"]
-        self._events.add(text("config", f"```yaml\n{as_yaml(config)}```"))
+        self._events.add(text("config", f"```yaml\n{config_text(self.folder)}```"))
         self._events.add(text("verdict", f"```\n{verdict(result)}\n```"), step)
         for summary in session(settings(config, result)):
             self._events.add(summary)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
     probe = folder / ".space"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(os.urandom(_LEAST_SPACE))
+        probe.write_bytes(_anything())
         probe.unlink()
         write_config(folder, config)
     except FileExistsError as error:
@@ -40,13 +41,24 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         raise RequestError(f"logs: {folder} cannot be written: {error.strerror}") from error
 
 
+@cache
+def _anything() -> bytes:
+    """What no file system can squeeze into less space; runs of one process need it but once."""
+    return os.urandom(_LEAST_SPACE)
+
+
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
     """Write `config.yaml`; two runs cannot both create it."""
     with (folder / CONFIG).open("x") as file:
-        file.write(as_yaml(config))
+        file.write(_as_yaml(config))
 
 
-def as_yaml(config: Mapping[str, Any]) -> str:
+def config_text(folder: Path) -> str:
+    """The config of a run as it stands in its folder."""
+    return (folder / CONFIG).read_text()
+
+
+def _as_yaml(config: Mapping[str, Any]) -> str:
     """A config as text that reads back as it was; Hydra's own writer takes ten times as long."""
     return yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 

@@ -106,7 +106,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
     batch, ladder = data.validated, data.ladder()
     measured = measured or score(network, data.task, batch)
     reached = ladder.reached(measured.loss)
-    divergences = behaviour(network, batch, ladder)
+    divergences = behaviour(measured, batch, ladder)
     values: dict[str, Any] = {
         "loss": measured.loss,
         "standard_error": measured.standard_error,
