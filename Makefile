@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-slow lint pictures results chapters bench
+.PHONY: env train test test-slow lint pictures picture-of-report results chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -46,6 +46,18 @@ pictures: env
 	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
 	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
 	$(BIN)/python -m lossladder.report.shapes $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
+
+# the report of a sweep on a bad day, as a browser shows it: a run raises, one diverges, one is killed
+BAD := logs/pictures/bad_day
+BROWSER := chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
+  --hide-scrollbars --force-device-scale-factor=1.4 --window-size=900,1830
+
+picture-of-report: env
+	rm -rf $(BAD) && mkdir -p $(BAD) && touch $(BAD)/it_is
+	BAD_DAY=$(BAD)/it_is LOSSLADDER_PACKAGES=mischief PYTHONPATH=tests/runs $(BIN)/python train.py -m \
+	  model._target_=mischief.Moody model.hidden_size=4,16 'seed=range(8)' engine=autograd \
+	  trainer.max_epochs=1 trainer.progress=false hydra.sweep.dir=$(BAD); test $$? = 1
+	$(BROWSER) --screenshot=docs/pictures/report.png file://$(CURDIR)/$(BAD)/report.html
 
 # the table of README, made anew: every task with its networks, ten seeds each
 RESULTS := echo:rnn,lstm,gru count:rnn,lstm,gru parity:rnn,lstm,gru unfold:rnn,lstm,gru xor:mlp worked_example:mlp

@@ -3,7 +3,7 @@
 import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,16 @@ from lossladder.training.trainer import make_trainer
 from lossladder.training.verdict import verdict
 
 
-def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str, Any]:
+def train(
+    config: Mapping[str, Any], folder: Path, references: Path, watchers: Sequence[Callback] = ()
+) -> dict[str, Any]:
     """Train a network on a task and see which rung it reaches.
 
     Args:
         config: resolved, plain values; `names` says what was chosen in each group.
         folder: the run's own; holds everything it leaves.
         references: where reference lines are kept, for all runs looked at together.
+        watchers: callbacks of whoever wants to know how far the run is.
     Returns:
         The result, as `result.json` has it.
     Raises:
@@ -45,7 +48,7 @@ def train(config: Mapping[str, Any], folder: Path, references: Path) -> dict[str
     learner = Learner(parts, config["names"]["task"])
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
     board, plan = Board(folder), parts.data.plan
-    callbacks = _callbacks(config["trainer"], parts, folder)
+    callbacks = [*_callbacks(config["trainer"], parts, folder), *watchers]
     trainer = make_trainer(config["trainer"], plan.legs, AtomicCheckpointIO(), board, callbacks)
     claim(folder, config)
     started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from lossladder.sweeps.compose import Composer, resolved
 from lossladder.sweeps.groups import groups
 from lossladder.sweeps.identity import identity
 from lossladder.sweeps.jobs import Job
+from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=120", "trainer.progress=false")
@@ -223,44 +225,78 @@ def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
             assert ours
 
 
+@pytest.mark.parametrize("engine", ["fused", "autograd"])
+def test_one_bar_tells_updates_and_rungs_of_runs_together_and_alone(train: Door, tmp_path, engine):
+    words = ("-m", *SMALL, *SHORT[:2], f"engine={engine}", "seed=0,1")
+    outcome = train(*words, "trainer.progress=true", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    last = outcome.err.splitlines()[-1]
+    assert "2/2" in last
+    (speed,) = re.findall(r"([\d,]+) updates/s", last)
+    assert int(speed.replace(",", "")) > 0
+    reached = [result_of(run)["rung"] for run in runs_of(tmp_path / "sweep").values()]
+    for rung in reached:
+        assert f"{reached.count(rung)} {rung}" in last
+
+
 # --- failures -------------------------------------------------------------------------------
 
 
 def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
     """One raises, one diverges, one kills its process; then the same sweep on a better day."""
+    bad_day = tmp_path / "bad day"
     monkeypatch.setenv("LOSSLADDER_PACKAGES", "mischief")
-    monkeypatch.setenv("MISCHIEF", str(tmp_path))
+    monkeypatch.setenv("BAD_DAY", str(bad_day))
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    cells = "model._target_=" + ",".join(f"mischief.{c}" for c in ("Moody", "Raising", "Killed"))
-    words = ("-m", *SMALL, *SHORT, "engine=autograd", cells, "seed=0,1")
-    diverging = ("-m", *SMALL, *SHORT, "engine=fused", "optimizer.lr=0.01,1e38", "seed=0,1")
+    words = ("-m", *SMALL, *SHORT, "engine=autograd", "model._target_=mischief.Moody")
     sweep, undisturbed = tmp_path / "sweep", tmp_path / "undisturbed"
-    for mischief in ("raise", "kill"):
-        (tmp_path / mischief).touch()
-    outcome = train(*words, f"hydra.sweep.dir={sweep}")
-    assert outcome.code == 1
-    status = {name: result_of(run)["status"] for name, run in runs_of(sweep).items()}
-    assert sorted(status.values()) == ["done"] * 2 + ["failed"] * 4
+    asked = (*words, "model.hidden_size=4,16", "seed=range(4)")
+    bad_day.touch()
+    assert train(*asked, f"hydra.sweep.dir={sweep}").code == 1
+    status, logs, ended = {}, {}, {}
     for name, run in runs_of(sweep).items():
-        log = (run / "run.log").read_text()
-        if "Raising" in name:
-            assert "the cell is in a mood" in log
-        if "Killed" in name:
-            assert "was killed by SIGKILL" in log
-    done = {n: (r / "result.json").stat().st_mtime_ns for n, r in runs_of(sweep).items()}
-    for mischief in ("raise", "kill"):
-        (tmp_path / mischief).unlink()
-    assert train(*words, f"hydra.sweep.dir={sweep}").code == 0
-    assert train(*words, f"hydra.sweep.dir={undisturbed}").code == 0
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        who = config["seed"], config["model"]["hidden_size"]
+        status[who] = result_of(run)["status"]
+        logs[who] = (run / "run.log").read_text()
+        ended[name] = (run / "result.json").stat().st_mtime_ns
+    assert len(status) == 8
+    assert {who for who in status if status[who] == "failed"} == {RAISES, IS_KILLED}
+    assert {who for who in status if status[who] == "diverged"} == {DIVERGES}
+    assert {*status.values()} == {"failed", "diverged", "done"}
+    assert "the cell is in a mood" in logs[RAISES]
+    assert "was killed by SIGKILL" in logs[IS_KILLED]
+
+    bad_day.unlink()
+    train(*asked, f"hydra.sweep.dir={sweep}")
+    train(*asked, f"hydra.sweep.dir={undisturbed}")
+    assert runs_of(sweep).keys() == runs_of(undisturbed).keys()
     for name, run in runs_of(undisturbed).items():
-        assert result_of(sweep / name)["curve"] == result_of(run)["curve"]
-        redone = (sweep / name / "result.json").stat().st_mtime_ns != done[name]
-        assert redone == (status[name] == "failed")
-    outcome = train(*diverging, f"hydra.sweep.dir={tmp_path / 'diverging'}")
-    assert outcome.code == 1
-    for run in runs_of(tmp_path / "diverging").values():
-        lr = yaml.safe_load((run / "config.yaml").read_text())["optimizer"]["lr"]
-        assert result_of(run)["status"] == ("diverged" if float(lr) > 1 else "done")
+        ours, theirs = result_of(sweep / name), result_of(run)
+        assert ours["status"] == theirs["status"] != "failed"
+        assert ours["curve"]["updates"] == theirs["curve"]["updates"]
+        assert ours["curve"]["loss"] == pytest.approx(theirs["curve"]["loss"], nan_ok=True)
+        assert ours["loss"] == theirs["loss"]
+    redone = {
+        name
+        for name, run in runs_of(sweep).items()
+        if (run / "result.json").stat().st_mtime_ns != ended[name]
+    }
+    assert len(redone) == 2  # those that failed, and no other
+
+
+def test_members_that_diverge_leave_the_others_untouched(train: Door, tmp_path):
+    sweep, healthy = tmp_path / "sweep", tmp_path / "healthy"
+    words = ("-m", *SMALL, *SHORT, "engine=fused", "seed=0,1")
+    assert train(*words, "optimizer.lr=0.01,1e38", f"hydra.sweep.dir={sweep}").code == 1
+    assert train(*words, "optimizer.lr=0.01", f"hydra.sweep.dir={healthy}").code == 0
+    found = {}
+    for run in runs_of(sweep).values():
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        found[float(config["optimizer"]["lr"]), config["seed"]] = result_of(run)
+    assert {found[1e38, seed]["status"] for seed in (0, 1)} == {"diverged"}
+    for run in runs_of(healthy).values():
+        alone = result_of(run)
+        assert found[0.01, alone["seed"]]["curve"] == alone["curve"]
 
 
 def test_a_wrong_request_in_a_sweep_costs_the_others_nothing(train: Door, tmp_path):
@@ -276,8 +312,18 @@ def test_a_wrong_request_in_a_sweep_costs_the_others_nothing(train: Door, tmp_pa
 def start(*words: str) -> subprocess.Popen:
     command = [sys.executable, "train.py", "-m", *words, "trainer.progress=false"]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_as_from_a_terminal,
     )
+
+
+def _as_from_a_terminal() -> None:
+    """Who runs the tests in the background ignores Ctrl-C, and so would all they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(condition, seconds: float = 60) -> None:

@@ -9,6 +9,7 @@ from lossladder.report.folder import NoSweepError, Sweep, read_sweep
 from lossladder.report.look import address, cards, set_columns
 from lossladder.report.page import write
 from lossladder.report.summary import Row, rows
+from lossladder.report.troubles import DIVERGED
 
 _MOST_NAMED = 10  # folders of runs that failed alike; the report has them all
 
@@ -42,16 +43,19 @@ def table(sweep: Sweep) -> str:
 
 
 def _failures(sweep: Sweep) -> list[str]:
-    """Runs that failed, under what ended them: many often fail for one reason."""
+    """Runs that ended badly, under what ended them: many often fail for one reason."""
     found: dict[str, list[str]] = {}
     for run in sweep.runs:
-        if run.status == "failed":
-            found.setdefault(run.why, []).append(run.folder.name)
+        if run.status in ("failed", "diverged"):
+            why = run.why or "no reason known" if run.status == "failed" else DIVERGED
+            found.setdefault(f"{run.status}  {why}", []).append(run.folder.name)
     lines: list[str] = []
     for why, names in found.items():
         more = [f"  and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
         named = [f"  {name}" for name in names[:_MOST_NAMED]]
-        lines += [f"failed  {why or 'no reason known'}", *named, *more]
+        lines += [why, *named, *more]
+    if any(run.status == "failed" for run in sweep.runs):
+        lines.append("the same command again redoes what failed, and nothing else")
     return lines
 
 
@@ -62,8 +66,8 @@ def _row(row: Row) -> str:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
         floor = row.ladder.rungs[-1].loss
         parts.append(f"loss {statistics.mean(losses):.4f}{spread} (floor {floor:.4f})")
-    if row.ended:
-        rungs = Counter(run.rung or "no rung" for run in row.ended)
+    if losses:
+        rungs = Counter(run.rung or "no rung" for run in row.runs if run.loss is not None)
         parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
     mistakes = [run.mistakes for run in row.runs if run.mistakes is not None]
     if mistakes:

@@ -12,8 +12,9 @@ ID = "not-done"  # of the section, for links to it
 _MOST = 50  # named of each kind; the file beside the page holds all
 _MOST_ALIKE = 5  # named of those that failed with the same words
 _MOST_OPEN = 8  # a longer list is unfolded by the reader
+DIVERGED = "the loss became infinite or no number"
 _KINDS = {
-    "diverged": "Diverged: the loss became infinite or no number",
+    "diverged": f"Diverged: {DIVERGED}",
     "interrupted": "Interrupted",
     GOING: "Still going, or killed: no result yet",
 }

@@ -26,7 +26,7 @@ def launch(
         loader: Hydra's.
         config: of the sweep.
         job_overrides: words of the command line, for each job.
-        alone: trains one run: config, folder, references -> result.
+        alone: trains one run: config, folder, references, callbacks -> result.
     """
     folder = Path(config.hydra.sweep.dir).absolute()
     composer = Composer(loader, config)

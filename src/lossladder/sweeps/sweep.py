@@ -49,7 +49,7 @@ class Sweep:
 
     Args:
         folder: of the sweep.
-        alone: trains one run: config, folder, references -> result.
+        alone: trains one run: config, folder, references, callbacks -> result.
         shown: whether to draw a progress bar.
     """
 

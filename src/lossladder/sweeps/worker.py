@@ -10,12 +10,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+from lightning.pytorch import Callback
+
 from lossladder.sweeps.claims import claimed
 from lossladder.sweeps.jobs import Job, clear, ended, fail
 from lossladder.sweeps.members import train_together
 from lossladder.training.build import Parts, RequestError, build
+from lossladder.training.progress import Tell
 
-Alone = Callable[[Mapping[str, Any], Path, Path], dict[str, Any]]
+Alone = Callable[[Mapping[str, Any], Path, Path, Sequence[Callback]], dict[str, Any]]
 
 
 class Outcome(NamedTuple):
@@ -58,7 +61,7 @@ def work(
     Args:
         slice_: the jobs.
         sweep: folder of the sweep.
-        alone: trains one run: config, folder, references -> result.
+        alone: trains one run: config, folder, references, callbacks -> result.
         connection: to whoever wants to know: `Advance` and `Outcome`.
         wait: True: for jobs that another process is at.
     """
@@ -77,7 +80,7 @@ def work(
             mine.remove(job)
             _tell(connection, outcome(job, result))
         for job in mine:
-            _tell(connection, ended_how := _one(job, sweep, alone))
+            _tell(connection, ended_how := _one(job, sweep, alone, connection))
             if ended_how.status == "interrupted":
                 return
 
@@ -113,10 +116,14 @@ def _together(
     return list(zip(together, results, strict=False))
 
 
-def _one(job: Job, sweep: Path, alone: Alone) -> Outcome:
+def _one(job: Job, sweep: Path, alone: Alone, connection: Connection) -> Outcome:
     """Train a job alone; its folder says what went wrong, if it began."""
+
+    def report(updates: int, stands: str) -> None:
+        _tell(connection, Advance(updates, Counter([stands])))
+
     try:
-        return outcome(job, alone(job.config, job.folder, sweep))
+        return outcome(job, alone(job.config, job.folder, sweep, [Tell(report)]))
     except RequestError as error:
         return Outcome(job.number, "wrong", message=str(error))
     except Exception:

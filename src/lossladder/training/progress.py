@@ -1,6 +1,7 @@
-"""The progress bar: updates a second, the loss, and the rung it stands on."""
+"""How far a run is, for whoever watches: a bar in a terminal, or the sweep it belongs to."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
@@ -8,6 +9,36 @@ from tqdm import tqdm
 
 from lossladder.ladder import Ladder
 from lossladder.training.learner import Learner
+
+
+def standing(learner: Learner, ladder: Ladder) -> str:
+    """Where a learner stands, by its latest training loss, in a word to be counted."""
+    if learner.diverged:
+        return "diverged"
+    rung = ladder.reached(learner.training_curve.latest)
+    return "above the ladder" if rung is None else rung.name
+
+
+class Tell(Callback):
+    """Tells how far a run is after each chunk.
+
+    Args:
+        report: is told how many updates were made since the last time, and where the run stands.
+    """
+
+    def __init__(self, report: Callable[[int, str], None]) -> None:
+        self.report = report
+
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Count from here."""
+        self.told, self.ladder = pl_module.updates, pl_module.data.training_ladder()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Tell."""
+        self.report(pl_module.updates - self.told, standing(pl_module, self.ladder))
+        self.told = pl_module.updates
 
 
 class Progress(Callback):

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from lossladder.engines import Population, stack_chunks, stack_states, unstack_state
 from lossladder.training.learner import Learner
 from lossladder.training.plan import Plan
+from lossladder.training.progress import standing
 
 MakePopulation = Callable[[Sequence[Learner]], Population]
 Report = Callable[[int, Counter[str]], None]
@@ -76,7 +77,8 @@ class Together(LightningModule):
             learner.state = tuple(part.clone() for part in state)  # a view would keep all of them
             learner.record(loss, share)
         self._since = now
-        self.report(losses.numel(), Counter(map(self._standing, self.learners)))
+        stand = Counter(standing(learner, self.ladder) for learner in self.learners)
+        self.report(losses.numel(), stand)
         self._keep([learner for learner in self.active if not learner.diverged])
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -93,12 +95,6 @@ class Together(LightningModule):
                 self.population = self.make_population(learners)
             else:
                 self.trainer.should_stop = True
-
-    def _standing(self, learner: Learner) -> str:
-        if learner.diverged:
-            return "diverged"
-        rung = self.ladder.reached(learner.training_curve.latest)
-        return "above the ladder" if rung is None else rung.name
 
 
 class Snapshots(Callback):
