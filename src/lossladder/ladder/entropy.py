@@ -45,7 +45,8 @@ def divergence(
     >>> float(divergence(half, half.log()))
     0.0
     """
-    return cross_entropy(truth, log_predicted) - entropy(truth)
+    truth, log_predicted = truth.double(), log_predicted.double()
+    return _total(torch.where(truth > 0, truth * (truth.log() - log_predicted), 0.0))
 
 
 def _total(values: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *rest"]:
