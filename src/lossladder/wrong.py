@@ -24,6 +24,9 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
     choice = re.search(r"Could not find '([\w/]+)/([^']*)'", message)
     if choice:
         group, name = choice.groups()
+        if group == "hydra/launcher" and (launch := _chosen("launch", requested)):
+            install = f"pip install -e '.[{launch}]' in a checkout, or 'lossladder[{launch}]'"
+            return f"launch={launch}: its launcher is not installed: {install}"
         allowed = sorted(path.stem for path in (conf / group).glob("*.yaml"))
         if not allowed:
             return f"{group}={name}: no such key{_near(group, _groups(conf))}"
@@ -39,9 +42,7 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
 
 
 def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> str:
-    value = next(
-        (r.partition("=")[2] for r in requested if r.lstrip("+~").startswith(f"{key}=")), ""
-    )
+    value = _chosen(key, requested)
     config = _default(requested, key, conf)
     parent, _, _ = key.rpartition(".")
     keys = _keys(config, "")
@@ -51,6 +52,12 @@ def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> st
     if key in keys:
         return f"{key}={value}: {' '.join(message.split())}"
     return f"{key}={value}: no such key; allowed: {', '.join(siblings)}{_near(key, siblings)}"
+
+
+def _chosen(key: str, requested: list[str]) -> str:
+    """What a request says of a key; nothing, if it does not name it."""
+    words = (word.lstrip("+~").partition("=") for word in requested)
+    return next((value for name, _, value in words if name == key), "")
 
 
 def _default(requested: list[str], without: str, conf: Path) -> DictConfig:

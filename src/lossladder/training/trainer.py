@@ -67,4 +67,5 @@ def _quiet() -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning 2.6 with torch 2.13
     warnings.filterwarnings("ignore", ".*GPU available but not used.*")
+    warnings.filterwarnings("ignore", ".*`srun` command is available.*")  # one process needs none
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
