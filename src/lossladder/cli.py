@@ -82,9 +82,6 @@ def _exit_code(door: Callable[[], Any]) -> int:
         from lossladder.wrong import explained
 
         return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
-    except BrokenPipeError:  # `| head` has read enough; what was trained is written
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
     except OSError as error:
         return say(f"logs: {error.filename} cannot be made: {error.strerror}; use logs=", WRONG)
     except ValueError:
@@ -98,6 +95,14 @@ def say(message: str, code: int) -> int:
     """One line on standard error; gives the exit code back."""
     print(f"lossladder: {' '.join(message.split())}", file=sys.stderr)
     return code
+
+
+def tell(text: str) -> None:
+    """Print; that a reader like `| head` has read enough is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _job(config: DictConfig) -> float:
@@ -127,10 +132,10 @@ def _run(config: dict[str, Any], folder: Path) -> float:
 
     board = _board(Path(config["logs"]))
     result = train(config, folder, board)
-    print(f"{verdict(result)}\nfolder {shown(folder)}")
+    tell(f"{verdict(result)}\nfolder {shown(folder)}")
     if HydraConfig.get().mode != RunMode.MULTIRUN:
-        print(_look(config, result, board))
-    print()
+        tell(_look(config, result, board))
+    tell("")
     error = ended_badly(result["status"], folder)
     if error is not None:
         raise error
@@ -147,7 +152,7 @@ def _once(config: dict[str, Any], folder: Path) -> float:
         if result is None:
             clear(folder)
             return _run(config, folder)
-    print(f"folder {shown(folder)}: {result['status']} already\n")
+    tell(f"folder {shown(folder)}: {result['status']} already\n")
     error = ended_badly(result["status"], folder)
     if error is not None:
         raise error
@@ -229,7 +234,7 @@ def _end_of_sweep() -> None:
         return
     from lossladder.report.sweep import summed_up
 
-    print(summed_up(folder, SETTING, shown))
+    tell(summed_up(folder, SETTING, shown))
 
 
 def shown(path: Path) -> Path:

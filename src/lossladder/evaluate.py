@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from lossladder.cli import DONE, WRONG, say
+from lossladder.cli import DONE, WRONG, say, tell
 
 HELP = """Score a trained network again.
 
@@ -61,4 +61,4 @@ def main() -> None:
         sys.exit(say(str(error), WRONG))
     from lossladder.training.verdict import verdict
 
-    print(json.dumps(result, indent=2) if as_json else verdict(result))
+    tell(json.dumps(result, indent=2) if as_json else verdict(result))

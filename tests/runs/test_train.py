@@ -155,6 +155,22 @@ def test_the_bar_shows_updates_a_second_and_the_rung(train):
     assert "lag 3: 0.5192" in outcome.err
 
 
+@pytest.mark.parametrize("words", [["seed=0"], ["-m", "seed=0,1"]], ids=["a run", "a sweep"])
+def test_a_reader_who_has_read_enough_is_no_failure(tmp_path, words):
+    folders = (f"hydra.run.dir={tmp_path / 'run'}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    command = [sys.executable, "train.py", *words, *SHORT, *folders]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    for result in tmp_path.rglob("result.json"):
+        assert json.loads(result.read_text())["status"] == "done"
+
+
 def test_clipping_and_every_optimizer_are_had_by_name(train, optimizer_yaml):
     outcome = train(*SHORT, f"optimizer={optimizer_yaml}", "trainer.gradient_clip=0.1")
     (result,) = outcome.results

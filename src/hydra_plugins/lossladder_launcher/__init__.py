@@ -30,7 +30,7 @@ class StackedLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train all jobs."""
         setup_globals()
-        from lossladder.cli import WRONG, ended_badly, say  # torch and Lightning take seconds:
+        from lossladder.cli import WRONG, ended_badly, say, tell  # torch takes seconds:
         from lossladder.sweeps.launch import launch  # only now
         from lossladder.train import train
 
@@ -38,7 +38,7 @@ class StackedLauncher(Launcher):
         before = sum(outcome.before for _, outcome in launched)
         if before:
             told = "name another folder with hydra.sweep.dir= to train them anew"
-            print(f"{before} of {len(launched)} runs were done before; {told}")
+            tell(f"{before} of {len(launched)} runs were done before; {told}")
         for message in dict.fromkeys(outcome.message for _, outcome in launched):
             if message:
                 say(message, WRONG)
