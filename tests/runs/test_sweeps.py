@@ -185,6 +185,14 @@ def test_what_is_done_is_not_done_again_and_what_is_new_is_added(train: Door, tm
         assert (after[name] / "result.json").stat().st_mtime_ns == stat.st_mtime_ns
 
 
+def test_a_job_asked_for_twice_in_one_sweep_is_done_once(train: Door, tmp_path):
+    words = ("-m", *SMALL, *SHORT, "engine=fused", "seed=0,1,0", f"hydra.sweep.dir={tmp_path}")
+    outcome = train(*words)
+    assert outcome.code == 0, outcome.err
+    logs = [(run / "run.log").read_text() for run in runs_of(tmp_path).values()]
+    assert [log.count("verdict") for log in logs] == [1, 1]
+
+
 def test_the_same_command_again_finds_its_folder(train: Door, logs):
     words = ("-m", *SMALL, *SHORT, "seed=0,1")
     train(*words)

@@ -66,7 +66,10 @@ class Sweep:
         Raises:
             KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
         """
-        todo = [job for job in jobs if not self._is_done(job)]
+        firsts: dict[Path, Job] = {}  # a job that is asked for twice is one job
+        for job in jobs:
+            firsts.setdefault(job.folder, job)
+        todo = [job for job in firsts.values() if not self._is_done(job)]
         pending = deque(_Slice(s) for group in groups(todo) for s in slices(group))
         self.bar = SweepBar(len(todo), self.shown)
         try:
@@ -80,7 +83,7 @@ class Sweep:
             raise
         finally:
             self.bar.close()
-        return [self.outcomes[job.number] for job in jobs]
+        return [self.outcomes[firsts[job.folder].number] for job in jobs]
 
     def _is_done(self, job: Job) -> bool:
         result = ended(job.folder)
