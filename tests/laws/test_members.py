@@ -1,6 +1,7 @@
 """What holds for many members at once: each trains as if it were alone."""
 
 import copy
+import inspect
 from itertools import starmap
 
 import pytest
@@ -17,7 +18,7 @@ from lossladder.engines import (
     stacked_optimizers,
     unstack_state,
 )
-from lossladder.models import Cell, Network, Recurrent
+from lossladder.models import Cell, LSTMCell, Network, Recurrent
 from lossladder.tasks import Echo
 
 MEMBERS, WINDOWS, BATCH, STEPS = 3, 5, 6, 4
@@ -407,6 +408,28 @@ def test_members_that_differ_in_more_than_numbers_are_refused(other, what):
         optimizer.param_groups[0]["params"] = [p for p in network.parameters() if p.requires_grad]
     with pytest.raises(ValueError, match=f"differ in.*{what}"):
         Stacked(networks, echo(), optimizers)
+
+
+def test_members_may_start_in_ways_of_their_own():
+    """Keys named as starts are read when parameters are drawn, and never again."""
+    cells = [LSTMCell(2, 3, forget_bias=bias) for bias in (0.0, 1.0)]
+    networks = [
+        Network(cell, 2, readout_std=std, readout_bias=std)
+        for cell, std in zip(cells, (0.1, 0.2), strict=True)
+    ]
+    optimizers = [torch.optim.SGD(network.parameters(), 0.1) for network in networks]
+    alone = copy.deepcopy(networks)
+    chunks = chunks_of(Echo(), carried=False, members=2)
+    losses, _ = Stacked(networks, Echo(), optimizers).train(stack_chunks(chunks), None)
+    for network, chunk, loss in zip(alone, chunks, losses, strict=True):
+        optimizer = torch.optim.SGD(network.parameters(), 0.1)
+        expected, _ = Autograd(network, Echo(), optimizer).train(chunk, None)
+        assert torch.allclose(loss, expected, atol=1e-5)
+
+
+def test_starts_are_arguments_of_their_network(model_yaml, built):
+    recurrent = built("task=echo", f"model={model_yaml}").network.recurrent
+    assert {*recurrent.starts} <= {*inspect.signature(type(recurrent)).parameters}
 
 
 def test_a_population_has_one_optimizer_a_network_and_all_of_one_kind():

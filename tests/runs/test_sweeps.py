@@ -39,6 +39,10 @@ SWEEPS = {
     ),
     "parity, every length": ("task=parity", "model=gru", "engine=fused", "seed=3,4"),
     "a cell of one's own": ("task=echo", *SMALL, "model=gru_cell", "engine=stacked", "seed=0,1"),
+    "starts of a cell": (
+        *("task=echo", *SMALL, "model=lstm_cell", "engine=stacked"),
+        *("model.forget_bias=0.0,1.0", "readout.std=0.1,0.2"),
+    ),
     "the readout alone, and all of it": (
         *("task=echo", *SMALL, "engine=stacked", "readout.alone=true,false", "seed=0,1"),
     ),
@@ -121,11 +125,13 @@ def test_members_that_stand_on_their_rung_stop_and_others_go_on(train: Door, tmp
 
 
 def test_jobs_are_grouped_by_what_members_share():
+    lstm = {"_target_": "lossladder.models.LSTM", "hidden_size": 4}
+
     def job(number: int, **changes) -> Job:
         config = {
             "seed": 0,
             "task": {"_target_": "a"},
-            "model": {"_target_": "b", "hidden_size": 4, "forget_bias": 1.0},
+            "model": {**lstm, "forget_bias": 1.0},
             "optimizer": {"_target_": "c", "lr": 0.1},
             "readout": {"std": None},
         }
@@ -136,8 +142,8 @@ def test_jobs_are_grouped_by_what_members_share():
         job(1, seed=1),
         job(2, optimizer={"_target_": "c", "lr": 0.2}),
         job(3, optimizer={"_target_": "d", "lr": 0.1}),
-        job(4, model={"_target_": "b", "hidden_size": 4, "forget_bias": 0.0}),
-        job(5, model={"_target_": "b", "hidden_size": 8, "forget_bias": 1.0}),
+        job(4, model={**lstm, "forget_bias": 0.0}),
+        job(5, model={**lstm, "forget_bias": 1.0, "hidden_size": 8}),
     ]
     assert [[j.number for j in group] for group in groups(jobs)] == [[0, 1, 2, 4], [3], [5]]
 

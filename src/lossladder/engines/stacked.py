@@ -219,7 +219,8 @@ def _description(network: Network) -> dict[str, object]:
     described: dict[str, object] = {}
     for path, module in network.named_modules():
         described[path] = type(module)
-        settings = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+        start = getattr(module, "starts", ())
+        settings = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in start}
         described.update({f"{path}.{key}".strip("."): value for key, value in settings.items()})
     for name, tensor in network.state_dict(keep_vars=True).items():
         described[name] = tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad

@@ -20,6 +20,7 @@ class LSTM(TorchLayer):
     """
 
     state_parts = 2
+    starts = ("forget_bias",)
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
         self.forget_bias = arguments.real("forget_bias", forget_bias)

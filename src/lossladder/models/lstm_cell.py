@@ -26,6 +26,7 @@ class LSTMCell(Cell):
     """
 
     state_parts = 2
+    starts = ("forget_bias",)
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)

@@ -32,6 +32,8 @@ class Network(nn.Module):
     (torch.Size([3, 5, 2]), 2)
     """
 
+    starts = ("readout_std", "readout_weights", "readout_bias")  # as in `Recurrent`
+
     def __init__(
         self,
         recurrent: Recurrent,

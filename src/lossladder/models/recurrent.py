@@ -27,6 +27,7 @@ class Recurrent(nn.Module, ABC):
     state_parts = 1  # tensors in the state
     remembers = True  # False: the state is handed on, but nothing that comes out depends on it
     learns_initial_state = False  # True: `initial_state` depends on parameters
+    starts: tuple[str, ...] = ()  # arguments that say how parameters start, and nothing else
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()

@@ -20,6 +20,8 @@ class RNN(Cell):
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
     """
 
+    starts = ("gain",)
+
     def __init__(self, input_size: int, hidden_size: int, gain: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)
         self.gain = arguments.real("gain", gain, above=0)

@@ -8,14 +8,13 @@ from typing import Any
 from lossladder.engines.population import Alone
 from lossladder.engines.together import for_members
 from lossladder.sweeps.jobs import Job
-from lossladder.training.build import Parts, RequestError, build
+from lossladder.training.build import Parts, RequestError, build, starts
 from lossladder.training.data import Data
 
 _MOST = 64  # members of a slice: more would share no more, and hold more memory
 _LEAST = 8
 _BYTES = 200_000_000  # that the sequences of all members of a slice may take
 _OWN = ("seed", "logs")  # numbers of a member's own, besides the constants of its optimizer
-_OWN_MODEL = ("forget_bias",)
 
 
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -76,5 +75,6 @@ def _shared(config: Mapping[str, Any]) -> str:
     shared = {key: value for key, value in config.items() if key not in _OWN}
     shared["optimizer"] = config["optimizer"].get("_target_")
     shared["readout"] = config["readout"].get("alone")  # the rest of it is numbers
-    shared["model"] = {k: v for k, v in config["model"].items() if k not in _OWN_MODEL}
+    own = starts(config)
+    shared["model"] = {k: v for k, v in config["model"].items() if k not in own}
     return json.dumps(shared, sort_keys=True, default=str)

@@ -113,6 +113,14 @@ _KEYS = (
 )
 
 
+def starts(config: Mapping[str, Any]) -> Sequence[str]:
+    """Keys of a config's network that say how its parameters start, and nothing else."""
+    try:
+        return _class("model", config["model"].get("_target_"), Recurrent).starts
+    except RequestError:
+        return ()
+
+
 def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
     """How the readout starts; its keys are spelled `readout.std` in a config."""
     for key, value in config.items():
@@ -145,13 +153,21 @@ def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **give
 def _constructor(
     key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
 ) -> Callable[..., Built]:
-    """What `key._target_` names, with the config's values and the given ones filled in.
+    """What `key._target_` names, with the config's values and the given ones filled in."""
+    values = {name: value for name, value in config.items() if name != "_target_"}
+    found = _class(key, config.get("_target_"), promise)
+    allowed = [name for name in inspect.signature(found).parameters if name not in given]
+    for unknown in values.keys() - set(allowed):
+        raise RequestError(_no_such_key(f"{key}.", unknown, values[unknown], allowed))
+    return partial(found, **values, **given)
+
+
+def _class(key: str, target: Any, promise: type[Built]) -> type[Built]:
+    """What a config names.
 
     Nothing is imported, let alone called, unless it lies in an allowed package; and what is found
     there must be a class that keeps the promise.
     """
-    values = {name: value for name, value in config.items() if name != "_target_"}
-    target = config.get("_target_")
     packages = (*_PACKAGES, *filter(None, os.environ.get("LOSSLADDER_PACKAGES", "").split(",")))
     if not isinstance(target, str) or not target.startswith(tuple(f"{p}." for p in packages)):
         raise RequestError(
@@ -165,10 +181,7 @@ def _constructor(
         raise RequestError(f"{key}._target_={target}: {error}") from error
     if not (inspect.isclass(found) and issubclass(found, promise)) or inspect.isabstract(found):
         raise RequestError(f"{key}._target_={target}: is no {promise.__name__}")
-    allowed = [name for name in inspect.signature(found).parameters if name not in given]
-    for unknown in values.keys() - set(allowed):
-        raise RequestError(_no_such_key(f"{key}.", unknown, values[unknown], allowed))
-    return partial(found, **values, **given)
+    return found
 
 
 def asked(key: str | None, make: Callable[[], Built]) -> Built:
