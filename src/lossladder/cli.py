@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lossladder.sweeps.identity import SETTING, command_hash, folder_name, identity
+from lossladder.sweeps.identity import SETTING, command_hash, folder_name, homes, identity
 
 DONE, FAILED, WRONG = 0, 1, 2
 
@@ -51,7 +52,8 @@ def _job_folder(_root_: DictConfig) -> str:
     """The name of a job's folder in a sweep: by its config, because numbers shift."""
     plain = {key: value for key, value in _root_.items_ex(resolve=False) if key != "hydra"}
     config: Any = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
-    return folder_name(_root_.hydra.overrides.task, config)
+    known = homes(Path(_root_.hydra.sweep.dir)).get(identity(config))
+    return known or folder_name(_root_.hydra.overrides.task, config)
 
 
 def main() -> None:
@@ -227,10 +229,11 @@ def _end_of_sweep() -> None:
     if folder is None or not folder.is_dir():
         return
     left = {path.name for path in folder.iterdir()}
-    if left <= {"multirun.yaml", ".claims"}:
-        for name in left:
-            (folder / name).unlink()
-        folder.rmdir()
+    if left <= {"multirun.yaml", ".claims", ".asked"}:
+        with suppress(OSError):  # another process may be about to use it
+            for name in left:
+                (folder / name).unlink()
+            folder.rmdir()
         return
     from lossladder.report.sweep import summed_up
 

@@ -1,5 +1,6 @@
 """What a notebook calls: a sweep as a table, curves over their ladder, pictures that stay small."""
 
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -32,8 +33,9 @@ def sweep(*words: str, folder: str | Path) -> "DataFrame":
         The table of `results`: one row a run. `status` says which ended badly.
     Raises:
         ValueError: if the request is wrong, with the line that the command would say.
+        KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
     """
-    asked = ["train.py", "-m", "trainer.progress=false", *words, f"hydra.sweep.dir={folder}"]
+    asked = ["train.py", "-m", "trainer.progress=false", *words, f"hydra.sweep.dir={_word(folder)}"]
     said = StringIO()
     before, sys.argv = sys.argv, asked  # Hydra reads the command line, and nothing else
     try:
@@ -43,7 +45,18 @@ def sweep(*words: str, folder: str | Path) -> "DataFrame":
         sys.argv = before
     if code == cli.WRONG:
         raise ValueError(said.getvalue().strip())
+    if said.getvalue().strip().endswith("interrupted"):  # what follows in a notebook must not run
+        raise KeyboardInterrupt
     return results(folder)
+
+
+def _word(folder: str | Path) -> str:
+    """A folder as Hydra reads it back, quoted where its grammar wants it."""
+    name = str(folder)
+    if re.fullmatch(r"[\w./-]+", name):
+        return name
+    escaped = name.replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 class Picture:

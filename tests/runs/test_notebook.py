@@ -8,6 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import lossladder
+from lossladder import cli
 from lossladder.notebook import Picture, curves, panels
 
 SHORT = ("model=rnn", "trainer.max_steps=30", "trainer.max_epochs=null", "data.batch_size=20")
@@ -49,6 +50,22 @@ def test_a_wrong_request_raises_with_the_line_of_the_command(folder):
     assert sys.argv == before
     assert not folder.exists()
     assert len(lossladder.sweep(*SHORT, "seed=0", folder=folder)) == 1  # and goes on after it
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    folder = tmp_path / "a=b, it's {c}"
+    assert len(lossladder.sweep(*SHORT, "seed=0", folder=folder)) == 1
+    assert len(list(folder.glob("*/result.json"))) == 1
+
+
+def test_ctrl_c_stops_the_cells_that_follow_as_well(folder, monkeypatch):
+    def interrupted() -> int:
+        return cli.say("interrupted", cli.FAILED)
+
+    lossladder.sweep(*SHORT, "seed=0", folder=folder)
+    monkeypatch.setattr(cli, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lossladder.sweep(*SHORT, "seed=0,1", folder=folder)
 
 
 def test_a_run_that_diverges_is_a_row_as_well(folder):

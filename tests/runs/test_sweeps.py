@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from lossladder.sweeps.compose import Composer, resolved
 from lossladder.sweeps.groups import groups
 from lossladder.sweeps.identity import identity
 from lossladder.sweeps.jobs import Job
+from lossladder.sweeps.progress import SweepBar
+from lossladder.sweeps.worker import Advance, Outcome
 from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]
@@ -199,6 +202,43 @@ def test_a_job_asked_for_twice_in_one_sweep_is_done_once(train: Door, tmp_path):
     assert [log.count("verdict") for log in logs] == [1, 1]
 
 
+@pytest.mark.parametrize("launch", ["stacked", "here"])
+def test_a_job_is_known_in_whatever_words_it_is_asked_for(train: Door, tmp_path, launch):
+    words = ("-m", *SMALL, *SHORT, "engine=fused", f"launch={launch}", "seed=0,1")
+    train(*words, f"hydra.sweep.dir={tmp_path}")
+    before = {run: result_of(run) for run in runs_of(tmp_path).values()}
+    rate = yaml.safe_load((next(iter(before)) / "config.yaml").read_text())["optimizer"]["lr"]
+    train(*words, f"optimizer.lr={rate}", "task.base=0.5", f"hydra.sweep.dir={tmp_path}")
+    assert {run: result_of(run) for run in runs_of(tmp_path).values()} == before
+
+
+def test_what_was_asked_is_noted_once_for_each_command(train: Door, tmp_path):
+    words = ("-m", *SMALL, *SHORT, "engine=fused", f"hydra.sweep.dir={tmp_path}")
+    for seeds in ("0", "0,1", "0,1"):
+        train(*words, f"seed={seeds}")
+    lines = [json.loads(line) for line in (tmp_path / ".asked").read_text().splitlines()]
+    assert ["seed=0 " in line["command"] for line in lines] == [True, False]
+    ids = {name[-12:] for name in runs_of(tmp_path)}
+    assert {*lines[1]["jobs"]} == ids
+    assert lines[0]["jobs"] == lines[1]["jobs"][:1]
+
+
+def test_an_empty_range_is_a_wrong_request(train: Door, tmp_path):
+    outcome = train("-m", "seed=range(3,1)", f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert outcome.code == 2
+    assert "asks for no run" in outcome.complaint
+    assert not (tmp_path / "sweep").exists()
+
+
+def test_a_sweep_does_not_move_into_the_folder_of_a_run(train: Door, tmp_path):
+    train(*SMALL, *SHORT, f"hydra.run.dir={tmp_path / 'run'}")
+    before = {path.name for path in (tmp_path / "run").iterdir()}
+    outcome = train("-m", *SMALL, *SHORT, "seed=0,1", f"hydra.sweep.dir={tmp_path / 'run'}")
+    assert outcome.code == 2
+    assert "is the folder of a run" in outcome.complaint
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {*before, "multirun.yaml"}
+
+
 def test_the_same_command_again_finds_its_folder(train: Door, logs):
     words = ("-m", *SMALL, *SHORT, "seed=0,1")
     train(*words)
@@ -233,6 +273,10 @@ def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
             assert not ours
         with claimed(tmp_path, "cd", wait=False) as ours:  # another job
             assert ours
+        (tmp_path / ".claims").rename(tmp_path / "gone")  # somebody made the folder anew
+        with claimed(tmp_path, "ab", wait=False) as ours:
+            assert ours
+        (tmp_path / "gone").rename(tmp_path / ".claims")
         other.kill()
         other.wait()
         with claimed(tmp_path, "ab", wait=True) as ours:
@@ -250,6 +294,17 @@ def test_one_bar_tells_updates_and_rungs_of_runs_together_and_alone(train: Door,
     reached = [result_of(run)["rung"] for run in runs_of(tmp_path / "sweep").values()]
     for rung in reached:
         assert f"{reached.count(rung)} {rung}" in last
+
+
+def test_the_bar_forgets_where_the_members_of_a_dead_process_stood():
+    bar = SweepBar(2, shown=False)
+    bar.note(7, Advance(100, Counter({"lag 3": 2})))
+    assert bar.standing() == Counter({"lag 3": 2})
+    bar.lose(7)
+    assert bar.standing() == Counter()
+    bar.note(8, Outcome(0, "failed"))
+    bar.note(9, Outcome(1, "done", 0.5, "lag 8"))
+    assert bar.standing() == Counter({"failed": 1, "lag 8": 1})
 
 
 # --- failures -------------------------------------------------------------------------------

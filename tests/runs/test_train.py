@@ -142,6 +142,21 @@ def test_the_same_seed_gives_the_same_loss_and_seed_zero_is_a_seed(train):
     assert first.code == second.code == 0
 
 
+@pytest.mark.parametrize("other", ["data.windows_per_chunk=7", "engine=fused"])
+def test_when_a_rung_was_passed_depends_on_neither_chunks_nor_engine(train, tmp_path, other):
+    words = ("trainer.max_steps=390", "trainer.validate_every=130", "trainer.progress=false")
+    train("engine=autograd", *words, f"hydra.run.dir={tmp_path / 'first'}")
+    train("engine=autograd", *words, other, f"hydra.run.dir={tmp_path / 'second'}")
+    first, second = (
+        json.loads((tmp_path / name / "result.json").read_text()) for name in ("first", "second")
+    )
+    assert first["curve"]["updates"] == second["curve"]["updates"]
+    assert {130, 260, 390} < {*first["curve"]["updates"]}  # ends of stretches between validations
+    assert first["curve"]["loss"] == pytest.approx(second["curve"]["loss"], abs=1e-4)
+    passed = [[rung["reached_at"] for rung in run["rungs"]] for run in (first, second)]
+    assert passed[0] == passed[1]
+
+
 def test_a_run_can_be_asked_to_stop_on_a_rung(train):
     words = ("trainer.stop_at=lag 3", "trainer.validate_every=50", "trainer.progress=false")
     (result,) = train(*words).results

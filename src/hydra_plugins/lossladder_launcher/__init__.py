@@ -34,7 +34,11 @@ class StackedLauncher(Launcher):
         from lossladder.sweeps.launch import launch  # only now
         from lossladder.train import train
 
-        launched = launch(self.loader, self.config, job_overrides, train)
+        try:
+            launched = launch(self.loader, self.config, job_overrides, train)
+        except ValueError as error:
+            say(str(error), WRONG)
+            raise
         before = sum(outcome.before for _, outcome in launched)
         if before:
             told = "name another folder with hydra.sweep.dir= to train them anew"
@@ -50,12 +54,27 @@ class StackedLauncher(Launcher):
 
 def _return(job: Any, outcome: Any, error: BaseException | None) -> JobReturn:
     """What Hydra wants to know of a job."""
-    return JobReturn(
+    return _QuietReturn(
         overrides=job.overrides,
         task_name="train",
         status=JobStatus.COMPLETED if error is None else JobStatus.FAILED,
         _return_value=outcome.loss if error is None else error,
     )
+
+
+class _QuietReturn(JobReturn):
+    """Hydra's own prints the words of the first job that failed; a sweep sums up all of them."""
+
+    @property
+    def return_value(self) -> Any:
+        """The loss.
+
+        Raises:
+            BaseException: how the job ended, if it did so badly.
+        """
+        if self.status == JobStatus.COMPLETED:
+            return self._return_value
+        raise self._return_value
 
 
 class TrustingSweeper(BasicSweeper):

@@ -8,8 +8,7 @@ system that knows them.
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FILE = ".claims"
@@ -36,8 +35,15 @@ def claimed(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
         fcntl.lockf(file, fcntl.LOCK_UN, 1, byte)
 
 
-@cache
+_OPEN: dict[Path, int] = {}
+
+
 def _opened(sweep: Path) -> int:
-    """Opened once a process: to close it anywhere would let go of all the process holds in it."""
+    """Kept open: to close it anywhere would let go of all that the process holds in it."""
+    path = sweep / FILE
+    with suppress(KeyError, FileNotFoundError):  # the first time, or somebody removed the folder
+        if os.path.samestat(os.stat(path), os.fstat(_OPEN[path])):
+            return _OPEN[path]
     sweep.mkdir(parents=True, exist_ok=True)
-    return os.open(sweep / FILE, os.O_RDWR | os.O_CREAT, 0o666)
+    _OPEN[path] = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    return _OPEN[path]

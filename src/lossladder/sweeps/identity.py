@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 # How a run is watched and where it is kept says nothing of what it is.
@@ -41,6 +43,7 @@ def command_hash(words: Sequence[str]) -> str:
 # What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
 # names of other kinds, like those of reference lines, it is the whole.
 SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
+_IDENTITY = re.compile(r"-([0-9a-f]{12})$")
 _LONGEST = 120  # characters; a file system takes 255
 
 
@@ -59,6 +62,18 @@ def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
     if len(setting) > _LONGEST:  # what is cut off may be what tells it apart
         setting = f"{setting[:_LONGEST]}-{hashlib.sha256(setting.encode()).hexdigest()[:12]}"
     return f"{'+'.join(filter(None, [setting, *seed])) or 'run'}-{identity(config)}"
+
+
+def homes(sweep: Path) -> dict[str, str]:
+    """Identity -> name, of the folders of jobs that a sweep has.
+
+    A job asked for in other words, like a default that is named, is found in the folder it has.
+    """
+    try:
+        names = sorted(os.listdir(sweep))
+    except OSError:
+        return {}
+    return {found[1]: name for name in names if (found := _IDENTITY.search(name))}
 
 
 def _is_beside(word: str) -> bool:

@@ -26,12 +26,13 @@ class SweepBar:
             file=sys.stderr,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
             dynamic_ncols=True,
-            disable=not shown,
+            disable=not (shown and runs),
         )
         self.updates = 0
         self.started = time.perf_counter()
         self.ended: Counter[str] = Counter()
         self.under_way: dict[int, Counter[str]] = {}
+        self.said: set[str] = set()
 
     def note(self, slice_number: int, message: Advance | Outcome) -> None:
         """Take in what a slice reports."""
@@ -44,14 +45,24 @@ class SweepBar:
                 done = message.status == "done"
                 self.ended[(message.rung or "above the ladder") if done else message.status] += 1
                 self.bar.update()
-        self.bar.set_postfix_str(self._standing(), refresh=False)
+        speed = self.updates / (time.perf_counter() - self.started)
+        rungs = ", ".join(f"{count} {name}" for name, count in self.standing().most_common(4))
+        self.bar.set_postfix_str(f"{speed:,.0f} updates/s; {rungs}", refresh=False)
+
+    def lose(self, slice_number: int) -> None:
+        """A process died: where its members stood is no longer true."""
+        self.under_way.pop(slice_number, None)
+
+    def say_once(self, message: str) -> None:
+        """A line of its own, above the bar."""
+        if message not in self.said:
+            self.said.add(message)
+            self.bar.write(f"lossladder: {message}", file=sys.stderr)
 
     def close(self) -> None:
         """Leave the bar as it stands."""
         self.bar.close()
 
-    def _standing(self) -> str:
-        standing = sum(self.under_way.values(), self.ended)
-        speed = self.updates / (time.perf_counter() - self.started)
-        rungs = ", ".join(f"{count} {name}" for name, count in standing.most_common(4))
-        return f"{speed:,.0f} updates/s; {rungs}"
+    def standing(self) -> Counter[str]:
+        """How many runs stand on each rung, or ended otherwise."""
+        return sum(self.under_way.values(), self.ended)

@@ -110,6 +110,7 @@ class Sweep:
         if isinstance(message, Outcome):
             job = running.left.pop(message.number)
             if message.status == "busy":  # the last to be tried: then all else is done
+                self.bar.say_once("another process is at some of the runs; they are waited for")
                 return [_Slice([job], waits=True)]
             self.outcomes[message.number] = message
         return []
@@ -117,12 +118,14 @@ class Sweep:
     def _end(self, connection: Connection) -> list[_Slice]:
         running = self.running.pop(connection)
         running.process.join()
+        self.bar.lose(running.process.pid or 0)
         lost = list(running.left.values())
         if len(running.slice_.jobs) > 1:
             return [_Slice([job]) for job in lost]
         for job in lost:
             fail(job, f"the process that trained it {_death(running.process.exitcode)}")
             self.outcomes[job.number] = Outcome(job.number, "failed")
+            self.bar.note(running.process.pid or 0, self.outcomes[job.number])
         return []
 
     def _interrupt(self) -> None:

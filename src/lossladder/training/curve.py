@@ -1,6 +1,58 @@
 """A loss curve of bounded size, however long the run."""
 
-from typing import Any
+from typing import Any, NamedTuple
+
+_FINEST, _COARSEST = 10, 200  # updates in a point
+
+
+class Point(NamedTuple):
+    """The mean loss of some updates.
+
+    Args:
+        update: the last of them.
+        loss: their mean.
+        updates: how many.
+    """
+
+    update: int
+    loss: float
+    updates: int
+
+
+class Gathering:
+    """Losses of single updates on their way to points, fine where the loss falls.
+
+    A point holds a twentieth of the updates before it, but from 10 to 200. Where it ends depends on
+    nothing else: in whatever chunks the losses come, the points are the same.
+
+    Args:
+        made: updates before the first.
+
+    >>> gathering = Gathering()
+    >>> gathering.add([1.0] * 15), gathering.rest()
+    ([Point(update=10, loss=1.0, updates=10)], [Point(update=15, loss=1.0, updates=5)])
+    """
+
+    def __init__(self, made: int = 0) -> None:
+        self.made = made  # in points already given away
+        self._losses: list[float] = []
+
+    def add(self, losses: list[float]) -> list[Point]:
+        """Take in losses; gives the points that are full now."""
+        self._losses += losses
+        points: list[Point] = []
+        while len(self._losses) >= (size := max(_FINEST, min(self.made // 20, _COARSEST))):
+            points.append(self._point(size))
+        return points
+
+    def rest(self) -> list[Point]:
+        """What is left, as a point of its own; none, if nothing is."""
+        return [self._point(len(self._losses))] if self._losses else []
+
+    def _point(self, size: int) -> Point:
+        part, self._losses = self._losses[:size], self._losses[size:]
+        self.made += size
+        return Point(self.made, sum(part) / size, size)
 
 
 class Curve:
@@ -17,25 +69,20 @@ class Curve:
 
     def __init__(self, size: int = 1000) -> None:
         self.size = size
-        self._points: list[tuple[int, float, int]] = []  # last update, mean loss, updates averaged
+        self._points: list[Point] = []
 
     def add(self, update: int, loss: float, updates: int) -> None:
         """Add the mean loss of the `updates` updates that end at `update`."""
         if len(self._points) == self.size:
             pairs = zip(self._points[::2], self._points[1::2], strict=True)
             self._points = [_merged(first, second) for first, second in pairs]
-        self._points.append((update, loss, updates))
-
-    @property
-    def latest(self) -> float:
-        """The newest mean loss."""
-        return self._points[-1][1]
+        self._points.append(Point(update, loss, updates))
 
     def points(self) -> dict[str, list[Any]]:
         """Updates and mean losses, in order."""
         return {
-            "updates": [update for update, _, _ in self._points],
-            "loss": [loss for _, loss, _ in self._points],
+            "updates": [point.update for point in self._points],
+            "loss": [point.loss for point in self._points],
         }
 
     def state(self) -> list[list[float]]:
@@ -44,11 +91,10 @@ class Curve:
 
     def restore(self, state: list[list[float]]) -> None:
         """The inverse of `state`."""
-        self._points = [(int(update), loss, int(updates)) for update, loss, updates in state]
+        self._points = [Point(int(update), loss, int(updates)) for update, loss, updates in state]
 
 
-def _merged(
-    first: tuple[int, float, int], second: tuple[int, float, int]
-) -> tuple[int, float, int]:
-    weight = first[2] + second[2]
-    return second[0], (first[1] * first[2] + second[1] * second[2]) / weight, weight
+def _merged(first: Point, second: Point) -> Point:
+    updates = first.updates + second.updates
+    total = first.loss * first.updates + second.loss * second.updates
+    return Point(second.update, total / updates, updates)

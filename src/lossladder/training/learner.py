@@ -1,6 +1,7 @@
 """The LightningModule: gives each chunk to its engine and carries the state to the next."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +16,10 @@ from lossladder.engines import Chunk, Engine
 from lossladder.models import State
 from lossladder.tasks import Batch
 from lossladder.training.build import Parts
-from lossladder.training.curve import Curve
+from lossladder.training.curve import Curve, Gathering, Point
 from lossladder.training.references import card
 
+_NEWEST = 200  # updates over which the latest loss is a mean, at most
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
 
 
@@ -42,6 +44,8 @@ class Learner(LightningModule):
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
         self.state: State | None = None
+        self.latest = float("inf")  # loss of the newest updates
+        self.gathering = Gathering()
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -85,7 +89,7 @@ class Learner(LightningModule):
         self.record(losses, now - self._since)
         self._since = now
         if length is not None:
-            self._log(length=length)
+            self._log({"length": length})
         if self.diverged:
             self.trainer.should_stop = True
 
@@ -101,17 +105,28 @@ class Learner(LightningModule):
     def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
         """Note the losses of a chunk's updates and the time they took."""
         self.seconds += seconds
-        for part in losses.double().split(_spans(self.updates, len(losses))):
-            loss = float(part.mean())
-            self.updates += len(part)
-            self.training_curve.add(self.updates, loss, len(part))
-            self._log(loss=loss)
-            if not loss < _HOPELESS:  # no number compares false as well
-                self.diverged = True
-        self._log(updates_per_second=len(losses) / seconds)
+        self.updates += len(losses)
+        self.latest = float(losses[-_NEWEST:].double().mean())
+        points = self.gathering.add(losses.double().tolist())
+        self._draw(points)
+        # no number compares false as well
+        self.diverged = not all(
+            loss < _HOPELESS for loss in (self.latest, *(p.loss for p in points))
+        )
+        self._log({"updates_per_second": len(losses) / seconds})
+
+    def record_rest(self) -> None:
+        """End the curve here, in the middle of a point if need be."""
+        self._draw(self.gathering.rest())
+
+    def _draw(self, points: list[Point]) -> None:
+        for point in points:
+            self.training_curve.add(*point)
+            self._log({"loss": point.loss}, point.update)
 
     def validate(self, batch: Batch) -> None:
         """Score the network on validation sequences."""
+        self.record_rest()  # so that a continued run has the points of one that never stopped
         self.score = score(self.network, self.data.task, batch)
         self.validated_at = self.updates
         self.validation_curve.add(self.updates, self.score.loss, 1)
@@ -122,13 +137,13 @@ class Learner(LightningModule):
         }
         if self.score.error is not None:
             values["validation_error"] = self.score.error
-        self._log(**values)
+        self._log(values)
 
-    def _log(self, **values: float) -> None:
+    def _log(self, values: Mapping[str, float], update: int | None = None) -> None:
         board = self.board or self.logger
         if board is not None:
             metrics = {f"{self.name}/{key}": value for key, value in values.items()}
-            board.log_metrics(metrics, step=self.updates)
+            board.log_metrics(metrics, step=self.updates if update is None else update)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what an exact continuation needs, as plain values."""
@@ -145,20 +160,9 @@ class Learner(LightningModule):
         saved = checkpoint["lossladder"]
         self.updates, self.seconds = saved["updates"], saved["seconds"]
         self.state = tuple(part.to(self.device) for part in saved["state"])
+        self.gathering = Gathering(self.updates)
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
-
-
-def _spans(first: int, count: int) -> list[int]:
-    """Updates in each point of the curve, of `count` updates that start at `first`.
-
-    A twentieth of the updates so far, but from 10 to 200: fine where the loss falls.
-    """
-    spans = []
-    while count > 0:
-        spans.append(min(count, max(10, min(first // 20, 200))))
-        first, count = first + spans[-1], count - spans[-1]
-    return spans
 
 
 def _on_cpu(batch: Batch) -> Batch:

@@ -15,7 +15,7 @@ def standing(learner: Learner, ladder: Ladder) -> str:
     """Where a learner stands, by its latest training loss, in a word to be counted."""
     if learner.diverged:
         return "diverged"
-    rung = ladder.reached(learner.training_curve.latest)
+    rung = ladder.reached(learner.latest)
     return "above the ladder" if rung is None else rung.name
 
 
@@ -74,7 +74,7 @@ class Progress(Callback):
         """Move the bar to where the learner is."""
         if self.bar is None:
             return
-        loss = pl_module.training_curve.latest
+        loss = pl_module.latest
         rung, length = self.ladder.reached(loss), pl_module.data.length
         standing = "above the ladder" if rung is None else f"on {rung.label}"
         if length is not None:  # the ladder is that of the full length

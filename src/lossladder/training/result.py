@@ -52,6 +52,7 @@ def conclude(
 
 def _summary(learner: Learner) -> dict[str, Any]:
     """Everything measured in a run, as plain values."""
+    learner.record_rest()
     data, ladder = learner.data, learner.data.ladder()
     curve, validation = learner.training_curve.points(), learner.validation_curve.points()
     # where sequences grow in training, only validation is always at the length of the ladder
