@@ -233,6 +233,8 @@ def test_inputs_come_as_often_as_they_should(task):
     if hasattr(task, "chance_of_one"):
         assert_mean(symbols.double().flatten(), task.chance_of_one)
         return
+    if task.num_steps is None:
+        pytest.skip("an endless task that promises nothing about how often its inputs come")
     sequences = task.everything().inputs  # all equally likely
     for sequence in sequences:
         drawn = (symbols == sequence).all(dim=1).double()
