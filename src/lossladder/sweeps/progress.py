@@ -21,8 +21,8 @@ class SweepBar:
     def __init__(self, runs: int, shown: bool) -> None:
         self.bar: tqdm[Any] = tqdm(
             total=runs,
-            unit=" runs",
             desc="sweep",
+            bar_format="{desc} {n_fmt}/{total_fmt} runs, {remaining} left{postfix} {bar}",
             file=sys.stderr,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
             dynamic_ncols=True,

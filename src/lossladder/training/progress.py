@@ -60,6 +60,8 @@ class Progress(Callback):
             total=self.updates,
             initial=pl_module.updates,
             unit=" updates",
+            # what is cut off in a narrow terminal comes last
+            bar_format="{desc} {percentage:3.0f}%{postfix}, {rate_fmt}, {remaining} left {bar}",
             desc=pl_module.name,
             file=sys.stderr,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
@@ -76,10 +78,10 @@ class Progress(Callback):
             return
         loss = pl_module.latest
         rung, length = self.ladder.reached(loss), pl_module.data.length
-        standing = "above the ladder" if rung is None else f"on {rung.label}"
+        standing = "above the ladder" if rung is None else rung.label
         if length is not None:  # the ladder is that of the full length
             standing = f"at length {length}"
-        self.bar.set_postfix_str(f"loss {loss:.4f} {standing}", refresh=False)
+        self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:
