@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -235,6 +237,13 @@ def test_files_are_replaced_whole(tmp_path, monkeypatch):
     for name in ("html", "csv", "png"):  # others can read them, as they can any new file
         mode = (tmp_path / f"report.{name}").stat().st_mode
         assert stat.S_IMODE(mode) == 0o666 & ~mask
+
+
+def test_a_report_is_made_without_torch_which_takes_longer_to_load(tmp_path):
+    leave(tmp_path / "0")
+    script = "import sys; from lossladder.report.command import main; main(sys.argv[1:]); "
+    ask = (sys.executable, "-c", f"{script} sys.exit('torch' in sys.modules)", str(tmp_path))
+    subprocess.run(ask, check=True, capture_output=True)
 
 
 def test_more_reasons_than_are_named_are_counted_as_reasons(tmp_path):

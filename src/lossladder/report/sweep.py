@@ -70,13 +70,12 @@ def _failures(sweep: Sweep) -> list[str]:
 def _to_do(sweep: Sweep) -> list[str]:
     """What is left, and the way to get it done."""
     left = {run.status for run in sweep.runs} & {"failed", "interrupted", GOING}
-    missing = [f"{sweep.not_begun:,} of {many(sweep.asked, 'run')} not begun"] * bool(
-        sweep.not_begun
-    )
-    if not left and not missing:
+    if not left and not sweep.not_begun:
         return []
-    what = "failed" if left == {"failed"} and not missing else "failed or was cut off"
-    return [*missing, f"the same command again redoes what {what}, and nothing else"]
+    what = "failed" if left == {"failed"} and not sweep.not_begun else "failed or was cut off"
+    again = f"the same command again redoes what {what}, and nothing else"
+    missing = f"{sweep.not_begun:,} of {many(sweep.asked, 'run')} not begun"
+    return [missing, again] if sweep.not_begun else [again]
 
 
 def _row(row: Row) -> str:

@@ -29,14 +29,8 @@ def section(sweep: Sweep, out: Path) -> Html:
         told = [tag("li", link(run, out), _after(run)) for run in found[:_MOST]]
         lists.append(_list(title, told, len(found), _more(found)))
     damaged = [tag("li", tag("code", name), f": {what}") for name, what in sweep.damaged[:_MOST]]
-    lists.append(
-        _list(
-            "Damaged: left out of everything above",
-            damaged,
-            len(sweep.damaged),
-            _more(sweep.damaged),
-        )
-    )
+    title = "Damaged: left out of everything above"
+    lists.append(_list(title, damaged, len(sweep.damaged), _more(sweep.damaged)))
     if sweep.not_begun:
         words = f"{sweep.not_begun:,} of the {many(sweep.asked, 'run')} that were asked for"
         lists.append(tag("p", tag("b", "Not begun: "), f"{words}.", class_="not-begun"))

@@ -21,6 +21,6 @@ def beside(place: Path) -> Iterator[Path]:
         yield scratch
         scratch.replace(place)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(place)) from error
+        raise OSError(error.errno, error.strerror or str(error), str(place)) from error
     finally:
         scratch.unlink(missing_ok=True)
