@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from io import BytesIO
 from itertools import product
 from pathlib import Path
@@ -28,51 +27,12 @@ from lossladder.report.folder import read_sweep
 from lossladder.report.page import write_report
 from lossladder.report.runs import Rung, read_run
 from lossladder.report.sweep import summed_up, table
+from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
 SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "engine=autograd")
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=100", "trainer.progress=false")
 EVIL = '"><script>document.title="gone"</script><img src=x onerror=alert(1)>&amp;'
-
-
-class Seen(HTMLParser):
-    """A page as a browser takes it apart: its tags, its words, its tables' cells."""
-
-    def __init__(self, page: Path) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self.rows: list[list[str]] = []
-        self.in_cell = False
-        self.feed(page.read_text())
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("th", "td"):
-            self.rows[-1].append("")
-            self.in_cell = True
-
-    def handle_endtag(self, tag):
-        if tag in ("th", "td"):
-            self.in_cell = False
-
-    def handle_data(self, data):
-        self.words += data
-        if self.in_cell:
-            self.rows[-1][-1] += data
-
-    def links(self) -> list[str]:
-        """Everything the page refers to, within it apart."""
-        names = ("href", "src", "srcset", "xlink:href", "data", "action", "poster")
-        found = [attrs[name] or "" for _, attrs in self.tags for name in names if name in attrs]
-        return [link for link in found if not link.startswith("#")]
-
-    def row(self, setting: str) -> list[str]:
-        """The row of a setting."""
-        (row,) = (row for row in self.rows if row and row[0] == setting)
-        return row
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +61,6 @@ def page(sweep: Path) -> Path:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     with chromium(tmp_path_factory.mktemp("pictures")) as page:
         yield page
-
-
-def reported(folder: Path) -> Seen:
-    return Seen(write_report(folder))
 
 
 def test_the_command_says_where_the_page_is(sweep, tmp_path, capsys):
@@ -160,21 +116,32 @@ def test_numbers_of_the_page_are_those_of_the_data_frame(page, sweep):
     for model in ("rnn", "gru"):  # the heat map
         across = [f"{means[model, steps]:.4f}" for steps in (5, 10)]
         assert seen.row(model) == [model, *across]
-    first, last = runs["above_floor"].min(), runs["above_floor"].max()
-    assert f"{first:.4f} above the floor." in seen.words
-    assert f"{last:.4f} above the floor." in seen.words
+    runs = runs.sort_values("above_floor")
+    for word, run in (("Best run", runs.iloc[0]), ("Worst run", runs.iloc[-1])):
+        told = f"{run['above_floor']:.4f} above the floor"
+        error = f"(standard error {run['standard_error']:.4f})"
+        assert f"{word}: {Path(run['folder']).name}, {told} {error}." in seen.words
 
 
 def test_the_data_frame_has_what_the_runs_left(sweep):
     runs = lossladder.results(str(sweep))
-    assert list(runs.columns[:7]) == [
-        *("model", "data.bptt_steps", "seed", "status", "loss", "above_floor", "rung")
+    assert list(runs.columns[:8]) == [
+        *("model", "data.bptt_steps", "seed", "status"),
+        *("loss", "standard_error", "above_floor", "rung"),
     ]
     asked = runs[["model", "data.bptt_steps", "seed"]].itertuples(index=False, name=None)
     assert sorted(asked) == list(product(("gru", "rnn"), (5, 10), (0, 1, 2)))
     for row in runs.to_dict("records"):
         result = lossladder.load_run(row["folder"]).result
-        for key in ("loss", "above_floor", "seconds", "training_seconds", "rung", "status"):
+        for key in (
+            "loss",
+            "standard_error",
+            "above_floor",
+            "seconds",
+            "training_seconds",
+            "rung",
+            "status",
+        ):
             assert row[key] == result[key]
         for rung in result["rungs"]:
             expected = np.nan if rung["reached_at"] is None else rung["reached_at"]
@@ -254,6 +221,40 @@ def test_a_browser_shows_the_curves_on_any_screen(page, browser, width, scheme):
         assert sum(_seen(browser, points)) >= 2
     browser.page.evaluate("document.querySelectorAll('.c3').forEach(curve => curve.remove())")
     assert sum(_seen(browser, points)) < 2  # the check can fail
+
+
+_BOX = """() => {
+    const box = [...document.querySelectorAll('.scroll')].find(b => b.querySelector('.settings'));
+    const edges = box.getBoundingClientRect();
+    const cell = name => box.querySelector(name).getBoundingClientRect();
+    return {left: edges.left, right: edges.right, hidden: box.scrollWidth - box.clientWidth,
+            first: cell('tbody th').left, top: cell('thead tr').top + scrollY,
+            second: cell('tbody td:nth-of-type(4)').right};
+}"""
+
+
+def _edge(browser: Page, box: dict[str, float]) -> float:
+    """How far the right edge of the table, where nothing is written, is from paper."""
+    pixels = imread(BytesIO(browser.page.screenshot(full_page=True)))[..., :3]
+    strip = pixels[int(box["top"]) + 1, int(box["right"]) - 30 : int(box["right"])]
+    return float(abs(strip - strip[0]).max())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_wider_than_the_screen_hints_at_it_and_keeps_its_names(page, browser, scheme):
+    browser.page.set_viewport_size({"width": 390, "height": 800})
+    browser.page.emulate_media(color_scheme=scheme)
+    browser.page.goto(page.as_uri())
+    before = browser.page.evaluate(_BOX)
+    assert before["hidden"] > 20
+    assert before["second"] < before["right"]  # two rungs are in sight
+    assert _edge(browser, before) > 0.05
+    browser.page.evaluate("document.querySelectorAll('.scroll').forEach(b => b.scrollLeft = 9999)")
+    after = browser.page.evaluate(_BOX)
+    assert after["first"] == before["first"] == before["left"]
+    assert _edge(browser, after) < 0.02  # nothing more to come
+    lines = "document.querySelector('.map thead th').getBoundingClientRect().height / 20"
+    assert browser.page.evaluate(lines) < 3
 
 
 def test_what_folders_say_is_shown_and_never_obeyed(tmp_path, browser):
@@ -352,7 +353,7 @@ def test_failures_are_told_by_the_last_line_of_their_traceback(tmp_path):
     assert "sees what it is to predict" in seen.words
     assert "4 after 50 updates" in seen.words
     assert seen.row("rnn")[1] == "51 diverged, 4 failed"
-    assert seen.row("rnn")[-2] == "80%"  # ended on no rung
+    assert seen.row("rnn")[-2] == "100%"  # of the one that ended by itself, on no rung
     assert "no number" in seen.words
 
 

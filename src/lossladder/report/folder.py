@@ -2,14 +2,12 @@
 
 import math
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from lossladder.report.asked import identity, read_asked
 from lossladder.report.runs import DamagedError, Run, read_run
 from lossladder.report.settings import Setting, settings
 
@@ -26,17 +24,21 @@ class Sweep:
 
     Args:
         folder: in which they lie, each in a folder of its own.
-        command: that made them; "" where no `multirun.yaml` tells.
+        commands: that made them, the latest last; none where no record tells.
         runs: all that can be read, in the order of their names.
         settings: (runs,); what sets each apart, its seed left aside.
         damaged: (name, what is wrong) of what cannot be read.
+        asked: how many runs were asked for, or are there.
+        not_begun: how many of them have left nothing.
     """
 
     folder: Path
-    command: str
+    commands: Sequence[str]
     runs: Sequence[Run]
     settings: Sequence[Setting]
     damaged: Sequence[tuple[str, str]]
+    asked: int
+    not_begun: int
 
     @property
     def keys(self) -> list[str]:
@@ -75,7 +77,8 @@ def read_sweep(folder: Path) -> Sweep:
     found = [path for path in folder.iterdir() if any((path / left).exists() for left in _LEFT)]
     if not found:
         raise NoSweepError(f"{folder}: holds no runs; name the folder of a sweep")
-    command, swept, damaged = _asked(folder / "multirun.yaml")
+    asked = read_asked(folder)
+    begun, damaged = {identity(path.name) for path in found}, [*asked.damaged]
     runs: list[Run] = []
     common: dict[str, str] = {}  # the first config: of the others, what sets them apart is kept
     for path in sorted(found, key=_natural):
@@ -91,21 +94,15 @@ def read_sweep(folder: Path) -> Sweep:
         runs.append(run)
     varied = {key for run in runs for key in run.config}
     configs = [{key: run.config.get(key, common.get(key, "")) for key in varied} for run in runs]
-    return Sweep(folder, command, runs, settings(configs, swept), damaged)
-
-
-def _asked(multirun: Path) -> tuple[str, set[str], list[tuple[str, str]]]:
-    """The command line, the keys on it, and whether Hydra's record of them is damaged."""
-    if not multirun.exists():
-        return "", set(), []
-    try:
-        asked = yaml.safe_load(multirun.read_bytes())["hydra"]["overrides"]
-        of_hydra = [word for word in asked["hydra"] if not word.startswith("hydra.mode=")]
-        words = [*map(str, asked["task"]), *map(str, of_hydra)]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
-        return "", set(), [(multirun.name, "is no record of a sweep")]
-    keys = {word.partition("=")[0].lstrip("+~") for word in words}
-    return shlex.join(["python", "train.py", "-m", *words]), keys, []
+    return Sweep(
+        folder=folder,
+        commands=asked.commands,
+        runs=runs,
+        settings=settings(configs, asked.keys),
+        damaged=damaged,
+        asked=len(asked.jobs | begun),
+        not_begun=len(asked.jobs - begun),
+    )
 
 
 def in_order(values: Iterable[str]) -> list[str]:

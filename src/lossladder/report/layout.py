@@ -50,13 +50,31 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return [first - index * gap for index, first in enumerate(firsts)]
 
 
-def ticks(first: float, last: float) -> list[float]:
-    """Round numbers within a logarithmic axis: powers of ten, their double and half where few.
+def across(lines: Sequence[Line]) -> tuple[float, float]:
+    """First and last update of a logarithmic axis; round ones where few round ones lie between.
 
-    >>> ticks(8, 300)
-    [10, 20, 50, 100, 200]
+    >>> across([Line("", np.array([10.0, 300.0]), np.zeros((1, 2)))])
+    (10.0, 300.0)
+    >>> across([Line("", np.array([10.0]), np.zeros((1, 1)))])
+    (5.0, 20.0)
+    """
+    first = min(float(line.updates[0]) for line in lines)
+    last = max(float(line.updates[-1]) for line in lines)
+    if len(ticks(first, last)) > 1:
+        return first, last
+    decade = 10.0 ** np.floor(np.log10(first))
+    below = max(part * decade for part in (0.5, 1, 2, 5) if part * decade < first)
+    above = min(part * decade for part in (2, 5, 10, 20) if part * decade > last)
+    return float(below), float(above)
+
+
+def ticks(first: float, last: float) -> list[int]:
+    """Round updates within a logarithmic axis: powers of ten, their double and half where few.
+
+    >>> ticks(8, 300), ticks(0.5, 2)
+    ([10, 20, 50, 100, 200], [1, 2])
     """
     few = last < first * 2000
     decades = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
     places = [part * 10.0**decade for decade in decades for part in ((1, 2, 5) if few else (1,))]
-    return [int(place) if place >= 1 else place for place in places if first <= place <= last]
+    return [int(place) for place in places if max(first, 1) <= place <= last]

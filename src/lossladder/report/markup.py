@@ -28,6 +28,15 @@ def tag(name: str, *inside: str, **attributes: object) -> Html:
     return Html(f"<{name}{''.join(pairs)}>{joined(*inside)}</{name}>")
 
 
+def many(count: int, noun: str) -> str:
+    """A number of things, in words.
+
+    >>> many(1, "run"), many(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def joined(*parts: str) -> Html:
     """Texts and elements, one after another."""
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))

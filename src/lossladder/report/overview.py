@@ -32,15 +32,15 @@ def overview(sweeps: Sequence[Path]) -> str:
     """A Markdown table of the runs of sweeps, one row for each task and network.
 
     Raises:
-        OverviewError: if no run has ended.
+        OverviewError: if no run is done.
     """
     found: dict[tuple[str, str], list[Run]] = {}
     for sweep in sweeps:
         for run in read_sweep(sweep).runs:
-            if run.above_floor is not None:
+            if run.done and run.above_floor is not None:
                 found.setdefault((run.task, run.model), []).append(run)
     if not found:
-        raise OverviewError("no run of these sweeps has ended")
+        raise OverviewError("no run of these sweeps is done")
     rows = [_row(task, model, runs) for (task, model), runs in found.items()]
     return "\n".join([_HEAD, *rows, "", f"Seconds of training, on {_machine()}."])
 

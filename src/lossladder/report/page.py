@@ -1,21 +1,22 @@
 """The report of a sweep: one page that opens anywhere, a table and a picture beside it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from lossladder.report import troubles
 from lossladder.report.curves import Line
 from lossladder.report.folder import Sweep, read_sweep
-from lossladder.report.headline import headline, in_short, many
+from lossladder.report.headline import headline, in_short
 from lossladder.report.layout import MOST_LINES
-from lossladder.report.markup import Html, tag
+from lossladder.report.markup import Html, many, tag
 from lossladder.report.results import write_csv
 from lossladder.report.runs import Ladder
 from lossladder.report.summary import Row, by_ladder, rows
 from lossladder.report.svg import chart
 from lossladder.report.tables import heat_map, settings_table
+from lossladder.report.whole import beside
 
 PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
 _MOST_LADDERS = 6  # each has a picture of its own
@@ -24,7 +25,7 @@ _MOST_OTHERS = 60  # grey lines behind the coloured ones
 _EXPLAINED = (
     "Median of the training loss over seeds, band from quartile to quartile, drawn as far as more "
     "than half of the seeds go. Across: the rungs, each an exact loss; nobody can do better than "
-    "the last."
+    "the last, though a loss that is measured may lie below it by its sampling error."
 )
 # nothing is loaded and nothing runs, whatever a run's folder says
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -50,10 +51,12 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
     out = out or sweep.folder
     out.mkdir(parents=True, exist_ok=True)
     climbed = by_ladder(rows(sweep))
-    write_csv(sweep, out / TABLE)
+    with beside(out / TABLE) as table:
+        write_csv(sweep, table)
     _draw(climbed, out / PICTURE)
-    # names of folders may hold bytes that are no text
-    (out / PAGE).write_text(_page(sweep, climbed, out), encoding="utf-8", errors="replace")
+    with beside(out / PAGE) as page:
+        # names of folders may hold bytes that are no text
+        page.write_text(_page(sweep, climbed, out), encoding="utf-8", errors="replace")
     return out / PAGE
 
 
@@ -63,7 +66,8 @@ def _draw(climbed: dict[Ladder, list[Row]], out: Path) -> None:
 
     for ladder, made in climbed.items():
         if lines := _lines(made[:MOST_LINES]):
-            save(draw(ladder, lines), out)
+            with beside(out) as picture:
+                save(draw(ladder, lines), picture)
             return
 
 
@@ -73,9 +77,8 @@ def _lines(made: Sequence[Row]) -> list[Line]:
 
 def _page(sweep: Sweep, climbed: dict[Ladder, list[Row]], out: Path) -> str:
     tasks = dict.fromkeys(run.task for run in sweep.runs)
-    swept = " × ".join(key for key in sweep.keys if key != "task") or "one setting"
     shown = list(climbed.items())[:_MOST_LADDERS]
-    title = f"{swept} on {', '.join(tasks)}"
+    title = _title([key for key in sweep.keys if key != "task"], tasks)
     body = tag(
         "main",
         headline(sweep, title),
@@ -98,6 +101,12 @@ def _page(sweep: Sweep, climbed: dict[Ladder, list[Row]], out: Path) -> str:
         tag("style", Html(Path(__file__).with_name("page.css").read_text(encoding="utf-8"))),
     )
     return f"<!doctype html>\n{tag('html', head, tag('body', body), lang='en')}\n"
+
+
+def _title(swept: Sequence[str], tasks: Collection[str]) -> str:
+    if not swept and len(tasks) > 1:
+        return f"{many(len(tasks), 'task')}: {', '.join(tasks)}"
+    return f"{' × '.join(swept) or 'one setting'} on {', '.join(tasks)}"
 
 
 def _curves(ladder: Ladder, made: Sequence[Row]) -> Html:

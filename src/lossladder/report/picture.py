@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lossladder.report.curves import Curve, Line, together
-from lossladder.report.layout import limits, picked, spread, ticks
+from lossladder.report.layout import across, limits, picked, spread, ticks
 from lossladder.report.runs import DamagedError, Ladder, Run, Rung, read_run
 from lossladder.report.settings import labels, settings
 
@@ -122,10 +122,9 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
 
 def scale(axes: "Axes", lines: Sequence[Line]) -> None:
     """A logarithmic axis of updates, from the first to the last."""
-    first = min(line.updates[0] for line in lines)
-    last = max(line.updates[-1] for line in lines)
+    first, last = across(lines)
     axes.set_xscale("log")
-    axes.set_xlim(first, max(last, first + 1))
+    axes.set_xlim(first, last)
     axes.set_xticks(ticks(first, last), minor=False)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(lambda update, _: f"{update:,.0f}")
@@ -137,9 +136,12 @@ def scale(axes: "Axes", lines: Sequence[Line]) -> None:
 
 def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
     low, middle, high = line.quartiles()
+    dot = len(line.updates) == 1  # nothing to draw a line through
     if len(line.losses) > 1:
-        axes.fill_between(line.updates, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(line.updates, middle, color=colour, linewidth=1.9, label=line.label)
+        width = 6 if dot else 0
+        axes.fill_between(line.updates, low, high, color=colour, alpha=0.2, linewidth=width)
+    marker = "o" if dot else None
+    axes.plot(line.updates, middle, color=colour, linewidth=1.9, label=line.label, marker=marker)
 
 
 def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> None:

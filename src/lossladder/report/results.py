@@ -10,7 +10,7 @@ from lossladder.report.folder import Sweep, read_sweep, typed
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_MEASURED = ("loss", "above_floor", "seconds", "training_seconds")
+_MEASURED = ("loss", "standard_error", "above_floor", "seconds", "training_seconds")
 _TO = "updates to "  # and the name of a rung
 
 
@@ -20,9 +20,9 @@ def results(folder: str | Path) -> "DataFrame":
     Args:
         folder: of the sweep.
     Returns:
-        The settings that vary, `seed`, `status` (`going`: no result yet), `loss`, `above_floor`,
-        `rung`, `updates to <rung>` for every rung, `seconds`, `training_seconds`, and `folder`,
-        which `load_run` takes; the units are those of `result.json`.
+        The settings that vary, `seed`, `status` (`going`: no result yet), `loss`,
+        `standard_error`, `above_floor`, `rung`, `updates to <rung>` for every rung, `seconds`,
+        `training_seconds`, and `folder`, which `load_run` takes. Units are those of `result.json`.
     Raises:
         ValueError: if the folder holds no runs.
         ImportError: if pandas is not installed.
@@ -41,7 +41,7 @@ def columns(sweep: Sweep) -> list[str]:
     """Names of the columns, in order."""
     ladders = dict.fromkeys(run.ladder for run in sweep.runs if run.ladder is not None)
     rungs = dict.fromkeys(f"{_TO}{rung.name}" for ladder in ladders for rung in ladder.rungs)
-    first = ("seed", "status", "loss", "above_floor", "rung")
+    first = ("seed", "status", "loss", "standard_error", "above_floor", "rung")
     return [*sweep.keys, *first, *rungs, "seconds", "training_seconds", "folder"]
 
 
@@ -56,6 +56,7 @@ def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
                 "seed": run.seed,
                 "status": run.status,
                 "loss": run.loss,
+                "standard_error": run.standard_error,
                 "above_floor": run.above_floor,
                 "rung": run.rung,
                 **{f"{_TO}{n}": u for n, u in zip(names, run.reached, strict=True)},
@@ -68,7 +69,7 @@ def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
 
 
 def write_csv(sweep: Sweep, out: Path) -> None:
-    """The table as a file; an empty cell is a number that is not there."""
+    """The table as a file, which may be moved within its folder; an empty cell is no number."""
     with out.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.DictWriter(file, columns(sweep))
         writer.writeheader()

@@ -14,6 +14,8 @@ from lossladder.report.settings import read_config
 
 GOING = "going"  # the status of a run that has left no result yet
 _NEEDED = {"task", "model", "status", "rungs", "curve"}
+_NUMBERS = ("loss", "standard_error", "above_floor", "mistakes", "steps", "seconds",
+            "training_seconds")  # fmt: skip
 _TAIL = 2**16  # bytes of a log in which its last traceback is looked for
 
 
@@ -68,6 +70,7 @@ class Run:
     why: str = ""
     ladder: Ladder | None = None
     loss: float | None = None
+    standard_error: float | None = None
     above_floor: float | None = None
     rung: str | None = None
     reached: tuple[int | None, ...] = ()
@@ -78,6 +81,11 @@ class Run:
     curve: Curve | None = None
     grows: bool = False
     versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """Whether its loss counts: it was trained to its end, and found to be honest."""
+        return self.status == "done"
 
 
 def read_run(folder: Path) -> Run:
@@ -143,7 +151,7 @@ def _add(run: Run, result: Mapping[str, Any]) -> None:
     run.reached = tuple(_number(rung.get("reached_at")) for rung in result["rungs"])
     run.task, run.model = str(result["task"]), str(result["model"])
     run.rung = None if result.get("rung") is None else str(result["rung"])
-    for key in ("loss", "above_floor", "mistakes", "steps", "seconds", "training_seconds"):
+    for key in _NUMBERS:
         setattr(run, key, _number(result.get(key)))
     # the loss that the ladder holds for: not that of training on sequences that grow
     run.grows = "length" in result

@@ -69,12 +69,12 @@ def labels(found: Sequence[Setting]) -> dict[Setting, str]:
         for setting, name in names.items():
             if len(alike[name]) > 1:
                 value = setting[place][1] or "unset"  # a knob that this run does not have
-                word = value if key in ("task", "model", "engine") else f"{_short(key)} {value}"
+                word = value if key in ("task", "model", "engine") else f"{short(key)} {value}"
                 names[setting] = f"{name}, {word}" if name else word
     return names
 
 
-def _short(key: str) -> str:
+def short(key: str) -> str:
     """`model.hidden_size` -> `hidden size`."""
     return key.rpartition(".")[2].replace("_", " ").strip()
 
@@ -88,7 +88,8 @@ def _rank(key: str) -> tuple[int, bool, str]:
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in config.items():
-        if isinstance(value, Mapping):
+        # a mapping within a group is a value, unless something is built of it
+        if isinstance(value, Mapping) and (not prefix or "_target_" in value):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = str(value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lossladder.report.curves import Line, together
 from lossladder.report.folder import Sweep
-from lossladder.report.runs import GOING, Ladder, Run
+from lossladder.report.runs import Ladder, Run
 from lossladder.report.settings import Setting, labels
 
 
@@ -29,9 +29,19 @@ class Row:
     runs: Sequence[Run]
 
     @property
+    def done(self) -> list[Run]:
+        """Those whose losses count."""
+        return [run for run in self.runs if run.done]
+
+    @property
+    def ended(self) -> list[Run]:
+        """Those that ended by themselves: neither failed nor cut off, and not still going."""
+        return [run for run in self.runs if run.done or run.status == "diverged"]
+
+    @property
     def measured(self) -> list[float]:
-        """Losses above the floor of the runs that have one, nats a step."""
-        return [run.above_floor for run in self.runs if run.above_floor is not None]
+        """Losses above the floor of the runs that are done, nats a step."""
+        return [run.above_floor for run in self.done if run.above_floor is not None]
 
     @property
     def mean(self) -> float:
@@ -44,9 +54,11 @@ class Row:
         return statistics.stdev(self.measured) if len(self.measured) > 1 else None
 
     @property
-    def ended(self) -> list[Run]:
-        """All but those that are still going."""
-        return [run for run in self.runs if run.status != GOING]
+    def standard_error(self) -> float | None:
+        """Of the mean, from those of the runs: what sampling alone makes of it."""
+        errors = [run.standard_error for run in self.done if run.standard_error is not None]
+        whole = errors and len(errors) == len(self.measured)
+        return math.hypot(*errors) / len(errors) if whole else None
 
     @property
     def statuses(self) -> Counter[str]:
@@ -54,7 +66,7 @@ class Row:
         return Counter(run.status for run in self.runs)
 
     def share(self, rung: str | None) -> float:
-        """Of the runs that ended, how many ended on a rung; None: on none."""
+        """Of the runs that ended by themselves, how many did on a rung; None: on none."""
         return sum(run.rung == rung for run in self.ended) / max(len(self.ended), 1)
 
     def updates_to(self, place: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.report.curves import Line
-from lossladder.report.layout import limits, picked, spread, ticks
+from lossladder.report.layout import across, limits, picked, spread, ticks
 from lossladder.report.markup import Html, joined, tag
 from lossladder.report.runs import Ladder, Rung
 
@@ -39,6 +39,7 @@ SHEETS = (
     Sheet("narrow", 360, 340, left=34, right=132, top=24, bottom=40, letters=12, rungs=12),
 )
 _GAP = 18  # pixels between two labels
+_DOT = 4  # pixels, the radius of a curve that is one point; see page.css
 
 
 class _Axes(NamedTuple):
@@ -74,8 +75,7 @@ def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html
         others: medians only, in grey.
     """
     everything = (*lines, *others)
-    first = min(line.updates[0] for line in everything)
-    last = max(first * 1.01, *(line.updates[-1] for line in everything))
+    first, last = across(everything)
     lowest, highest = limits(ladder.rungs, everything)
     sizes = (_Axes(sheet, first, last, lowest, highest) for sheet in SHEETS)
     return joined(*(_drawn(axes, ladder, lines, others) for axes in sizes))
@@ -83,14 +83,16 @@ def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html
 
 def _drawn(axes: _Axes, ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html:
     sheet, (width, height) = axes.sheet, axes.size
-    curves = tag(  # an inner svg clips what is in it
+    curves = tag(  # an inner svg clips what is in it; at its sides there is room for a dot
         "svg",
         *(_rung_line(axes, rung) for rung in ladder.rungs),
         *(_median(axes, line, "other") for line in others),
         *(_band(axes, line, f"c{place}") for place, line in enumerate(lines)),
         *(_median(axes, line, f"c{place}") for place, line in enumerate(lines)),
-        width=width,
+        x=-_DOT,
+        width=width + 2 * _DOT,
         height=height,
+        viewBox=f"{-_DOT} 0 {width + 2 * _DOT} {height}",
     )
     plot = tag(
         "g",
@@ -119,13 +121,19 @@ def _rung_line(axes: _Axes, rung: Rung) -> Html:
 
 def _median(axes: _Axes, line: Line, colour: str) -> Html:
     points = _points(axes.x(line.updates), axes.y(line.quartiles()[1]))
-    return tag("path", tag("title", line.label), d=f"M{points}", class_=f"median {colour}")
+    kind = f"median {colour}"
+    if len(line.updates) == 1:  # a line of no length, of which its round ends are seen
+        points, kind = f"{points}h0", f"{kind} dot"
+    return tag("path", tag("title", line.label), d=f"M{points}", class_=kind)
 
 
 def _band(axes: _Axes, line: Line, colour: str) -> Html:
     if len(line.losses) < 2:
         return Html()
     (low, _, high), x = axes.y(line.quartiles()), axes.x(line.updates)
+    if len(x) == 1:
+        ends = _points(np.repeat(x, 2), np.concatenate((low, high)))
+        return tag("path", d=f"M{ends}", class_=f"band {colour} dot")
     return tag(
         "path", d=f"M{_points(x, low)}L{_points(x[::-1], high[::-1])}Z", class_=f"band {colour}"
     )

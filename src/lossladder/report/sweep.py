@@ -3,11 +3,15 @@
 import statistics
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from lossladder.report.floor import standard_error
 from lossladder.report.folder import NoSweepError, Sweep, read_sweep
 from lossladder.report.look import address, cards, set_columns
+from lossladder.report.markup import many
 from lossladder.report.page import write
+from lossladder.report.runs import GOING
 from lossladder.report.summary import Row, rows
 from lossladder.report.troubles import DIVERGED
 
@@ -26,9 +30,15 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
         sweep = read_sweep(folder)
     except NoSweepError:
         return f"sweep  no run has ended\nfolder {shown(folder)}"
-    lines = [table(sweep), f"folder {shown(folder)}", f"report {shown(write(sweep))}"]
+    lines = [table(sweep), f"folder {shown(folder)}"]
+    try:
+        lines.append(f"report {shown(write(sweep))}")
+    except OSError as error:  # the runs are done all the same
+        reason = f"{shown(Path(error.filename or folder))}: {error.strerror}"
+        lines.append(f"report  cannot be written: {reason}")
     if pinned := cards(sweep):
-        set_columns(sweep)
+        with suppress(OSError):  # then TensorBoard finds columns of its own
+            set_columns(sweep)
         lines.append(address(shown(folder), pinned, colours))
     return "\n".join(lines)
 
@@ -39,7 +49,7 @@ def table(sweep: Sweep) -> str:
     width = max((len(row.label) for row in made), default=0)
     lines = [f"{row.label:{width}}  {_row(row)}" for row in made]
     damaged = [f"{name}: {what}" for name, what in sweep.damaged]
-    return "\n".join(["sweep", *lines, *_failures(sweep), *damaged])
+    return "\n".join(["sweep", *lines, *_failures(sweep), *damaged, *_to_do(sweep)])
 
 
 def _failures(sweep: Sweep) -> list[str]:
@@ -54,22 +64,33 @@ def _failures(sweep: Sweep) -> list[str]:
         more = [f"  and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
         named = [f"  {name}" for name in names[:_MOST_NAMED]]
         lines += [why, *named, *more]
-    if any(run.status == "failed" for run in sweep.runs):
-        lines.append("the same command again redoes what failed, and nothing else")
     return lines
 
 
+def _to_do(sweep: Sweep) -> list[str]:
+    """What is left, and the way to get it done."""
+    left = {run.status for run in sweep.runs} & {"failed", "interrupted", GOING}
+    if not left and not sweep.not_begun:
+        return []
+    what = "failed" if left == {"failed"} and not sweep.not_begun else "failed or was cut off"
+    again = f"the same command again redoes what {what}, and nothing else"
+    missing = f"{sweep.not_begun:,} of {many(sweep.asked, 'run')} not begun"
+    return [missing, again] if sweep.not_begun else [again]
+
+
 def _row(row: Row) -> str:
-    losses = [run.loss for run in row.runs if run.loss is not None]
-    parts = ["1 run" if len(row.runs) == 1 else f"{len(row.runs)} runs"]
+    losses = [run.loss for run in row.done if run.loss is not None]
+    parts = [many(len(row.runs), "run")]
     if losses and row.ladder:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
-        floor = row.ladder.rungs[-1].loss
-        parts.append(f"loss {statistics.mean(losses):.4f}{spread} (floor {floor:.4f})")
+        beside = f"floor {row.ladder.rungs[-1].loss:.4f}"
+        if len(losses) == 1 and row.standard_error:
+            beside += f", standard error {standard_error(row.standard_error)}"
+        parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
     if losses:
-        rungs = Counter(run.rung or "no rung" for run in row.runs if run.loss is not None)
+        rungs = Counter(run.rung or "no rung" for run in row.done if run.loss is not None)
         parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
-    mistakes = [run.mistakes for run in row.runs if run.mistakes is not None]
+    mistakes = [run.mistakes for run in row.done if run.mistakes is not None]
     if mistakes:
         parts.append(f"median {statistics.median(mistakes):g} mistakes")
     parts += [f"{count} {status}" for status, count in row.statuses.items() if status != "done"]

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from lossladder.report.floor import standard_error
 from lossladder.report.folder import Sweep
 from lossladder.report.layout import MOST_LINES
 from lossladder.report.markup import Html, tag
 from lossladder.report.runs import Ladder
+from lossladder.report.settings import short
 from lossladder.report.summary import Row
 
 _MOST_ROWS = 200  # of a page; the file beside it holds all
@@ -25,17 +27,26 @@ def settings_table(ladder: Ladder, made: Sequence[Row]) -> Html:
     return tag(
         "section",
         tag("h2", f"Settings on {ladder.task}, best first"),
-        _scrolled(tag("tr", *heads), body),
+        _scrolled([tag("tr", *_over(ladder, lost)), tag("tr", *heads)], body),
         tag(
             "p",
             f"{more} more settings: see report.csv. " if more > 0 else "",
-            f"Above the floor: mean ± standard deviation over seeds, {ladder.unit} a step. "
-            "Under each rung: "
-            "the share of seeds that ended on it, and the median update at which the training loss "
+            f"Above the floor: mean ± standard deviation over seeds, {ladder.unit} a step; of one "
+            "seed, the standard error (s.e.) of its loss. Only seeds that are done count. "
+            "Under each rung: of the seeds that ended by themselves, done or diverged, "
+            "the share that ended on it, and the median update at which the training loss "
             "first stood on it (–: half of the seeds never did). Training: median, start-up apart.",
             class_="note",
         ),
     )
+
+
+def _over(ladder: Ladder, lost: bool) -> list[Html]:
+    """What the two lines of the cells below are: the note is far from a long table's first row."""
+    share = tag("b", "share that ended on it")
+    below = tag("small", "at: median update at which it was first reached")
+    rungs = tag("th", share, below, colspan=len(ladder.rungs), scope="colgroup")
+    return [tag("td", colspan=3), rungs, tag("td", colspan=1 + lost)]
 
 
 def _head(words: str, below: str = "", meaning: str | None = None) -> Html:
@@ -44,8 +55,10 @@ def _head(words: str, below: str = "", meaning: str | None = None) -> Html:
 
 def _row(ladder: Ladder, row: Row, place: int, lost: bool) -> Html:
     colour = f"c{place}" if place < MOST_LINES else "other"
-    spread = f" ± {row.spread:.4f}" if row.spread is not None else ""
-    above = f"{row.mean:.4f}{spread}" if row.measured else "–"
+    spread = tag("span", f"± {row.spread:.4f}") if row.spread is not None else ""
+    error = row.standard_error if row.spread is None else None
+    above = f"{row.mean:z.4f}" if row.measured else "–"
+    below = tag("small", f"s.e. {standard_error(error)}") if error else Html()
     seconds = f"{row.training_seconds:.2f}" if row.training_seconds is not None else "–"
     rungs = [
         _cell(f"{row.share(rung.name):.0%}", row.share(rung.name), _at(row.updates_to(number)))
@@ -57,7 +70,7 @@ def _row(ladder: Ladder, row: Row, place: int, lost: bool) -> Html:
         "tr",
         tag("th", tag("i", class_=f"chip-line {colour}"), row.label, scope="row"),
         tag("td", str(len(row.runs)), tag("small", _not_done(row))),
-        tag("td", above, class_="number"),
+        tag("td", above, *([" ", spread] if spread else []), below, class_="number"),
         *rungs,
         tag("td", seconds),
     )
@@ -86,9 +99,9 @@ def heat_map(sweep: Sweep, made: Sequence[Row]) -> Html:
     if len(across) > _MOST_CELLS or len(down) > _MOST_ROWS:
         return Html()
     cells = {(dict(row.setting)[first], dict(row.setting)[second]): row for row in made}
-    head = tag(
-        "tr", tag("th", f"{first} ↓  {second} →"), *(tag("th", a, scope="col") for a in across)
-    )
+    # short, because it stays in sight; the title has them in full
+    corner = tag("th", tag("div", f"{short(first)} ↓"), tag("div", f"{short(second)} →"))
+    head = tag("tr", corner, *(tag("th", a, scope="col") for a in across))
     body = [
         tag("tr", tag("th", d, scope="row"), *(_mean(cells.get((d, a))) for a in across))
         for d in down
@@ -96,7 +109,7 @@ def heat_map(sweep: Sweep, made: Sequence[Row]) -> Html:
     return tag(
         "section",
         tag("h2", f"Loss above the floor by {first} and {second}"),
-        _scrolled(head, body, "map"),
+        _scrolled([head], body, "map"),
         tag(
             "p",
             "Mean over seeds; the stronger the colour, the nearer to the floor.",
@@ -110,10 +123,10 @@ def _mean(row: Row | None) -> Html:
         return tag("td", "–")
     # the root, because what matters happens near the floor
     near = 1 - math.sqrt(min(1.0, max(0.0, row.mean / row.ladder.span)))
-    return tag("td", f"{row.mean:.4f}", class_="heat", style=f"--share:{near:.3f}")
+    return tag("td", f"{row.mean:z.4f}", class_="heat", style=f"--share:{near:.3f}")
 
 
-def _scrolled(head: Html, body: Sequence[Html], kind: str = "settings") -> Html:
+def _scrolled(head: Sequence[Html], body: Sequence[Html], kind: str = "settings") -> Html:
     """A table in a box of its own: on a narrow screen it moves, and the page does not."""
-    table = tag("table", tag("thead", head), tag("tbody", *body), class_=kind)
+    table = tag("table", tag("thead", *head), tag("tbody", *body), class_=kind)
     return tag("div", table, class_="scroll", tabindex=0)

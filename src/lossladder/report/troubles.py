@@ -1,11 +1,12 @@
 """What the page says of runs that did not end well, or not yet."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from lossladder.report.folder import Sweep
-from lossladder.report.markup import Html, joined, tag
+from lossladder.report.markup import Html, joined, many, tag
 from lossladder.report.runs import GOING, Run
 
 ID = "not-done"  # of the section, for links to it
@@ -26,9 +27,13 @@ def section(sweep: Sweep, out: Path) -> Html:
     for status, title in _KINDS.items():
         found = [run for run in sweep.runs if run.status == status]
         told = [tag("li", link(run, out), _after(run)) for run in found[:_MOST]]
-        lists.append(_list(title, told, len(found)))
+        lists.append(_list(title, told, len(found), _more(found)))
     damaged = [tag("li", tag("code", name), f": {what}") for name, what in sweep.damaged[:_MOST]]
-    lists.append(_list("Damaged: left out of everything above", damaged, len(sweep.damaged)))
+    title = "Damaged: left out of everything above"
+    lists.append(_list(title, damaged, len(sweep.damaged), _more(sweep.damaged)))
+    if sweep.not_begun:
+        words = f"{sweep.not_begun:,} of the {many(sweep.asked, 'run')} that were asked for"
+        lists.append(tag("p", tag("b", "Not begun: "), f"{words}.", class_="not-begun"))
     if not any(lists):
         return Html()
     return tag("section", tag("h2", "Not done"), *lists, id=ID)
@@ -42,29 +47,36 @@ def link(run: Run, out: Path) -> Html:
 
 def _failures(sweep: Sweep, out: Path) -> Html:
     """By their last words: a hundred runs often fail for one reason."""
-    found: dict[str, list[Run]] = {}
+    alike: dict[str, list[Run]] = {}
     for run in sweep.runs:
         if run.status == "failed":
-            found.setdefault(run.why, []).append(run)
-    told = []
-    for why, runs in sorted(found.items(), key=lambda pair: -len(pair[1]))[:_MOST]:
+            alike.setdefault(run.why, []).append(run)
+    told, found = [], sorted(alike.items(), key=lambda pair: -len(pair[1]))
+    for why, runs in found[:_MOST]:
         links = [joined(" ", link(run, out)) for run in runs[:_MOST_ALIKE]]
         more = f" and {len(runs) - _MOST_ALIKE} more" if len(runs) > _MOST_ALIKE else ""
         told.append(tag("li", tag("code", why, class_="why"), f"{len(runs)}:", *links, more))
-    return _list("Failed", told, sum(map(len, found.values())))
+    rest = sum(len(runs) for _, runs in found[_MOST:])
+    more = f"{many(len(found) - _MOST, 'more reason')}, of {many(rest, 'run')}" if rest else ""
+    return _list("Failed", told, sum(map(len, alike.values())), more)
 
 
 def _after(run: Run) -> str:
     return f" after {run.steps:,} updates" if run.steps is not None else ""
 
 
-def _list(title: str, told: list[Html], count: int) -> Html:
+def _more(found: Sequence[object]) -> str:
+    """What is beyond those that are named."""
+    return f"{len(found) - _MOST} more" if len(found) > _MOST else ""
+
+
+def _list(title: str, told: list[Html], count: int, more: str) -> Html:
     if not told:
         return Html()
-    more = tag("li", f"and {count - _MOST} more: see report.csv") if count > _MOST else Html()
+    rest = [tag("li", f"and {more}: see report.csv")] if more else []
     return tag(
         "details",
         tag("summary", f"{title} ({count})"),
-        tag("ul", *told, *([more] if len(told) == _MOST else []), class_="folders"),
+        tag("ul", *told, *rest, class_="folders"),
         open="" if len(told) <= _MOST_OPEN else None,
     )

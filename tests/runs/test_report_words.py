@@ -1,0 +1,323 @@
+"""What a report says: of runs that count and runs that do not, of few runs, of odd settings."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import lossladder
+from left_runs import ECHO, leave
+from lossladder.report import page as pages
+from lossladder.report.folder import read_sweep
+from lossladder.report.overview import OverviewError, overview
+from lossladder.report.page import write_report
+from lossladder.report.picture import draw, read
+from lossladder.report.runs import Rung, read_run
+from lossladder.report.sweep import summed_up, table
+from seen_page import Seen, reported
+
+AGAIN = "the same command again redoes what failed, and nothing else"
+CUT_OFF = "the same command again redoes what failed or was cut off, and nothing else"
+GONE = {"loss": None, "above_floor": None, "rung": None}
+OTHER = [Rung("none", 1.0), Rung("all", 0.0)]
+
+
+def mixed(folder: Path) -> Path:
+    """Six runs of one setting: two done, two cut off (one was scored), one diverged, one failed."""
+    leave(folder / "0", seed=0, loss=(0.7, 0.46))
+    leave(folder / "1", seed=1, loss=(0.7, 0.48), result={"rung": "lag 3"})
+    leave(folder / "2", seed=2, result={"status": "interrupted", **GONE})
+    young = {"status": "interrupted", "rung": "none", "training_seconds": 0.1}
+    leave(folder / "3", seed=3, loss=(0.7, 0.66), result=young)
+    leave(folder / "4", seed=4, result={"status": "diverged", **GONE})
+    leave(folder / "5", seed=5, loss=(0.7, 0.3), result={"status": "failed", "leaks": True})
+    return folder
+
+
+def asked(folder: Path, *lines: object) -> None:
+    """Leave the record of what was asked for; a text is a line as it is."""
+    words = (line if isinstance(line, str) else json.dumps(line) for line in lines)
+    (folder / ".asked").write_text("".join(f"{line}\n" for line in words))
+
+
+def test_shares_are_of_runs_that_ended_by_themselves_and_losses_of_those_that_are_done(tmp_path):
+    seen = reported(mixed(tmp_path))
+    name, seeds, above, *rungs, no_rung, seconds = seen.row("rnn")
+    assert (name, above, seconds) == ("rnn", "0.0155 ± 0.0141", "1.00")
+    assert seeds == "61 diverged, 1 failed, 2 interrupted"
+    assert rungs == ["0%at 10", "33%at 10", "33%at 10"]
+    assert no_rung == "33%"  # the one that diverged
+    assert "1 of 3 seeds" in seen.words
+    (best,) = (line for line in seen.words.split(".") if line.strip().startswith("Best run: 0"))
+    assert best  # not the leak, which lies lower
+    assert "Worst run: 1" in seen.words
+
+
+def test_updates_to_a_rung_are_those_of_runs_that_ended_by_themselves(tmp_path):
+    reached = [rung._asdict() | {"reached_at": 9000} for rung in ECHO]
+    leave(tmp_path / "0")
+    for seed, status in enumerate(("interrupted", "failed", "interrupted"), start=1):
+        leave(tmp_path / f"{seed}", seed=seed, result={"status": status, "rungs": reached})
+    assert reported(tmp_path).row("rnn")[3:6] == ["0%at 10", "0%at 10", "100%at 10"]
+
+
+def test_a_map_leaves_out_what_was_cut_off(tmp_path):
+    for number, (lr, size) in enumerate(((0.1, 4), (0.1, 16), (0.2, 4), (0.2, 16))):
+        status = "interrupted" if number == 3 else "done"
+        config = {"optimizer": {"lr": lr}, "model": {"hidden_size": size}}
+        leave(tmp_path / f"{number}", result={"status": status}, **config)
+    seen = reported(tmp_path)
+    assert seen.row("16") == ["16", "0.0055", "–"]
+
+
+def test_a_setting_of_which_no_run_ended_by_itself_has_no_shares(tmp_path):
+    leave(tmp_path / "0")
+    leave(tmp_path / "1", optimizer={"lr": 1}, result={"status": "interrupted", **GONE})
+    seen = reported(tmp_path)
+    (row,) = (row for row in seen.rows if row[0] == "lr 1")
+    assert row[2:] == ["–", "–", "–", "–", "–"]
+    assert "no rung" not in seen.words
+
+
+def test_the_terminal_counts_rungs_and_losses_of_what_is_done(tmp_path):
+    _, row, *_, last = table(read_sweep(mixed(tmp_path))).splitlines()
+    assert row.startswith("rnn  6 runs; loss 0.4700 ± 0.0141 (floor 0.4545); ")
+    assert "1 on lags 3 and 8, 1 on lag 3; " in row
+    for status in ("2 interrupted", "1 diverged", "1 failed"):
+        assert status in row
+    assert last == CUT_OFF
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [("done", None), ("diverged", None), ("failed", AGAIN), ("interrupted", CUT_OFF),
+     ("going", CUT_OFF)],
+)  # fmt: skip
+def test_the_same_command_again_is_offered_where_it_would_do_something(tmp_path, status, line):
+    leave(tmp_path / "0")
+    leave(tmp_path / "1", seed=1, result={"status": status, **GONE})
+    if status == "going":
+        (tmp_path / "1" / "result.json").unlink()
+    said = table(read_sweep(tmp_path)).splitlines()
+    assert [words for words in said if words.startswith("the same")] == ([line] if line else [])
+
+
+def test_the_table_of_results_has_what_is_done(tmp_path):
+    assert "| echo | rnn | 2 |" in overview([mixed(tmp_path / "mixed")])
+    leave(tmp_path / "cut" / "0", result={"status": "interrupted"})
+    with pytest.raises(OverviewError, match="no run"):
+        overview([tmp_path / "cut"])
+
+
+def tasks(folder: Path) -> Path:
+    """A run of each of two tasks."""
+    leave(folder / "0", result={"standard_error": 0.0012})
+    leave(folder / "1", rungs=OTHER, task="count", names={"task": "count", "model": "rnn"},
+          loss=(0.9,), result={"rung": None})  # fmt: skip
+    return folder
+
+
+def test_a_sweep_over_tasks_is_called_so_and_tasks_are_not_ranked(tmp_path):
+    seen = reported(tasks(tmp_path))
+    assert ("h1", {}) in seen.tags
+    assert "2 tasks: echo, count" in seen.words
+    assert "one setting" not in seen.words
+    for word in ("Best", "Worst"):
+        assert word not in seen.words
+    assert "echo, floor 0.4545:" in seen.words
+    assert "Ends 0.0055 nats a step above the floor (standard error 0.0012), on “lags 3" in (
+        seen.words
+    )
+    assert "Ends 0.9000 nats a step above the floor, on no rung." in seen.words
+
+
+def test_settings_and_runs_are_ranked_within_their_ladder(tmp_path):
+    tasks(tmp_path)
+    leave(tmp_path / "2", seed=1, loss=(0.7, 0.5))
+    seen = reported(tmp_path)
+    assert "Best: " not in seen.words  # one setting each
+    assert "Best run: 0, 0.0055 above the floor (standard error 0.0012)." in seen.words
+    assert "Worst run: 2, 0.0455 above the floor." in seen.words
+    assert "Best run: 1" not in seen.words
+
+
+def test_one_setting_is_told_and_not_praised(tmp_path):
+    for seed in range(2):
+        leave(tmp_path / f"{seed}", seed=seed)
+    words = reported(tmp_path).words
+    assert "rnn ends 0.0055 ± 0.0000 nats a step above the floor, 2 of 2 seeds on" in words
+    assert "Best: " not in words
+
+
+def test_a_curve_of_one_point_is_a_dot_between_numbers(tmp_path):
+    seen = reported(tasks(tmp_path))
+    dots = [a["d"] for tag, a in seen.tags if tag == "path" and "dot" in (a.get("class") or "")]
+    assert len(dots) == 2  # wide and narrow
+    assert all((d or "").endswith("h0") for d in dots)
+    page = (tmp_path / "report.html").read_text().partition("Training on count")[2]
+    ticks = [number for number in (5, 10, 20) if f">{number}</text>" in page]
+    assert ticks == [5, 10, 20]
+    assert ">0</text>" not in page.partition("Settings on")[0]  # there is no update 0
+
+
+def test_a_picture_shows_a_curve_of_one_point(tmp_path):
+    (axes,) = draw(*read([leave(tmp_path / "0", loss=(0.6,))])).axes
+    (line,) = (line for line in axes.lines if line.get_label() == "rnn")
+    assert line.get_marker() == "o"
+    first, last = axes.get_xlim()
+    assert (first, last) == (5, 20)
+    assert axes.get_xticks().tolist() == [5, 10, 20]
+
+
+def test_a_swept_mapping_is_one_value(tmp_path):
+    for number, effects in enumerate(({3: 0.5}, {2: 0.1}, {3: 0.5, 8: -0.25})):
+        run = leave(tmp_path / f"{number}")
+        config = {"seed": 0, "names": {"task": "echo", "model": "rnn"}}
+        part = {"_target_": "a.Part", "size": number}  # is built, and so has knobs of its own
+        knobs = {"task": {"effects": effects}, "data": {"part": part}}
+        (run / "config.yaml").write_text(yaml.safe_dump(config | knobs))
+    told = {"{3: 0.5}", "{2: 0.1}", "{3: 0.5, 8: -0.25}"}
+    names = {line.partition("  ")[0] for line in table(read_sweep(tmp_path)).splitlines()[1:]}
+    assert names == {f"effects {value}" for value in told}
+    assert set(lossladder.results(tmp_path)["task.effects"]) == told
+    assert "task.effects on echo" in reported(tmp_path).words
+    assert read_run(tmp_path / "1").config["data.part.size"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("loss", "error", "words"),
+    [
+        (0.4586, 0.0006, "0.0041 above the floor (standard error 0.0006)."),
+        (0.4586, None, "0.0041 above the floor."),
+        (0.4542, 0.0006, "0.0003 below the floor, within its sampling error of 0.0006."),
+        (0.4535, 0.0006, "0.0010 below the floor, within twice its sampling error of 0.0006."),
+        (0.4527, 0.0006, "0.0018 below the floor, 3.0 times its sampling error of 0.0006: by "
+         "chance, at most one in 741 lies so low."),
+        (0.4545, 0.0006, "on the floor."),
+        (0.4542, None, "0.0003 below the floor."),
+    ],
+)  # fmt: skip
+def test_a_loss_below_the_floor_is_held_against_its_sampling_error(tmp_path, loss, error, words):
+    leave(tmp_path / "0", loss=(0.7, loss), result={"standard_error": error})
+    leave(tmp_path / "1", seed=1, loss=(0.7, 0.6))
+    seen = reported(tmp_path)
+    assert f"Best run: 0, {words}" in seen.words
+    assert "-0.0" not in seen.words.partition("Settings on")[0]
+
+
+def test_a_single_runs_standard_error_is_told_wherever_its_loss_is(tmp_path):
+    leave(tmp_path / "0", result={"standard_error": 0.0012})
+    assert reported(tmp_path).row("rnn")[2] == "0.0055s.e. 0.0012"
+    assert "loss 0.4600 (floor 0.4545, standard error 0.0012)" in table(read_sweep(tmp_path))
+    assert lossladder.results(tmp_path)["standard_error"].tolist() == [0.0012]
+
+
+def test_files_are_replaced_whole(tmp_path, monkeypatch):
+    leave(tmp_path / "0")
+    before = write_report(tmp_path).read_text()
+    (tmp_path / "report.csv").write_text("as it was")
+    monkeypatch.setattr(pages, "write_csv", lambda sweep, out: out.write_text("half") and 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report(tmp_path)
+    assert (tmp_path / "report.csv").read_text() == "as it was"
+    assert (tmp_path / "report.html").read_text() == before
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"0", "report.csv", "report.html", "report.png"}
+    monkeypatch.undo()
+    replaced = (tmp_path / "report.html").stat().st_ino
+    write_report(tmp_path)
+    assert (tmp_path / "report.html").stat().st_ino != replaced
+    mask = os.umask(0)
+    os.umask(mask)
+    for name in ("html", "csv", "png"):  # others can read them, as they can any new file
+        mode = (tmp_path / f"report.{name}").stat().st_mode
+        assert stat.S_IMODE(mode) == 0o666 & ~mask
+
+
+def test_a_report_is_made_without_torch_which_takes_longer_to_load(tmp_path):
+    leave(tmp_path / "0")
+    script = "import sys; from lossladder.report.command import main; main(sys.argv[1:]); "
+    ask = (sys.executable, "-c", f"{script} sys.exit('torch' in sys.modules)", str(tmp_path))
+    subprocess.run(ask, check=True, capture_output=True)
+
+
+def test_more_reasons_than_are_named_are_counted_as_reasons(tmp_path):
+    for number in range(53):
+        run = leave(tmp_path / f"{number}", seed=number, result={"status": "failed", **GONE})
+        (run / "run.log").write_text(
+            f"Traceback (most recent call last):\nError: {min(number, 51)}\n"
+        )
+    assert "and 2 more reasons, of 2 runs: see report.csv" in reported(tmp_path).words
+
+
+def test_the_cells_of_a_rung_are_explained_above_them(tmp_path):
+    leave(tmp_path / "0")
+    seen = reported(tmp_path)
+    (head,) = (row for row in seen.rows if any("ended on" in cell for cell in row))
+    assert head[-2] == "share that ended on itat: median update at which it was first reached"
+    (span,) = (attrs["colspan"] for tag, attrs in seen.tags if attrs.get("scope") == "colgroup")
+    assert span == "3"
+
+
+def test_a_report_that_cannot_be_written_stops_nothing(tmp_path):
+    leave(tmp_path / "0")
+    (tmp_path / "report.html").mkdir()
+    said = summed_up(tmp_path, "", lambda path: path.relative_to(tmp_path)).splitlines()
+    assert "report  cannot be written: report.html: Is a directory" in said
+    assert said[-2].startswith("look   tensorboard")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+FIRST, SECOND = f"{1:012x}", f"{2:012x}"
+
+
+def test_commands_are_all_told_and_jobs_without_a_folder_are_not_begun(tmp_path):
+    leave(tmp_path / f"seed-0-{FIRST}")
+    leave(tmp_path / f"seed-1-{SECOND}", seed=1, result={"status": "interrupted", **GONE})
+    asked(
+        tmp_path,
+        *({"command": f"python train.py -m seed={n}", "jobs": [f"{n:012x}"]} for n in (1, 2)),
+        "{torn",
+        "[]",
+        {"command": 3, "jobs": []},
+        {"command": "python train.py -m seed=9", "jobs": "many"},
+        {"command": "python train.py -m seed=1", "jobs": [FIRST]},
+        {"command": "python train.py -m seed=3,4", "jobs": [f"{n:012x}" for n in (2, 3, 4)]},
+    )
+    (tmp_path / f"seed-4-{4:012x}").mkdir()  # its run has left nothing
+    seen = reported(tmp_path)
+    told = "".join(f"python train.py -m seed={n}" for n in ("2", "1", "3,4"))
+    assert told in seen.words
+    assert seen.words.count("train.py") == 3
+    assert "1 interrupted2 not begun" in seen.words
+    assert "Not begun: 2 of the 4 runs that were asked for" in seen.words
+    said = table(read_sweep(tmp_path)).splitlines()
+    assert said[-2:] == ["2 of 4 runs not begun", CUT_OFF]
+
+
+def test_jobs_that_were_not_begun_are_offered_again(tmp_path):
+    leave(tmp_path / f"seed-0-{FIRST}")
+    asked(tmp_path, {"command": "python train.py -m seed=0,1", "jobs": [FIRST, SECOND]})
+    assert table(read_sweep(tmp_path)).splitlines()[-1] == CUT_OFF
+
+
+def test_of_many_commands_the_last_five_are_told(tmp_path):
+    leave(tmp_path / f"0-{FIRST}")
+    asked(tmp_path, *({"command": f"command {n}.", "jobs": [FIRST]} for n in range(7)))
+    words = reported(tmp_path).words
+    assert [n for n in range(7) if f"command {n}." in words] == [2, 3, 4, 5, 6]
+    assert "2 earlier commands" in words
+
+
+def test_without_the_record_the_command_is_that_of_hydra(tmp_path):
+    leave(tmp_path / "0")
+    overrides = {"hydra": [], "task": ["seed=0,1"]}
+    (tmp_path / "multirun.yaml").write_text(json.dumps({"hydra": {"overrides": overrides}}))
+    asked(tmp_path, "{torn")
+    assert "python train.py -m seed=0,1" in reported(tmp_path).words
+    assert "not begun" not in Seen(tmp_path / "report.html").words
