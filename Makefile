@@ -50,7 +50,7 @@ pictures: env
 # the report of a sweep on a bad day, as a browser shows it: a run raises, one diverges, one is killed
 BAD := logs/pictures/bad_day
 BROWSER := chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
-  --hide-scrollbars --force-device-scale-factor=1.4 --window-size=900,1830
+  --hide-scrollbars --force-device-scale-factor=1.4 --window-size=900,1920
 
 picture-of-report: env
 	rm -rf $(BAD) && mkdir -p $(BAD) && touch $(BAD)/it_is
