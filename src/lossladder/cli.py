@@ -20,12 +20,17 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lossladder.sweeps.identity import SETTING, command_hash, folder_name, identity
+from lossladder.wrong import explained, refused
 
 DONE, FAILED, WRONG = 0, 1, 2
 
 
 class RunFailedError(RuntimeError):
     """The run did not end well; its folder says why."""
+
+
+class SaidError(ValueError):
+    """The request was wrong, and the line that says so has been said."""
 
 
 def conf_dir() -> Path:
@@ -67,7 +72,8 @@ def run() -> int:
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole and are put in one line below
     door = hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(_job)
-    return _exit_code(door)
+    complaint = refused(sys.argv[1:], conf_dir())
+    return _exit_code(door) if complaint is None else say(complaint, WRONG)
 
 
 def _exit_code(door: Callable[[], Any]) -> int:
@@ -78,14 +84,10 @@ def _exit_code(door: Callable[[], Any]) -> int:
         return say("interrupted", FAILED)
     except RunFailedError:  # said by the job itself, like a wrong request below
         return FAILED
-    except (HydraException, OmegaConfBaseException) as error:
-        from lossladder.wrong import explained
-
-        return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
-    except OSError as error:
-        return say(f"logs: {error.filename} cannot be made: {error.strerror}; use logs=", WRONG)
-    except ValueError:
+    except SaidError:
         return WRONG
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
     finally:
         _end_of_sweep()
     return DONE
@@ -130,7 +132,7 @@ def _run(config: dict[str, Any], folder: Path) -> float:
     from lossladder.train import train
     from lossladder.training.verdict import verdict
 
-    board = _board(Path(config["logs"]))
+    board = _board(Path(str(config["logs"])))
     result = train(config, folder, board)
     tell(f"{verdict(result)}\nfolder {shown(folder)}")
     if HydraConfig.get().mode != RunMode.MULTIRUN:
@@ -162,7 +164,7 @@ def _once(config: dict[str, Any], folder: Path) -> float:
 def ended_badly(status: str, folder: Path) -> BaseException | None:
     """What to raise for a run that ended like this; None: nothing."""
     if status == "wrong":
-        return ValueError("the request was wrong")
+        return SaidError("the request was wrong")
     if status == "interrupted":
         return KeyboardInterrupt()
     if status != "done":
@@ -188,7 +190,9 @@ def _ended(error: Exception, code: int) -> BaseException:
     exits past Hydra, which would add lines of its own.
     """
     say(str(error), code)
-    return error if HydraConfig.get().mode == RunMode.MULTIRUN else SystemExit(code)
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        return SystemExit(code)
+    return SaidError(str(error)) if code == WRONG else error
 
 
 def _board(logs: Path) -> Path:

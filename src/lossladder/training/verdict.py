@@ -18,6 +18,8 @@ def verdict(result: Mapping[str, Any]) -> str:
         lines[0] += f" · seed {result['seed']}"
     if result.get("status") in _ENDINGS:
         lines.append(_ENDINGS[result["status"]])
+    if result.get("why"):
+        lines.append(" ".join(result["why"].split()))
     if result.get("loss") is not None:
         lines += [_loss(result), _rung(result), _behaviour(result)]
     if result.get("length") is not None:
