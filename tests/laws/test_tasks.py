@@ -393,7 +393,7 @@ def test_a_description_stands_in_columns_and_says_what_the_batch_says(task):
         (lambda: Parity(20).everything(), "num_steps=20: .* use data=fresh"),
         (
             lambda: Count(chance_of_one=0.3).everything(),
-            "task.chance_of_one=0.3, .* use data=fresh",
+            "chance_of_one=0.3, .* use data=fresh",
         ),
         (lambda: Echo().everything(), "echo: has no finite set"),
         (lambda: Echo().sample(generator(), 2), "num_steps=None: .* give one"),

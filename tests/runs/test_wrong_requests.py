@@ -73,8 +73,8 @@ REQUESTS = {
     "~model": ["~model", "every run needs one", "gru, gru_cell, lstm"],
     "~data": ["~data", "streams"],
     "~seed": ["seed: is missing"],
-    "~trainer.max_steps": ["trainer.max_steps: is missing"],
-    "~model.hidden_size": ["model.hidden_size: is missing", "RNN needs it"],
+    "~trainer.max_epochs": ["trainer.max_epochs: is missing"],
+    "~model.hidden_size": ["model.hidden_size: is missing", "lossladder.models.RNN needs it"],
     "readout=null": ["readout=None", "keys of its own"],
     "seed=99999999999999999999999": ["seed=99999999999999999999999", "from 0 to 4294967295"],
     "seed=0,1": ["seed=0,1", "add -m"],
@@ -135,13 +135,11 @@ def logs_of_all(tmp_path_factory) -> Path:
 def answers(logs_of_all) -> dict[str, tuple[int, str]]:
     asked = json.dumps([_asked(line, logs_of_all) for line in REQUESTS])
     own = logs_of_all.parent
-    (own / "unfinished.py").write_text(
-        '"""A cell whose import is missing."""\n\nclass Leaky(Cell): pass\n'
-    )
+    (own / "unfinished.py").write_text("class Leaky(Cell): ...\n")  # an import is missing
     environment = {
         **os.environ,
         "LOSSLADDER_PACKAGES": "unfinished,unwritten",
-        "PYTHONPATH": os.pathsep.join([str(own), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(own), *sys.path]),
     }
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("ask.py"))],
@@ -167,11 +165,8 @@ def test_a_wrong_request_is_answered_in_one_line_and_exit_2(request_line, answer
 def test_wrong_requests_leave_nothing_behind(answers, logs_of_all):
     assert len(answers) == len(REQUESTS)
     assert not list(logs_of_all.iterdir())
-    assert {path.name for path in logs_of_all.parent.iterdir()} <= {
-        "logs",
-        "unfinished.py",
-        "__pycache__",
-    }
+    beside = {path.name for path in logs_of_all.parent.iterdir()}
+    assert beside <= {"logs", "unfinished.py", "__pycache__"}
 
 
 def test_a_wrong_target_runs_nothing(train, tmp_path):
@@ -235,9 +230,7 @@ def test_a_folder_that_holds_a_run_is_not_written_again(train, tmp_path):
 )
 def test_what_would_make_another_run_cannot_change_when_one_goes_on(train, tmp_path, changes, said):
     folder = tmp_path / "begun"
-    assert (
-        train("trainer.max_steps=50", "trainer.progress=false", f"hydra.run.dir={folder}").code == 0
-    )
+    train("trainer.max_steps=50", "trainer.progress=false", f"hydra.run.dir={folder}")
     outcome = train(*changes, f"resume={folder}", "trainer.max_steps=60")
     assert outcome.code == 2
     assert said in outcome.complaint

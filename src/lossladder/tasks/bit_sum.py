@@ -77,7 +77,8 @@ class BitSum(Task):
         if self.chance_of_one != 0.5 or self.mixed_lengths:
             raise ValueError(
                 f"task.chance_of_one={self.chance_of_one:g}, "
-                f"task.mixed_lengths={self.mixed_lengths}: the strings of a finite set are equally likely and equally long; use data=fresh"
+                f"task.mixed_lengths={self.mixed_lengths}: the "
+                "strings of a finite set are equally likely and equally long; use data=fresh"
             )
         numbers = torch.arange(2**self.length)
         places = torch.arange(self.length - 1, -1, -1)

@@ -177,6 +177,9 @@ def _works(make: "partial[Optimizer]", network: Network, without: str) -> bool:
 
 def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **given: Any) -> Built:
     make = _constructor(key, config, promise, **given)
+    for name, parameter in inspect.signature(make.func).parameters.items():
+        if parameter.default is parameter.empty and name not in make.keywords:
+            raise RequestError(f"{key}.{name}: is missing; {config['_target_']} needs it")
     return asked(key, make)
 
 
@@ -191,10 +194,6 @@ def _constructor(
         raise RequestError(
             no_such_key(f"{key}.", unknown, values[unknown], allowed, found.__name__)
         )
-    for name in allowed:
-        parameter = inspect.signature(found).parameters[name]
-        if parameter.default is parameter.empty and name not in values and key != "optimizer":
-            raise RequestError(f"{key}.{name}: is missing; {found.__name__} needs it")
     return partial(found, **values, **given)
 
 
