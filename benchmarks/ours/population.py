@@ -10,9 +10,9 @@ from torch import Tensor
 
 from benchmarks.contestant import Clock, Contestant, Round
 from benchmarks.ours.runs import RECIPE
-from lossladder.cli import conf_dir, register_resolvers
 from lossladder.engines import FusedPopulation, stack_chunks, stack_states
 from lossladder.training.build import build
+from lossladder.words import conf_dir, register_resolvers
 
 _POINT = 50  # updates a point of a curve, as in a run
 _CHUNK = 100  # windows at once; more of them would only take more memory

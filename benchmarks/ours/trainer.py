@@ -19,13 +19,13 @@ os.environ["LOSSLADDER_PACKAGES"] = "benchmarks"  # lets a config name the data 
 from benchmarks.contestant import Clock, Losses, Round, Trainee
 from benchmarks.ours.networks import chunk_of, set_start
 from benchmarks.problems import Problem
-from lossladder.cli import conf_dir, register_resolvers
 from lossladder.engines import Chunk
 from lossladder.models import State
 from lossladder.tasks import Task
 from lossladder.train import train
 from lossladder.training import Streams
 from lossladder.training.data import Leg
+from lossladder.words import conf_dir, register_resolvers
 
 
 class Given(Streams):

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from lossladder.cli import DONE, WRONG, say, tell
+from lossladder.said import DONE, WRONG, say, tell
 
 HELP = """Score a trained network again.
 
@@ -14,7 +14,8 @@ python evaluate.py run=logs/<run> task.num_steps=500     on longer sequences
 python evaluate.py run=logs/<run> seed=1                 on others
 python evaluate.py run=logs/<run> --json                 as JSON, for a program to read
 
-Any key of the run's config.yaml can be changed, as far as its weights still fit."""
+Any key of the run's config.yaml can be changed, as far as its weights still fit. Streams (echo)
+have no length of their own: they are scored over 500 steps, after some that fill the state."""
 
 
 def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
 def main() -> None:
     """Evaluate as the command line says."""
     words = sys.argv[1:]
-    if not words or {"-h", "--help"} & set(words):
+    if {"-h", "--help"} & set(words):
         print(HELP)
         sys.exit(DONE)
     as_json = "--json" in words
@@ -54,7 +55,7 @@ def main() -> None:
             sys.exit(say(f"{word}: cannot be read as key=value; see --help", WRONG))
     folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
     if len(folders) != 1:
-        sys.exit(say("run=: name the folder of one run", WRONG))
+        sys.exit(say("run=: name the folder of one run; see --help", WRONG))
     try:
         result = evaluate(folders[0], [word for word in changes if not word.startswith("run=")])
     except ValueError as error:  # RequestError is one

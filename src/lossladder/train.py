@@ -55,8 +55,9 @@ def train(
     with run_log(folder) as log, closing(board):
         log.info("config\n%s", config_text(folder))
         write_references(references, learner.card, parts.data.ladder(), plan.updates)
-        status = _fit(trainer, learner, config.get("resume"), log)
-        result = conclude(config, learner, status, time.perf_counter() - started, folder, board)
+        status, why = _fit(trainer, learner, config.get("resume"), log)
+        seconds = time.perf_counter() - started
+        result = conclude(config, learner, status, seconds, folder, board, why)
         log.info("verdict\n%s", verdict(result))
     return result
 
@@ -67,7 +68,7 @@ def _continued(plan: Plan, folder: Path) -> Plan:
     Raises:
         RequestError: if that one has nothing left to do.
     """
-    load_run(folder)  # says what is wrong with it, if anything is
+    load_run(folder, key="resume")  # says what is wrong with it, if anything is
     checkpoint = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     made = checkpoint["lossladder"]["updates"]
     if made >= plan.updates:
@@ -89,15 +90,17 @@ def _callbacks(config: Mapping[str, Any], parts: Parts, folder: Path) -> list[Ca
     return callbacks
 
 
-def _fit(trainer: Trainer, learner: Learner, resume: str | None, log: logging.Logger) -> str:
-    """Train; the status says how it ended."""
+def _fit(
+    trainer: Trainer, learner: Learner, resume: str | None, log: logging.Logger
+) -> tuple[str, str | None]:
+    """Train; the status says how it ended, and if it failed, why."""
     checkpoint = None if resume is None else Path(resume) / CHECKPOINT
     try:
         trainer.fit(learner, datamodule=learner.data, ckpt_path=checkpoint)
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
         log.warning("interrupted after %d updates", learner.updates)
-        return "interrupted"
-    except Exception:
+        return "interrupted", None
+    except Exception as error:
         log.error("failed after %d updates\n%s", learner.updates, traceback.format_exc())
-        return "failed"
-    return "diverged" if learner.diverged else "done"
+        return "failed", traceback.format_exception_only(error)[-1].strip()
+    return "diverged" if learner.diverged else "done", None

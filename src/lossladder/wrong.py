@@ -5,9 +5,39 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser  # hydra.main's own
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
+
+_FOLDERS = ("logs", "hydra.run.dir", "hydra.sweep.dir")
+_MAY_BE_MISSING = ("experiment", "start")
+
+
+def refused(requested: list[str], conf: Path) -> str | None:
+    """What must not come before Hydra, which would say much of it or make a folder first.
+
+    Args:
+        requested: the command line.
+        conf: the config folder.
+    """
+    _, unknown = get_args_parser().parse_known_args(requested)
+    if unknown:
+        return f"{unknown[0]}: no such option; see --help"
+    for word in requested:
+        key, _, value = word.lstrip("+").partition("=")
+        if key in _FOLDERS and "=" in word and value.strip("'\" ") in ("", "null"):
+            return f"{key}={value}: must name a folder; leave it out for the default one"
+        group = key.removeprefix("~")
+        if group not in _groups(conf) or group == "experiment":
+            continue
+        allowed = ", ".join(_choices(group, conf))
+        if key != group and group not in _MAY_BE_MISSING:
+            return f"{word}: every run needs one; must be one of {allowed}"
+        for choice in value.split(","):
+            if re.fullmatch(r"null|true|false|[-+.\d]+", choice.strip(), re.IGNORECASE):
+                return f"{group}={value}: must be one of {allowed}"
+    return None
 
 
 def explained(error: Exception, requested: list[str], conf: Path) -> str:
@@ -19,15 +49,20 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
         conf: the config folder.
     """
     message = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return _no_folder(error, requested)
     if isinstance(error, OverrideParseException):
         return f"{error.override}: cannot be read as key=value"
+    many = re.match(r"Ambiguous value for argument '(.+?)'\n", message)
+    if many:
+        return f"{many[1]}: more than one value; add -m for a sweep over them"
     choice = re.search(r"Could not find '([\w/]+)/([^']*)'", message)
     if choice:
         group, name = choice.groups()
         if group == "hydra/launcher" and (launch := _chosen("launch", requested)):
             install = f"pip install -e '.[{launch}]' in a checkout, or 'lossladder[{launch}]'"
             return f"launch={launch}: its launcher is not installed: {install}"
-        allowed = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        allowed = _choices(group, conf)
         if not allowed:
             return f"{group}={name}: no such key{_near(group, _groups(conf))}"
         return (
@@ -41,17 +76,31 @@ def explained(error: Exception, requested: list[str], conf: Path) -> str:
     return " ".join(message.split())
 
 
+def _no_folder(error: OSError, requested: list[str]) -> str:
+    """The complaint names the key that was set, or the one that could be."""
+    sweep = {"-m", "--multirun"} & set(requested)
+    key = "hydra.sweep.dir" if sweep else "hydra.run.dir"
+    if not _chosen(key, requested):
+        key = "logs"
+    value = _chosen(key, requested) or "logs"
+    return f"{key}={value}: {error.filename} cannot be made: {error.strerror}; choose another"
+
+
 def _unknown_key(key: str, requested: list[str], conf: Path, message: str) -> str:
     value = _chosen(key, requested)
-    config = _default(requested, key, conf)
     parent, _, _ = key.rpartition(".")
-    keys = _keys(config, "")
-    siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [
-        k for k in keys if "." not in k
-    ]
-    if key in keys:
-        return f"{key}={value}: {' '.join(message.split())}"
-    return f"{key}={value}: no such key; allowed: {', '.join(siblings)}{_near(key, siblings)}"
+    group = key.partition(".")[0]
+    for choice in _chosen(group, requested).split(","):  # more than one in a sweep
+        one = [f"{group}={choice.strip()}" if w.startswith(f"{group}=") else w for w in requested]
+        keys = _keys(_default(one, key, conf), "")
+        if key in keys:
+            continue
+        siblings = [k for k in keys if k.rpartition(".")[0] == parent] or [
+            k for k in keys if "." not in k
+        ]
+        lacks = f"{group}={choice.strip()} has no such key" if choice else "no such key"
+        return f"{key}={value}: {lacks}; allowed: {', '.join(siblings)}{_near(key, siblings)}"
+    return f"{key}={value}: {' '.join(message.split())}"
 
 
 def _chosen(key: str, requested: list[str]) -> str:
@@ -84,6 +133,10 @@ def _keys(config: DictConfig, prefix: str) -> list[str]:
         if isinstance(value, DictConfig) and not value._is_none():
             keys += [k for k in _keys(value, f"{name}.") if not k.endswith("_target_")]
     return keys
+
+
+def _choices(group: str, conf: Path) -> list[str]:
+    return sorted(path.stem for path in (conf / group).glob("*.yaml"))
 
 
 def _groups(conf: Path) -> list[str]:

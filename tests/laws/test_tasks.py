@@ -393,7 +393,10 @@ def test_a_description_stands_in_columns_and_says_what_the_batch_says(task):
         (lambda: Parity(chance_of_one=2), "chance_of_one=2: must be a number from 0 to 1"),
         (lambda: Unfold(0), "num_steps=0: must be a whole number of at least 1"),
         (lambda: Parity(20).everything(), "num_steps=20: .* use data=fresh"),
-        (lambda: Count(chance_of_one=0.3).everything(), "chance_of_one=0.3, .* use data=fresh"),
+        (
+            lambda: Count(chance_of_one=0.3).everything(),
+            "chance_of_one=0.3, .* use data=fresh",
+        ),
         (lambda: Echo().everything(), "echo: has no finite set"),
         (lambda: Echo().sample(generator(), 2), "num_steps=None: .* give one"),
     ],

@@ -81,7 +81,8 @@ def test_a_damaged_run_is_refused_in_one_line(parity_run, evaluated, damage, sai
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("run=nowhere",), "no finished run"),
+        (("run=nowhere",), "no such folder"),
+        ((), "name the folder"),
         (("seed=1",), "name the folder"),
         (("run=a", "run=b"), "name the folder"),
         (("fast",), "key=value"),
@@ -99,10 +100,26 @@ def test_a_wrong_request_is_answered_in_one_line(evaluated, words, said):
         ("task.num_stesp=500", "no such key"),
         ("model=lstm", "cannot change"),
         ("model.hidden_size=3", "do not fit"),
-        ("task.base=0.5", "no such key"),
+        ("task.base=0.5", "no such key; allowed: task.num_steps, task.chance_of_one"),
     ],
 )
 def test_a_change_the_run_cannot_take_is_refused(parity_run, evaluated, change, said):
     outcome = evaluated(f"run={parity_run}", change)
     assert outcome.code == 2
     assert said in outcome.complaint
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("echo", "this run has no such key; allowed: task.effects, task.base, task.chance_of_one"),
+        ("count", "the data of a run cannot be changed to others"),
+    ],
+)
+def test_a_way_out_that_the_run_does_not_have_is_not_named(train, evaluated, task, said):
+    (folder,) = train(f"task={task}", *SHORT).folders
+    outcome = evaluated(f"run={folder}", "task.num_steps=500")
+    assert outcome.code == 2
+    assert outcome.complaint.startswith("lossladder: task.num_steps=500: ")
+    assert said in outcome.complaint
+    assert "data=fresh" not in outcome.complaint

@@ -8,7 +8,7 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 import lossladder
-from lossladder import cli
+from lossladder import cli, said
 from lossladder.notebook import Picture, curves, panels
 
 SHORT = ("model=rnn", "trainer.max_steps=30", "trainer.max_epochs=null", "data.batch_size=20")
@@ -60,7 +60,7 @@ def test_a_folder_may_have_any_name(tmp_path):
 
 def test_ctrl_c_stops_the_cells_that_follow_as_well(folder, monkeypatch):
     def interrupted() -> int:
-        return cli.say("interrupted", cli.FAILED)
+        return said.say("interrupted", said.FAILED)
 
     lossladder.sweep(*SHORT, "seed=0", folder=folder)
     monkeypatch.setattr(cli, "run", interrupted)

@@ -107,5 +107,5 @@ def test_the_picture_is_made_from_run_folders_by_a_command(four, tmp_path, capsy
         shapes.main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "no.png")])
     (line,) = capsys.readouterr().err.splitlines()
     assert ended.value.code == 2
-    assert "is no finished run" in line
+    assert "there is no such folder" in line
     assert not (tmp_path / "no.png").exists()

@@ -18,7 +18,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from doors import Door
-from lossladder import cli
 from lossladder.sweeps.claims import claimed
 from lossladder.sweeps.compose import Composer, resolved
 from lossladder.sweeps.groups import groups
@@ -26,6 +25,7 @@ from lossladder.sweeps.identity import identity
 from lossladder.sweeps.jobs import Job
 from lossladder.sweeps.progress import SweepBar
 from lossladder.sweeps.worker import Advance, Outcome
+from lossladder.words import conf_dir, register_resolvers
 from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]
@@ -166,9 +166,9 @@ def test_jobs_are_grouped_by_what_members_share():
     ],
 )
 def test_a_job_is_composed_as_hydra_composes_it(jobs):
-    cli.register_resolvers()
+    register_resolvers()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(cli.conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         config_loader = GlobalHydra.instance().config_loader()
         config = config_loader.load_configuration("train", overrides=[], run_mode=RunMode.MULTIRUN)
         composer = Composer(config_loader, config)

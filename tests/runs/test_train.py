@@ -218,6 +218,17 @@ def test_a_failing_run_logs_its_traceback_and_takes_no_other_with_it(train, monk
     assert "1 failed" in outcome.out
 
 
+def test_the_verdict_of_a_failed_run_says_why(train, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("the cell is broken")
+
+    monkeypatch.setattr(RNN, "forward", fail)
+    outcome = train("engine=autograd", *SHORT)
+    assert outcome.code == 1
+    assert outcome.results[0]["why"] == "RuntimeError: the cell is broken"
+    assert "RuntimeError: the cell is broken" in outcome.out
+
+
 def test_a_network_that_sees_the_answers_raises_the_alarm(train, monkeypatch):
     from lossladder.tasks import Echo
 
@@ -239,9 +250,9 @@ def test_runs_that_start_in_the_same_second_get_folders_of_their_own():
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from lossladder import cli
+    from lossladder.words import register_resolvers
 
-    cli.register_resolvers()
+    register_resolvers()
 
     def folder(_):
         config = compose("train", return_hydra_config=True)

@@ -1,6 +1,7 @@
 """A wrong request: one line that names key, value and what is allowed; exit 2; nothing left."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ REQUESTS = {
     "+trainer.fast=1": ["trainer.fast=1", "max_epochs"],
     "+model.depth=2": ["model.depth=2", "hidden_size"],
     "seed=x=y": ["seed=x=y", "key=value"],
-    "seed=-1": ["seed=-1", "at least 0"],
+    "seed=-1": ["seed=-1", "from 0 to 4294967295"],
     "seed=one": ["seed='one'", "whole number"],
     "model.hidden_size=0": ["model.hidden_size=0", "at least 1"],
     "model.hidden_size=-4": ["model.hidden_size=-4", "at least 1"],
@@ -53,16 +54,47 @@ REQUESTS = {
     "task._target_=lossladder.cli.os.system": ["_target_", "No module named"],
     "task._target_=lossladder.models.RNN": ["task._target_=lossladder.models.RNN", "is no Task"],
     "optimizer._target_=torch.optim.Optimizer": ["optimizer"],
-    "readout.std=-1": ["readout", "std=-1", "above 0"],
-    "+readout.sdt=1": ["readout.sdt=1", "std, bias"],
-    "readout.alone=yes_please": ["readout_alone='yes_please'", "true or false"],
+    "readout.std=-1": ["readout.std=-1", "above 0"],
+    "+readout.sdt=1": ["readout.sdt=1", "readout.std, readout.bias"],
+    "readout.alone=yes_please": ["readout.alone='yes_please'", "true or false"],
     "readout.alone=true engine=fused": ["engine=fused", "some are frozen"],
-    "resume=nowhere": ["nowhere", "no finished run"],
+    "resume=nowhere": ["resume=nowhere", "no such folder"],
+    "resume=": ["resume=", "name the folder"],
+    "logs=": ["logs=", "must name a folder"],
+    "logs=null": ["logs=null", "must name a folder"],
+    "hydra.run.dir=": ["hydra.run.dir=", "must name a folder"],
+    "-m hydra.sweep.dir= seed=0,1": ["hydra.sweep.dir=", "must name a folder"],
+    "hydra.run.dir=/dev/null/x": ["hydra.run.dir=/dev/null/x", "cannot be made"],
+    "-m hydra.sweep.dir=/dev/null/x seed=0,1": ["hydra.sweep.dir=/dev/null/x", "cannot be made"],
+    "model=null": ["model=null", "gru, gru_cell, lstm"],
+    "task=null": ["task=null", "count, echo"],
+    "optimizer=3": ["optimizer=3", "adagrad, adam, sgd"],
+    "-m model=rnn,null": ["model=rnn,null", "gru, gru_cell, lstm"],
+    "~model": ["~model", "every run needs one", "gru, gru_cell, lstm"],
+    "~data": ["~data", "streams"],
+    "~seed": ["seed: is missing"],
+    "~trainer.max_epochs": ["trainer.max_epochs: is missing"],
+    "~model.hidden_size": ["model.hidden_size: is missing", "lossladder.models.RNN needs it"],
+    "readout=null": ["readout=None", "keys of its own"],
+    "seed=99999999999999999999999": ["seed=99999999999999999999999", "from 0 to 4294967295"],
+    "seed=0,1": ["seed=0,1", "add -m"],
+    "-m resume=nowhere seed=0,1": ["resume=nowhere", "no such folder"],
+    "optimizer.betas=3": ["optimizer.betas=3", "default is (0.9, 0.999)"],
+    "optimizer.betas=[0.9]": ["optimizer.betas=[0.9]", "default is (0.9, 0.999)"],
+    "optimizer=sgd optimizer.momentum=-1": ["optimizer.momentum=-1", "default is 0"],
+    "model._target_=lossladder.models.LSMT": ["no such class", "GRUCell", "did you mean LSTM?"],
+    "model._target_=unfinished.Leaky": ["NameError", "'Cell' is not defined (unfinished.py, line"],
+    "model._target_=unwritten.Leaky": ["model._target_=unwritten.Leaky", "No module named"],
+    "data.batch_size=100000000000": ["data.batch_size=100000000000", "at most 4,000,000,000"],
+    "model=rnn_by_hand +model.gain=0.1": ["model.gain=0.1", "RNNByHand has no such key"],
+    "-m model=rnn,rnn_by_hand model.gain=0.1,0.5": ["model=rnn_by_hand has no such key"],
+    "--foo": ["--foo", "no such option"],
+    "--config-name=other": ["Cannot find primary config 'other'"],
     "task=count data.train_size=2000": ["data.train_size=2000", "1024", "at most 1023"],
     "task=count data.batch_size=600": ["data.batch_size=600", "train_size=500", "try 500"],
     "task=count data.batch_size=90": ["data.batch_size=90", "does not divide", "try 50"],
-    "task=count task.num_steps=20": ["num_steps=20", "data=fresh"],
-    "task=count task.chance_of_one=0.3": ["chance_of_one=0.3", "data=fresh"],
+    "task=count task.num_steps=20": ["task.num_steps=20", "data=fresh"],
+    "task=count task.chance_of_one=0.3": ["task.chance_of_one=0.3", "data=fresh"],
     "task=count data=streams": ["task=count", "no streams", "data=fresh"],
     "task=parity task.num_steps=0": ["task.num_steps=0", "at least 1"],
     "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
@@ -71,7 +103,7 @@ REQUESTS = {
     "task=unfold task.num_steps=0": ["task.num_steps=0", "at least 1"],
     "task=worked_example model.hidden_size=3": ["model.weights=[[0.15", "3 rows of 2 numbers"],
     "task=worked_example model.train_biases=all": ["train_biases='all'", "none, shared, unit"],
-    "task=worked_example readout.weights=[[1]]": ["readout_weights=[[1]]", "2 rows of 2 numbers"],
+    "task=worked_example readout.weights=[[1]]": ["readout.weights=[[1]]", "2 rows of 2 numbers"],
     "task=worked_example engine=fused": ["engine=fused does not fit", "loss of its own"],
     "task=worked_example start=given": ["start=given", "drawn, worked_example_mlp"],
     "data=curriculum": ["task=echo", "data=fresh"],
@@ -89,6 +121,11 @@ def _words(request_line: str) -> list[str]:
     return [request_line] if "{" in request_line else request_line.split(" ")
 
 
+def _asked(request_line: str, logs: Path) -> list[str]:
+    words = _words(request_line)
+    return words if words[0].startswith("logs=") else [f"logs={logs}", *words]
+
+
 @pytest.fixture(scope="module")
 def logs_of_all(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("requests") / "logs"
@@ -96,9 +133,18 @@ def logs_of_all(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(logs_of_all) -> dict[str, tuple[int, str]]:
-    asked = json.dumps([[f"logs={logs_of_all}", *_words(line)] for line in REQUESTS])
+    asked = json.dumps([_asked(line, logs_of_all) for line in REQUESTS])
+    own = logs_of_all.parent
+    (own / "unfinished.py").write_text("class Leaky(Cell): ...\n")  # an import is missing
+    environment = {
+        **os.environ,
+        "LOSSLADDER_PACKAGES": "unfinished,unwritten",
+        "PYTHONPATH": os.pathsep.join([str(own), *sys.path]),
+    }
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("ask.py"))],
+        cwd=own,
+        env=environment,
         input=asked,
         capture_output=True,
         text=True,
@@ -119,6 +165,8 @@ def test_a_wrong_request_is_answered_in_one_line_and_exit_2(request_line, answer
 def test_wrong_requests_leave_nothing_behind(answers, logs_of_all):
     assert len(answers) == len(REQUESTS)
     assert not list(logs_of_all.iterdir())
+    beside = {path.name for path in logs_of_all.parent.iterdir()}
+    assert beside <= {"logs", "unfinished.py", "__pycache__"}
 
 
 def test_a_wrong_target_runs_nothing(train, tmp_path):
@@ -165,3 +213,45 @@ def test_a_folder_that_holds_a_run_is_not_written_again(train, tmp_path):
     assert outcome.code == 2
     assert "holds a run already" in outcome.complaint
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (("seed=5",), "seed=5: was 0 when the run began"),
+        (("model.hidden_size=4",), "model.hidden_size=4: was 16 when"),
+        (("task.base=0.4",), "task.base=0.4: was 0.5 when"),
+        (("data.batch_size=50",), "data.batch_size=50: was 200 when"),
+        (("readout.bias=1",), "readout.bias=1: was 0.0 when"),
+        (("optimizer.lr=0.5",), "optimizer.lr=0.5: was"),
+        (("optimizer._target_=torch.optim.SGD",), "optimizer._target_=torch.optim.SGD: was"),
+        (("model=lstm",), "model=lstm: was chosen when the run began"),
+        (("-m", "seed=5,6"), "seed=5: was 0 when the run began"),
+    ],
+)
+def test_what_would_make_another_run_cannot_change_when_one_goes_on(train, tmp_path, changes, said):
+    folder = tmp_path / "begun"
+    train("trainer.max_steps=50", "trainer.progress=false", f"hydra.run.dir={folder}")
+    outcome = train(*changes, f"resume={folder}", "trainer.max_steps=60")
+    assert outcome.code == 2
+    assert said in outcome.complaint
+    assert "cannot change" in outcome.complaint
+    assert not list(outcome.logs.iterdir())
+
+
+def test_what_is_as_it_was_may_be_said_again_when_a_run_goes_on(train, tmp_path):
+    folder = tmp_path / "begun"
+    words = ("seed=0", "model.hidden_size=8", "trainer.progress=false")
+    train(*words, "trainer.max_steps=50", f"hydra.run.dir={folder}")
+    outcome = train(*words, f"resume={folder}", "trainer.max_steps=60")
+    assert outcome.code == 0
+    assert outcome.results[-1]["steps"] == 60
+
+
+def test_a_damaged_run_is_named_as_it_was_asked_for(train, tmp_path):
+    folder = tmp_path / "begun"
+    train("trainer.max_steps=50", "trainer.progress=false", f"hydra.run.dir={folder}")
+    (folder / "checkpoints" / "last.ckpt").write_bytes(b"torn")
+    outcome = train(f"resume={folder}", "trainer.max_steps=60")
+    assert outcome.code == 2
+    assert outcome.complaint.startswith(f"lossladder: resume={folder}: ")

@@ -30,15 +30,11 @@ class StackedLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train all jobs."""
         setup_globals()
-        from lossladder.cli import WRONG, ended_badly, say, tell  # torch takes seconds:
-        from lossladder.sweeps.launch import launch  # only now
+        from lossladder.said import WRONG, ended_badly, say, tell
+        from lossladder.sweeps.launch import launch  # torch takes seconds: only now
         from lossladder.train import train
 
-        try:
-            launched = launch(self.loader, self.config, job_overrides, train)
-        except ValueError as error:
-            say(str(error), WRONG)
-            raise
+        launched = launch(self.loader, self.config, job_overrides, train)
         before = sum(outcome.before for _, outcome in launched)
         if before:
             told = "name another folder with hydra.sweep.dir= to train them anew"

@@ -71,12 +71,13 @@ class BitSum(Task):
         """All 2**num_steps strings, in counting order."""
         if self.length > _LONGEST_FINITE:
             raise ValueError(
-                f"num_steps={self.length}: the set of all strings is kept up to "
+                f"task.num_steps={self.length}: the set of all strings is kept up to "
                 f"{_LONGEST_FINITE} bits; use data=fresh for longer ones"
             )
         if self.chance_of_one != 0.5 or self.mixed_lengths:
             raise ValueError(
-                f"chance_of_one={self.chance_of_one:g}, mixed_lengths={self.mixed_lengths}: the "
+                f"task.chance_of_one={self.chance_of_one:g}, "
+                f"task.mixed_lengths={self.mixed_lengths}: the "
                 "strings of a finite set are equally likely and equally long; use data=fresh"
             )
         numbers = torch.arange(2**self.length)

@@ -1,13 +1,10 @@
-"""The one place where a config becomes objects; what it may name is listed here."""
+"""The one place where a config becomes objects."""
 
 import inspect
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
 from typing import Any, TypeVar
 
 from torch.optim import Optimizer
@@ -17,18 +14,14 @@ from lossladder.engines import Engine
 from lossladder.models import Network, Recurrent
 from lossladder.tasks import Task
 from lossladder.training.data import Data
+from lossladder.training.named import RequestError, named_class, no_such_key
 from lossladder.training.plan import plan
 from lossladder.training.seeds import seeded
 
-# A config must not be able to run anything else. Who keeps tasks or networks in a package of their
-# own says so in the environment, where no config reaches: LOSSLADDER_PACKAGES=mine,yours
-_PACKAGES = ("lossladder", "torch.optim")
+_LARGEST_SEED = 2**32 - 1  # NumPy's, which Lightning seeds as well
+_LARGEST_WINDOW = 4_000_000_000  # symbols; a byte each, and no machine has memory for what follows
 
 Built = TypeVar("Built")
-
-
-class RequestError(ValueError):
-    """What was asked for cannot be had; the message says what was asked and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +50,15 @@ def build(config: Mapping[str, Any]) -> Parts:
         RequestError: naming the key, what came and what is allowed.
     """
     _check_keys(config)
-    seed = asked(None, lambda: arguments.whole("seed", config["seed"], at_least=0))
+    seed = asked(None, lambda: arguments.whole("seed", config["seed"], 0, _LARGEST_SEED))
     task = _construct("task", config["task"], Task)
     recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
     network = asked(
-        None, lambda: Network(recurrent, task.output_size, **_readout(config["readout"]))
+        "readout", lambda: Network(recurrent, task.output_size, **_readout(config["readout"]))
     )
     network.initialise(seeded("weights", seed))
     data = _construct("data", config["data"], Data, task=task, seed=seed)
+    _check_size(data)
     trainer = config["trainer"]
     data.plan = asked(
         "trainer",
@@ -80,8 +74,8 @@ def build(config: Mapping[str, Any]) -> Parts:
     if clip is not None:
         clip = asked("trainer", lambda: arguments.real("gradient_clip", clip, above=0))
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
-    asked("optimizer", lambda: arguments.real("lr", config["optimizer"]["lr"], above=0))
-    asked("optimizer", lambda: make_optimizer(network.trained()))  # refuses now, not later
+    asked("optimizer", lambda: arguments.real("lr", config["optimizer"].get("lr"), above=0))
+    _check_constants(make_optimizer, network)
     make_engine = _constructor(
         "engine",
         config["engine"],
@@ -111,12 +105,13 @@ _KEYS = (
     "names",
     "resume",
 )
+_NEEDED = tuple(key for key in _KEYS if key not in ("logs", "names", "resume"))
 
 
 def starts(config: Mapping[str, Any]) -> Sequence[str]:
     """Keys of a config's network that say how its parameters start, and nothing else."""
     try:
-        return _class("model", config["model"].get("_target_"), Recurrent).starts
+        return named_class("model", config["model"].get("_target_"), Recurrent).starts
     except RequestError:
         return ()
 
@@ -125,7 +120,7 @@ def _readout(config: Mapping[str, Any]) -> dict[str, Any]:
     """How the readout starts; its keys are spelled `readout.std` in a config."""
     for key, value in config.items():
         if key not in _READOUT_KEYS:
-            raise RequestError(_no_such_key("readout.", key, value, _READOUT_KEYS))
+            raise RequestError(no_such_key("readout.", key, value, _READOUT_KEYS))
     return {f"readout_{key}": value for key, value in config.items()}
 
 
@@ -133,55 +128,73 @@ def _check_keys(config: Mapping[str, Any]) -> None:
     """Refuse keys nobody reads; a key that were passed over would be a wish ignored in silence."""
     for key in config:
         if key not in _KEYS:
-            raise RequestError(_no_such_key("", key, config[key], _KEYS))
+            raise RequestError(no_such_key("", key, config[key], _KEYS))
+    for key in _NEEDED:
+        if key not in config:
+            raise RequestError(f"{key}: is missing; every run needs it")
+        if key != "seed" and not isinstance(config[key], Mapping):
+            raise RequestError(f"{key}={config[key]}: must have keys of its own")
+    for key in _TRAINER_KEYS:
+        if key not in config["trainer"]:
+            raise RequestError(f"trainer.{key}: is missing; every run needs it")
     for key, value in config["trainer"].items():
         if key not in _TRAINER_KEYS:
-            raise RequestError(_no_such_key("trainer.", key, value, _TRAINER_KEYS))
+            raise RequestError(no_such_key("trainer.", key, value, _TRAINER_KEYS))
 
 
-def _no_such_key(prefix: str, key: str, value: Any, allowed: Sequence[str]) -> str:
-    near = get_close_matches(key, allowed, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{prefix}{key}={value}: no such key; allowed: {', '.join(allowed)}{hint}"
+def _check_size(data: Data) -> None:
+    """Refuse a window that no memory holds, before a run begins."""
+    symbols = data.batch_size * data.bptt_steps
+    if symbols > _LARGEST_WINDOW:
+        raise RequestError(
+            f"data.batch_size={data.batch_size}: makes windows of {symbols:,} symbols, with "
+            f"{data.bptt_steps} steps each; must be at most {_LARGEST_WINDOW:,} in all"
+        )
+
+
+def _check_constants(make: "partial[Optimizer]", network: Network) -> None:
+    """Refuse now, not later, what an optimizer does not take; its own messages name no key."""
+    try:
+        make(network.trained())
+    except Exception as error:  # torch checks little itself: a list too short is an IndexError
+        defaults = inspect.signature(make.func).parameters
+        for key, value in make.keywords.items():
+            if _works(make, network, without=key):
+                raise RequestError(
+                    f"optimizer.{key}={value}: {error}; its default is {defaults[key].default}"
+                ) from error
+        raise RequestError(f"optimizer: {error}") from error
+
+
+def _works(make: "partial[Optimizer]", network: Network, without: str) -> bool:
+    values = {key: value for key, value in make.keywords.items() if key != without}
+    try:
+        make.func(network.trained(), **values)
+    except Exception:
+        return False
+    return True
 
 
 def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **given: Any) -> Built:
     make = _constructor(key, config, promise, **given)
+    for name, parameter in inspect.signature(make.func).parameters.items():
+        if parameter.default is parameter.empty and name not in make.keywords:
+            raise RequestError(f"{key}.{name}: is missing; {config['_target_']} needs it")
     return asked(key, make)
 
 
 def _constructor(
     key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
-) -> Callable[..., Built]:
+) -> "partial[Built]":
     """What `key._target_` names, with the config's values and the given ones filled in."""
     values = {name: value for name, value in config.items() if name != "_target_"}
-    found = _class(key, config.get("_target_"), promise)
+    found = named_class(key, config.get("_target_"), promise)
     allowed = [name for name in inspect.signature(found).parameters if name not in given]
     for unknown in values.keys() - set(allowed):
-        raise RequestError(_no_such_key(f"{key}.", unknown, values[unknown], allowed))
-    return partial(found, **values, **given)
-
-
-def _class(key: str, target: Any, promise: type[Built]) -> type[Built]:
-    """What a config names.
-
-    Nothing is imported, let alone called, unless it lies in an allowed package; and what is found
-    there must be a class that keeps the promise.
-    """
-    packages = (*_PACKAGES, *filter(None, os.environ.get("LOSSLADDER_PACKAGES", "").split(",")))
-    if not isinstance(target, str) or not target.startswith(tuple(f"{p}." for p in packages)):
         raise RequestError(
-            f"{key}._target_={target}: must lie in one of the allowed packages, "
-            f"{', '.join(packages)}"
+            no_such_key(f"{key}.", unknown, values[unknown], allowed, found.__name__)
         )
-    module, _, name = target.rpartition(".")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise RequestError(f"{key}._target_={target}: {error}") from error
-    if not (inspect.isclass(found) and issubclass(found, promise)) or inspect.isabstract(found):
-        raise RequestError(f"{key}._target_={target}: is no {promise.__name__}")
-    return found
+    return partial(found, **values, **given)
 
 
 def asked(key: str | None, make: Callable[[], Built]) -> Built:
@@ -190,9 +203,12 @@ def asked(key: str | None, make: Callable[[], Built]) -> Built:
         return make()
     except RequestError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError, MemoryError) as error:
         message = str(error)
-        if key is None or message.startswith(("task=", "engine=")):
+        if message.startswith(f"{key}_"):  # a network's "readout_std" is "readout.std" in a config
+            message = message.replace(f"{key}_", f"{key}.", 1)
+            prefix = ""
+        elif key is None or message.startswith(("task=", "task.", "engine=")):
             prefix = ""
         elif re.match(r"\w+(: [\w ]+)?=", message):  # "hidden_size=-1: must be ..."
             prefix = f"{key}."

@@ -38,7 +38,10 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
         if folder.is_dir():
             probe.unlink(missing_ok=True)
         discard(folder)
-        raise RequestError(f"logs: {folder} cannot be written: {error.strerror}") from error
+        raise RequestError(
+            f"{folder}: cannot be written: {error.strerror}; choose another with logs= or "
+            "hydra.run.dir="
+        ) from error
 
 
 @cache

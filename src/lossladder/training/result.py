@@ -25,6 +25,7 @@ def conclude(
     seconds: float,
     folder: Path,
     board: Board,
+    why: str | None = None,
 ) -> dict[str, Any]:
     """Measure what came of a run; write it down in its folder and show it on its board.
 
@@ -35,11 +36,13 @@ def conclude(
         seconds: wall time from claiming the folder to here.
         folder: the run's own.
         board: the run's own.
+        why: last line of the traceback of a run that failed.
     """
     result = {
         **config["names"],
         "seed": config["seed"],
         "status": status,
+        "why": why,
         "seconds": seconds,
         **_summary(learner),
     }

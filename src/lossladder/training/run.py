@@ -33,50 +33,65 @@ class Run(NamedTuple):
     parts: Parts
 
 
-def load_run(folder: str | Path, changes: Sequence[str] = ()) -> Run:
+def load_run(folder: str | Path, changes: Sequence[str] = (), key: str = "run") -> Run:
     """Read a run back: task, network with its weights, result and config.
 
     Args:
         folder: of the run.
         changes: to its config, as on the command line: `["task.num_steps=500"]`.
+        key: under which the folder was asked for.
     Raises:
         RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
             version, or the weights do not fit the changed config.
     """
     folder = Path(folder)
-    config = changed_config(folder, changes)
+    asked_for = f"{key}={folder}"
+    config = changed_config(folder, changes, key)
     try:
         result = json.loads((folder / RESULT).read_text())
     except ValueError as error:
-        raise RequestError(f"run={folder}: its {RESULT} cannot be read: {error}") from error
+        raise RequestError(f"{asked_for}: its {RESULT} cannot be read: {error}") from error
     try:
         parts = build(config)
     except KeyError as error:
-        raise RequestError(f"run={folder}: its {CONFIG} has no key {error}") from error
-    _load_weights(parts.network, folder / CHECKPOINT)
+        raise RequestError(f"{asked_for}: its {CONFIG} has no key {error}") from error
+    except RequestError as error:
+        said, elsewhere, _ = str(error).partition("; use data=")
+        if not elsewhere:
+            raise
+        raise RequestError(f"{said}; the data of a run cannot be changed to others") from error
+    _load_weights(parts.network, folder / CHECKPOINT, asked_for)
     return Run(parts.task, parts.network, result, config, parts)
 
 
-def changed_config(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
+def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[str, Any]:
     """The config of a run, with changes to it as on a command line.
 
+    Args:
+        folder: of the run.
+        changes: as on the command line.
+        asked_as: key under which the folder was asked for.
     Raises:
         RequestError: if the folder is no finished run, or a change names no key of its config.
     """
+    if not folder.is_dir():
+        raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, RESULT, CHECKPOINT):
         if not (folder / name).is_file():
-            raise RequestError(f"run={folder}: is no finished run, it has no {name}")
+            raise RequestError(f"{asked_as}={folder}: is no finished run, it has no {name}")
     try:
         config = OmegaConf.load(folder / CONFIG)
         parsed = OmegaConf.from_dotlist(list(changes))
     except Exception as error:  # YAML and OmegaConf have exceptions of many kinds
-        raise RequestError(f"run={folder}: {CONFIG} cannot be read: {error}") from error
+        raise RequestError(f"{asked_as}={folder}: {CONFIG} cannot be read: {error}") from error
     for change in changes:
         key, _, value = change.partition("=")
         parent, _, name = key.rpartition(".")
         siblings = OmegaConf.select(config, parent) if parent else config
         if not isinstance(siblings, DictConfig) or name not in siblings:
-            allowed = ", ".join(map(str, siblings)) if isinstance(siblings, DictConfig) else parent
+            known = siblings if isinstance(siblings, DictConfig) else config
+            prefix = f"{parent}." if known is siblings and parent else ""
+            allowed = ", ".join(f"{prefix}{own}" for own in known if own != "_target_")
             raise RequestError(f"{key}={value}: this run has no such key; allowed: {allowed}")
         if not parent and isinstance(siblings[name], DictConfig):
             raise RequestError(f"{key}={value}: was chosen when the run began and cannot change")
@@ -84,7 +99,7 @@ def changed_config(folder: Path, changes: Sequence[str]) -> dict[str, Any]:
         config.trainer.max_steps = None  # it would decide, and what was asked for be passed over
     merged = OmegaConf.to_container(OmegaConf.merge(config, parsed))
     if not isinstance(merged, dict):
-        raise RequestError(f"run={folder}: {CONFIG} is no mapping")
+        raise RequestError(f"{asked_as}={folder}: {CONFIG} is no mapping")
     return {str(key): value for key, value in merged.items()}
 
 
@@ -95,25 +110,41 @@ def resumed(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
         config: as composed.
         words: of the command line, which change it.
     Raises:
-        RequestError: if there is no such run, or it has no such key.
+        RequestError: if there is no such run, it has no such key, or the key cannot change.
     """
-    if config["resume"] is None:
+    if config.get("resume") is None:
         return dict(config)
+    resume = str(config["resume"])
+    if not resume.strip():
+        raise RequestError("resume=: name the folder of a run")
     changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
-    return {**changed_config(Path(config["resume"]), changes), "resume": str(config["resume"])}
+    before = OmegaConf.create(changed_config(Path(resume), (), "resume"))
+    after = changed_config(Path(resume), changes, "resume")
+    for change in changes:
+        key, _, value = change.partition("=")
+        was = OmegaConf.select(before, key)
+        changed = OmegaConf.select(OmegaConf.create(after), key) != was
+        if changed and key.partition(".")[0] in _FIXED:
+            raise RequestError(f"{key}={value}: was {was} when the run began and cannot change")
+    return {**after, "resume": resume}
 
 
-def _load_weights(network: Network, path: Path) -> None:
+# A run goes on with the weights and optimizer it has, and with data that are a function of these:
+# with others it would be another run from there on, and its config true of its end only.
+_FIXED = ("seed", "task", "model", "readout", "data", "optimizer")
+
+
+def _load_weights(network: Network, path: Path, asked_for: str) -> None:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         written_by = checkpoint.get("lossladder_format")
     except Exception as error:
         raise RequestError(
-            f"run: {path} cannot be read, it is truncated or no checkpoint"
+            f"{asked_for}: {path} cannot be read, it is truncated or no checkpoint"
         ) from error
     if written_by != FORMAT:
         raise RequestError(
-            f"run: {path} has format {written_by}, from another version of lossladder; "
+            f"{asked_for}: {path} has format {written_by}, from another version of lossladder; "
             f"this one reads format {FORMAT}"
         )
     prefix = "network."
@@ -127,6 +158,6 @@ def _load_weights(network: Network, path: Path) -> None:
     except RuntimeError as error:
         misfit = str(error).splitlines()[-1].strip()
         raise RequestError(
-            f"run: the weights in {path} do not fit this network: {misfit}"
+            f"{asked_for}: the weights in {path} do not fit this network: {misfit}"
         ) from error
     network.eval()

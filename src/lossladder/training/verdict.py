@@ -7,8 +7,9 @@ _ENDINGS = {
     "diverged": "The loss became infinite or no number: try a smaller optimizer.lr or "
     "trainer.gradient_clip=1.",
     "failed": "The run failed; its log has the traceback.",
-    "interrupted": "The run was interrupted; what it had learnt is in its checkpoint.",
+    "interrupted": "The run was interrupted; its checkpoint is that of its last validation.",
 }
+_BEFORE_THE_FIRST = "The run was interrupted before its first checkpoint."
 
 
 def verdict(result: Mapping[str, Any]) -> str:
@@ -16,8 +17,13 @@ def verdict(result: Mapping[str, Any]) -> str:
     lines = [" · ".join(str(result[key]) for key in ("task", "model", "engine") if key in result)]
     if "seed" in result:
         lines[0] += f" · seed {result['seed']}"
-    if result.get("status") in _ENDINGS:
-        lines.append(_ENDINGS[result["status"]])
+    status = result.get("status")
+    if status == "interrupted" and result.get("loss") is None:
+        lines.append(_BEFORE_THE_FIRST)
+    elif status in _ENDINGS:
+        lines.append(_ENDINGS[status])
+    if result.get("why"):
+        lines.append(" ".join(result["why"].split()))
     if result.get("loss") is not None:
         lines += [_loss(result), _rung(result), _behaviour(result)]
     if result.get("length") is not None:
