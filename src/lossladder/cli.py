@@ -34,7 +34,14 @@ def run() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole and are put in one line below
     door = hydra.main(config_path=str(conf_dir()), config_name="train", version_base="1.3")(job)
     complaint = refused(sys.argv[1:], conf_dir())
-    return _exit_code(door) if complaint is None else say(complaint, WRONG)
+    if complaint is not None:
+        return say(complaint, WRONG)
+    code = _exit_code(door)
+    try:
+        _end_of_sweep()
+    except KeyboardInterrupt:
+        return say("interrupted while summing up; report.py sums up again", FAILED)
+    return code
 
 
 def _exit_code(door: Callable[[], Any]) -> int:
@@ -49,8 +56,6 @@ def _exit_code(door: Callable[[], Any]) -> int:
         return WRONG
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         return say(explained(error, sys.argv[1:], conf_dir()), WRONG)
-    finally:
-        _end_of_sweep()
     return DONE
 
 

@@ -45,7 +45,9 @@ def sweep(*words: str, folder: str | Path) -> "DataFrame":
         sys.argv = before
     if code == cli.WRONG:
         raise ValueError(said.getvalue().strip())
-    if said.getvalue().strip().endswith("interrupted"):  # what follows in a notebook must not run
+    if (
+        said.getvalue().rpartition("lossladder: ")[2].startswith("interrupted")
+    ):  # what follows in a notebook must not run
         raise KeyboardInterrupt
     return results(folder)
 

@@ -24,6 +24,7 @@ from lossladder.training.result import conclude
 from lossladder.training.run import load_run
 from lossladder.training.stop import StopAtRung
 from lossladder.training.trainer import make_trainer
+from lossladder.training.undisturbed import undisturbed
 from lossladder.training.verdict import verdict
 
 
@@ -57,8 +58,9 @@ def train(
         write_references(references, learner.card, parts.data.ladder(), plan.updates)
         status, why = _fit(trainer, learner, config.get("resume"), log)
         seconds = time.perf_counter() - started
-        result = conclude(config, learner, status, seconds, folder, board, why)
-        log.info("verdict\n%s", verdict(result))
+        with undisturbed():
+            result = conclude(config, learner, status, seconds, folder, board, why)
+            log.info("verdict\n%s", verdict(result))
     return result
 
 

@@ -25,6 +25,7 @@ from lossladder.sweeps.identity import identity
 from lossladder.sweeps.jobs import Job
 from lossladder.sweeps.progress import SweepBar
 from lossladder.sweeps.worker import Advance, Outcome
+from lossladder.training.undisturbed import came_meanwhile, undisturbed
 from lossladder.words import conf_dir, register_resolvers
 from mischief import DIVERGES, IS_KILLED, RAISES
 
@@ -417,6 +418,42 @@ def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
     for run in runs.values():
         assert result_of(run)["status"] == "done"
         assert (run / "run.log").read_text().count("verdict") == 1  # ended once
+
+
+def test_ctrl_c_waits_for_what_must_not_be_cut_off():
+    written = []
+    with pytest.raises(KeyboardInterrupt), undisturbed():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        written.append("all of it")
+    assert written
+    assert not came_meanwhile()
+    with undisturbed():
+        pass
+
+
+def test_ctrl_c_while_workers_are_begun_and_results_written_loses_nothing(tmp_path):
+    """Sent at any time: the sweep ends, and every run has a result or will be made anew."""
+    words = (*SMALL, "engine=fused", "seed=range(24)", "trainer.max_epochs=40")
+    complete = 0
+    for number, when in enumerate(("", "*/config.yaml", "*/result.json")):
+        sweep = tmp_path / str(number)
+        with start(*words, f"hydra.sweep.dir={sweep}") as process:
+            until(lambda at=sweep, seen=when: any(at.glob(seen)) if seen else children(process.pid))
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        assert process.returncode == 1, err
+        assert "Exception" not in err
+        for run in sweep.glob("*/result.json"):
+            result = json.loads(run.read_text())
+            assert result["status"] == ("done" if result["steps"] == 1200 else "interrupted")
+            assert (run.parent / "checkpoints/last.ckpt").is_file() == (result["steps"] > 0)
+            complete += result["status"] == "done"
+    assert complete
+
+
+def children(process: int) -> str:
+    return Path(f"/proc/{process}/task/{process}/children").read_text()
 
 
 def test_ctrl_c_ends_within_seconds_and_leaves_everything_usable(tmp_path):

@@ -56,7 +56,7 @@ def folder_name(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
     """
     own = (word for word in overrides if not _is_beside(word))
     # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
-    safe = sorted(re.sub(r"[^\w.+-]", "-", word) for word in own)
+    safe = sorted(re.sub(r"[^\w.+-]", "-", word).lstrip("-") for word in own)
     seed = [word for word in safe if re.fullmatch(r"seed-\d+", word)]
     setting = "+".join(word for word in safe if word not in seed)
     if len(setting) > _LONGEST:  # what is cut off may be what tells it apart

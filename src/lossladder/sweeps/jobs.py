@@ -61,7 +61,10 @@ def fail(job: Job, why: str) -> None:
         write_config(job.folder, job.config)
     note(job.folder, logging.ERROR, why)
     unknown = dict.fromkeys(("loss", "floor", "above_floor", "rung"))
-    known = {**job.config["names"], "seed": job.config["seed"], "status": "failed"}
+    last = why.strip().splitlines()[-1]
+    known = {
+        **job.config["names"], "seed": job.config["seed"], "status": "failed", "why": last
+    }  # fmt: skip
     write_result(
         job.folder,
         {**known, **unknown, "rungs": [], "curve": {"updates": [], "loss": []}, "steps": 0},

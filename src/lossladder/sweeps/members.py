@@ -22,6 +22,7 @@ from lossladder.training.result import conclude
 from lossladder.training.stop import StopAtRung
 from lossladder.training.together import Snapshots, Together, Turns
 from lossladder.training.trainer import make_trainer
+from lossladder.training.undisturbed import undisturbed
 from lossladder.training.verdict import verdict
 
 Report = Callable[[int, Counter[str]], None]
@@ -76,10 +77,11 @@ def train_together(
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
             status = "interrupted"
         seconds = (time.perf_counter() - started) / len(jobs)
-        return [
-            _leave(job, learner, board, snapshots.of.get(learner), status, seconds)
-            for job, learner, board in zip(jobs, learners, boards, strict=True)
-        ]
+        with undisturbed():  # what has been learnt is written, whoever is in a hurry
+            return [
+                _leave(job, learner, board, snapshots.of.get(learner), status, seconds)
+                for job, learner, board in zip(jobs, learners, boards, strict=True)
+            ]
 
 
 def _early_end(rung: str | None, ladder: Ladder) -> Callable[[Learner], bool]:
@@ -100,6 +102,8 @@ def _leave(
     """What a run leaves when it ends."""
     if checkpoint is not None:
         AtomicCheckpointIO().save_checkpoint(checkpoint, job.folder / CHECKPOINT)
+        if checkpoint["lossladder"]["updates"] == learner.data.plan.updates:
+            status = "done"  # whatever interrupted the others
     status = "diverged" if learner.diverged else status
     result = conclude(job.config, learner, status, seconds, job.folder, board)
     note(job.folder, logging.INFO, f"verdict\n{verdict(result)}")

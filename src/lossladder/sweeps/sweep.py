@@ -19,6 +19,7 @@ from lossladder.sweeps.groups import groups, slices
 from lossladder.sweeps.jobs import Job, ended, fail
 from lossladder.sweeps.progress import SweepBar
 from lossladder.sweeps.worker import Advance, Alone, Outcome, outcome, work
+from lossladder.training.undisturbed import undisturbed
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
 _CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
@@ -95,9 +96,11 @@ class Sweep:
         ours, theirs = _CONTEXT.Pipe(duplex=False)
         asked = (slice_.jobs, self.folder, self.alone, theirs, slice_.waits)
         process = _CONTEXT.Process(target=work, args=asked)
-        process.start()
-        theirs.close()
-        self.running[ours] = _Running(slice_, process, {job.number: job for job in slice_.jobs})
+        with undisturbed():  # Python drops what is raised while it forks
+            process.start()
+            theirs.close()
+            jobs = {job.number: job for job in slice_.jobs}
+            self.running[ours] = _Running(slice_, process, jobs)
 
     def _hear(self, connection: Connection) -> list[_Slice]:
         """Take in a message, or the end of a process; gives what has to be done because of it."""

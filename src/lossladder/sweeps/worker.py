@@ -17,6 +17,7 @@ from lossladder.sweeps.jobs import Job, clear, ended, fail
 from lossladder.sweeps.members import train_together
 from lossladder.training.build import Parts, RequestError, build
 from lossladder.training.progress import Tell
+from lossladder.training.undisturbed import came_meanwhile
 
 Alone = Callable[[Mapping[str, Any], Path, Path, Sequence[Callback]], dict[str, Any]]
 
@@ -67,12 +68,14 @@ def work(
     """
     signal.signal(signal.SIGINT, _once)
     with suppress(KeyboardInterrupt), ExitStack() as held:
+        if came_meanwhile():  # since the fork
+            raise KeyboardInterrupt
         mine: list[Job] = []
         for job in slice_:
             if not held.enter_context(claimed(sweep, job.identity, wait)):
                 _tell(connection, Outcome(job.number, "busy"))
             elif (result := ended(job.folder)) is not None:
-                _tell(connection, outcome(job, result, before=True))
+                _tell(connection, outcome(job, result))
             else:
                 clear(job.folder)
                 mine.append(job)
