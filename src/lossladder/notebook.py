@@ -45,9 +45,8 @@ def sweep(*words: str, folder: str | Path) -> "DataFrame":
         sys.argv = before
     if code == cli.WRONG:
         raise ValueError(said.getvalue().strip())
-    if (
-        said.getvalue().rpartition("lossladder: ")[2].startswith("interrupted")
-    ):  # what follows in a notebook must not run
+    _, _, last = said.getvalue().rpartition("lossladder: ")
+    if last.startswith("interrupted"):  # what follows in a notebook must not run
         raise KeyboardInterrupt
     return results(folder)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -387,6 +388,7 @@ def start(*words: str) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
         preexec_fn=_as_from_a_terminal,
     )
 
@@ -422,10 +424,15 @@ def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
 
 def test_ctrl_c_waits_for_what_must_not_be_cut_off():
     written = []
-    with pytest.raises(KeyboardInterrupt), undisturbed():
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.01)
-        written.append("all of it")
+
+    def write() -> None:
+        with undisturbed():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+            written.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
     assert written
     assert not came_meanwhile()
     with undisturbed():
@@ -466,7 +473,8 @@ def test_ctrl_c_ends_within_seconds_and_leaves_everything_usable(tmp_path):
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=30)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its workers as well, if some are left
     assert process.returncode == 1
     assert err.strip().endswith("interrupted")
     for run in runs_of(sweep).values():
