@@ -13,8 +13,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from lossladder import record
 from lossladder.job import job
 from lossladder.said import DONE, FAILED, WRONG, RunFailedError, SaidError, say, shown, tell
+from lossladder.sweeps import claims
 from lossladder.sweeps.identity import SETTING
 from lossladder.words import conf_dir, register_resolvers
 from lossladder.wrong import explained, refused
@@ -75,7 +77,7 @@ def _end_of_sweep() -> None:
     if folder is None or not folder.is_dir():
         return
     left = {path.name for path in folder.iterdir()}
-    if left <= {"multirun.yaml", ".claims", ".asked"}:
+    if left <= {"multirun.yaml", claims.FILE, record.FILE}:
         with suppress(OSError):  # another process may be about to use it
             for name in left:
                 (folder / name).unlink()

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lossladder.report.asked import identity, read_asked
+from lossladder.record import identity_in
+from lossladder.report.asked import read_asked
 from lossladder.report.runs import DamagedError, Run, read_run
 from lossladder.report.settings import Setting, settings
 
@@ -78,7 +79,7 @@ def read_sweep(folder: Path) -> Sweep:
     if not found:
         raise NoSweepError(f"{folder}: holds no runs; name the folder of a sweep")
     asked = read_asked(folder)
-    begun, damaged = {identity(path.name) for path in found}, [*asked.damaged]
+    begun, damaged = {identity_in(path.name) or path.name for path in found}, [*asked.damaged]
     runs: list[Run] = []
     common: dict[str, str] = {}  # the first config: of the others, what sets them apart is kept
     for path in sorted(found, key=_natural):

@@ -16,7 +16,7 @@ from lossladder.report.runs import Ladder
 from lossladder.report.summary import Row, by_ladder, rows
 from lossladder.report.svg import chart
 from lossladder.report.tables import heat_map, settings_table
-from lossladder.report.whole import beside
+from lossladder.whole import beside
 
 PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
 _MOST_LADDERS = 6  # each has a picture of its own

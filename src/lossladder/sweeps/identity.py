@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lossladder.record import identity_in
+
 # How a run is watched and where it is kept says nothing of what it is.
 _LEFT_OUT = ("names", "logs", "trainer.progress", "trainer.threads")
 
@@ -43,7 +45,6 @@ def command_hash(words: Sequence[str]) -> str:
 # What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
 # names of other kinds, like those of reference lines, it is the whole.
 SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
-_IDENTITY = re.compile(r"-([0-9a-f]{12})$")
 _LONGEST = 120  # characters; a file system takes 255
 
 
@@ -73,7 +74,7 @@ def homes(sweep: Path) -> dict[str, str]:
         names = sorted(os.listdir(sweep))
     except OSError:
         return {}
-    return {found[1]: name for name in names if (found := _IDENTITY.search(name))}
+    return {found: name for name in names if (found := identity_in(name)) is not None}
 
 
 def _is_beside(word: str) -> bool:

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -30,7 +31,7 @@ class Job:
     config: Mapping[str, Any]
     folder: Path
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """See `identity`."""
         return identity(self.config)

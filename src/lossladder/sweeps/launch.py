@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from lossladder.sweeps.asked import note_asked
+from lossladder import record
 from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.identity import folder_name, homes, identity
 from lossladder.sweeps.jobs import Job
@@ -39,20 +40,17 @@ def launch(
     if (folder / CONFIG).exists():
         raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
     composer, known = Composer(loader, config), homes(folder)
+    shown = True
     jobs: list[Job] = []
     for number, overrides in enumerate(job_overrides):
         plain = resumed(composer.plain(overrides), overrides)
+        shown = shown and bool(plain["trainer"]["progress"])
         name = known.setdefault(identity(plain), folder_name(overrides, plain))
-        jobs.append(Job(number, tuple(overrides), plain, folder / name))
-    asked = config.hydra.overrides
-    words = [*asked.task, *(word for word in asked.hydra if not word.startswith("hydra.mode="))]
-    note_asked(folder, words, [job.identity for job in jobs])
-    shown = all(job.config["trainer"]["progress"] for job in jobs)
-    quiet = [_quiet(job) for job in jobs]
-    return list(zip(jobs, Sweep(folder, alone, shown).train(quiet), strict=True))
+        jobs.append(Job(number, tuple(overrides), _quiet(plain), folder / name))
+    record.note(folder, record.words(config.hydra.overrides), (job.identity for job in jobs))
+    return list(zip(jobs, Sweep(folder, alone, shown).train(jobs), strict=True))
 
 
-def _quiet(job: Job) -> Job:
-    """The same job without a bar of its own: the sweep has one."""
-    trainer = {**job.config["trainer"], "progress": False}
-    return Job(job.number, job.overrides, {**job.config, "trainer": trainer}, job.folder)
+def _quiet(config: dict[str, Any]) -> dict[str, Any]:
+    """The same without a bar of its own: the sweep has one."""
+    return {**config, "trainer": {**config["trainer"], "progress": False}}

@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lossladder.training.learner import Learner
+from lossladder.whole import beside
 
 FORMAT = 1  # raised when an older checkpoint can no longer be read
 
@@ -22,15 +23,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write a checkpoint, tagged with the format it has."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with scratch.open("wb") as file:
-                torch.save({**checkpoint, "lossladder_format": FORMAT}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
+        with beside(path) as scratch, scratch.open("wb") as file:
+            torch.save({**checkpoint, "lossladder_format": FORMAT}, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class KeepLast(Callback):

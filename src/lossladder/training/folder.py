@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from lossladder.training.build import RequestError
+from lossladder.whole import beside
 
 CONFIG, RESULT, CHECKPOINT, LOG = "config.yaml", "result.json", "checkpoints/last.ckpt", "run.log"
 _LEAST_SPACE = 2**20  # bytes a short run leaves behind, events and reference lines included
@@ -90,12 +91,10 @@ def discard(folder: Path) -> None:
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
     """Write `result.json`, all or nothing."""
-    scratch = folder / f".{RESULT}.{os.getpid()}"
-    with scratch.open("w") as file:
+    with beside(folder / RESULT) as scratch, scratch.open("w") as file:
         json.dump(result, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
-    scratch.replace(folder / RESULT)
 
 
 _LINES = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -10,7 +10,7 @@ from pathlib import Path
 def beside(place: Path) -> Iterator[Path]:
     """A path to write to, which then replaces `place`; what lay there stays if writing fails.
 
-    Two processes that share a sweep both write its report when it ends.
+    No kill leaves half a file; and two processes that share a sweep both write its report.
 
     Raises:
         OSError: naming `place`, if it cannot be written.
