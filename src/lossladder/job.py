@@ -55,10 +55,7 @@ def _run(config: dict[str, Any], folder: Path) -> float:
     if HydraConfig.get().mode != RunMode.MULTIRUN:
         tell(_look(config, result, board))
     tell("")
-    error = ended_badly(result["status"], folder)
-    if error is not None:
-        raise error
-    return result["loss"]
+    return _loss(result, folder)
 
 
 def _once(config: dict[str, Any], folder: Path) -> float:
@@ -72,6 +69,11 @@ def _once(config: dict[str, Any], folder: Path) -> float:
             clear(folder)
             return _run(config, folder)
     tell(f"folder {shown(folder)}: {result['status']} already\n")
+    return _loss(result, folder)
+
+
+def _loss(result: dict[str, Any], folder: Path) -> float:
+    """Of a run that ended well; of another, what tells Hydra is raised."""
     error = ended_badly(result["status"], folder)
     if error is not None:
         raise error
