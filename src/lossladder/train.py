@@ -50,7 +50,9 @@ def train(
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
     board, plan = Board(folder), parts.data.plan
     callbacks = [*_callbacks(config["trainer"], parts, folder), *watchers]
-    trainer = make_trainer(config["trainer"], plan.legs, AtomicCheckpointIO(), board, callbacks)
+    trainer = make_trainer(
+        config["trainer"], plan.legs, AtomicCheckpointIO(), folder, board, callbacks
+    )
     claim(folder, config)
     started = time.perf_counter()
     with run_log(folder) as log, closing(board):

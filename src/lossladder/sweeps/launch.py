@@ -1,9 +1,11 @@
 """From a command line to the outcomes of its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
@@ -48,7 +50,19 @@ def launch(
         name = known.setdefault(identity(plain), folder_name(overrides, plain))
         jobs.append(Job(number, tuple(overrides), _quiet(plain), folder / name))
     record.note(folder, record.words(config.hydra.overrides), (job.identity for job in jobs))
-    return list(zip(jobs, Sweep(folder, alone, shown).train(jobs), strict=True))
+    with one_thread():
+        return list(zip(jobs, Sweep(folder, alone, shown).train(jobs), strict=True))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one processor thread meanwhile: what forks must have no others."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _quiet(config: dict[str, Any]) -> dict[str, Any]:

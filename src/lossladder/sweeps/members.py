@@ -60,7 +60,8 @@ def train_together(
     plan, ladder = first.data.plan, first.data.ladder()
     together = Together(learners, population, report, _early_end(trained["stop_at"], ladder))
     snapshots = Snapshots()
-    trainer = make_trainer(trained, plan.legs, snapshots.shared, callbacks=[snapshots])
+    root = jobs[0].folder  # any of them: nothing is written there
+    trainer = make_trainer(trained, plan.legs, snapshots.shared, root, callbacks=[snapshots])
     boards = [Board(job.folder) for job in jobs]
     for job, learner, board in zip(jobs, learners, boards, strict=True):
         claim(job.folder, job.config)

@@ -22,7 +22,7 @@ from lossladder.sweeps.worker import Advance, Alone, Outcome, outcome, work
 from lossladder.training.undisturbed import undisturbed
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
-_CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Sweep:
         self.folder = folder
         self.alone = alone
         self.shown = shown
+        self.context = multiprocessing.get_context(_METHOD)
         self.outcomes: dict[int, Outcome] = {}
         self.running: dict[Connection, _Running] = {}
 
@@ -71,6 +72,10 @@ class Sweep:
         for job in jobs:
             firsts.setdefault(job.folder, job)
         todo = [job for job in firsts.values() if not self._is_done(job)]
+        if any(job.config["trainer"]["threads"] != 1 for job in todo):
+            # OpenMP's threads do not survive a fork, and whoever asks for a sweep may have had some:
+            # a forked worker gets on without them as long as it needs no more than one
+            self.context = multiprocessing.get_context("spawn")
         pending = deque(_Slice(s) for group in groups(todo) for s in slices(group))
         self.bar = SweepBar(len(todo), self.shown)
         try:
@@ -93,9 +98,9 @@ class Sweep:
         return result is not None
 
     def _start(self, slice_: _Slice) -> None:
-        ours, theirs = _CONTEXT.Pipe(duplex=False)
+        ours, theirs = self.context.Pipe(duplex=False)
         asked = (slice_.jobs, self.folder, self.alone, theirs, slice_.waits)
-        process = _CONTEXT.Process(target=work, args=asked)
+        process = self.context.Process(target=work, args=asked)
         with undisturbed():  # Python drops what is raised while it forks
             process.start()
             theirs.close()

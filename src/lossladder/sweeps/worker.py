@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
+import torch
 from lightning.pytorch import Callback
 
 from lossladder.sweeps.claims import claimed
@@ -67,6 +68,7 @@ def work(
         wait: True: for jobs that another process is at.
     """
     signal.signal(signal.SIGINT, _once)
+    torch.set_num_threads(1)  # until a run asks for more
     with suppress(KeyboardInterrupt), ExitStack() as held:
         if came_meanwhile():  # since the fork
             raise KeyboardInterrupt

@@ -4,11 +4,13 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import CheckpointIO
 
 from lossladder import arguments
@@ -19,6 +21,7 @@ def make_trainer(
     config: Mapping[str, Any],
     legs: int,
     checkpoints: CheckpointIO,
+    root: Path,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
@@ -28,6 +31,7 @@ def make_trainer(
         config: its part of a run's config.
         legs: stretches of training that end in a validation.
         checkpoints: what writes them.
+        root: folder of the run's own, the only one in which Lightning may look for anything.
         logger: where curves go; None: the runs log for themselves.
         callbacks: what else is done on the way.
     Raises:
@@ -45,7 +49,10 @@ def make_trainer(
             log_every_n_steps=1,
             logger=logger or False,
             callbacks=list(callbacks),
-            plugins=[checkpoints],
+            # named, or in a Slurm job Lightning would choose one that requeues the job by itself and
+            # loads any hpc_ckpt_*.ckpt of the current folder, whatever was asked for
+            plugins=[checkpoints, LightningEnvironment()],
+            default_root_dir=root,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

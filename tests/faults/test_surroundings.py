@@ -1,0 +1,90 @@
+"""What surrounds a run, and was not asked for, has no part in it: a cluster's leavings, threads."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SLURM_JOB = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NAME": "train",
+    "SLURM_NTASKS": "1",
+    "SLURM_PROCID": "0",
+    "SLURM_LOCALID": "0",
+    "SLURM_NODEID": "0",
+}
+
+
+def run(*command: str, cwd: Path, **environment: str) -> None:
+    """A Python program in a process of its own; what hangs is ended, with all its workers."""
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            _, err = process.communicate(timeout=120)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, err
+
+
+def train(*words: str, cwd: Path, **environment: str) -> None:
+    run(str(ROOT / "train.py"), *words, "trainer.progress=false", cwd=cwd, **environment)
+
+
+@pytest.mark.parametrize("words", [("seed=7",), ("-m", "seed=7,8")], ids=["a run", "a sweep"])
+def test_a_job_of_slurms_takes_no_checkpoint_it_did_not_ask_for(tmp_path, words):
+    """Lightning would load hpc_ckpt_*.ckpt from the current folder, whoever left it there."""
+    small = ("trainer.max_epochs=null", "data.batch_size=20")
+    train(*small, "trainer.max_steps=90", "seed=3", "hydra.run.dir=other", cwd=tmp_path)
+    shutil.copy(tmp_path / "other/checkpoints/last.ckpt", tmp_path / "hpc_ckpt_1.ckpt")
+    found = {}
+    for name, environment in (("quiet", {}), ("slurm", SLURM_JOB)):
+        folders = f"hydra.run.dir={name}/run", f"hydra.sweep.dir={name}"
+        train(*words, *small, "trainer.max_steps=60", *folders, cwd=tmp_path, **environment)
+        results = [
+            json.loads(p.read_text()) for p in sorted(tmp_path.glob(f"{name}/*/result.json"))
+        ]
+        found[name] = [{k: r[k] for k in ("seed", "steps", "loss", "curve")} for r in results]
+    assert found["slurm"] == found["quiet"]
+    assert {result["steps"] for result in found["slurm"]} == {60}
+
+
+LARGE = ("task=count", "model=rnn", "task.num_steps=14", "data.train_size=8000", "seed=0,1")
+SHORT = ("trainer.max_epochs=null", "trainer.max_steps=20")
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_sweep_ends_though_its_data_are_large_enough_for_many_threads(tmp_path, threads):
+    """A worker forked from a process that has used OpenMP waits for ever for threads it lacks."""
+    words = (*LARGE, *SHORT, f"trainer.threads={threads}")
+    train("-m", *words, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_sweep_ends_though_the_notebook_that_asks_for_it_has_used_many_threads(tmp_path, threads):
+    (tmp_path / "notebook.py").write_text(f"""
+import torch
+import lossladder
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    torch.rand(3000, 3000) @ torch.rand(3000, 3000)
+    words = {(*LARGE, *SHORT, f"trainer.threads={threads}")}
+    runs = lossladder.sweep(*words, folder="sweep")
+    assert list(runs.status) == ["done", "done"]
+    assert torch.get_num_threads() == 2  # as the notebook had it
+""")
+    run("notebook.py", cwd=tmp_path)
