@@ -7,7 +7,7 @@ The page shows curves over the exact ladder, a table of settings and what went w
 `lossladder.results("logs/<sweep>")` gives the same runs as a pandas data frame.
 """
 
-from lossladder.report.command import main
+from lossladder.cli.report import main
 
 if __name__ == "__main__":
     main()

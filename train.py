@@ -12,7 +12,7 @@ tensorboard --logdir logs                           loss curves over their refer
 The story of a run is src/lossladder/train.py; this is only its door.
 """
 
-from lossladder.cli import main
+from lossladder.cli.main import main
 
 if __name__ == "__main__":
     main()

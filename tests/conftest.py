@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import OmegaConf
 
-from lossladder.training import Parts, build
+from lossladder.training.build import Parts, build
 
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = ("task", "model", "optimizer", "engine", "data")

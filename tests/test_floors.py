@@ -1,4 +1,4 @@
-"""The building: who may import whom, what stays light, and how large a file may get."""
+"""The building: who may import whom, what stays light, and what files are called."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-FLOORS_0_TO_2 = ("arguments", "ladder", "tasks", "models", "engines", "diagnostics")
+FLOORS_0_TO_2 = ("checks", "ladder", "tasks", "models", "engines", "diagnostics")
 
 
 def modules_after(statement: str) -> set[str]:
@@ -27,7 +27,7 @@ def test_imports_go_down_the_floors_only(capsys):
     assert not broken, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("module", ["lossladder", "lossladder.cli"])
+@pytest.mark.parametrize("module", ["lossladder", "lossladder.cli.main"])
 def test_what_a_command_line_needs_imports_nothing_heavy(module):
     assert not modules_after(f"import {module}") & {"torch", "lightning", "numpy", "tensorboard"}
 
@@ -41,23 +41,27 @@ def test_floors_0_to_2_load_neither_lightning_nor_hydra_nor_tensorboard():
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
-def test_a_file_holds_one_idea_that_fits_250_lines(path):
+def test_a_file_says_what_it_is_and_is_named_by_what_it_holds(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 250
     assert path.stem not in {"utils", "util", "common", "helpers", "helper", "base", "misc"}
-    assert not text or text.startswith('"""')  # and says what it is
+    assert not text or text.startswith('"""')
 
 
 def test_every_public_name_leads_to_something():
     """`__all__` is what a notebook sees."""
-    for name in ("", *(f".{floor}" for floor in FLOORS_0_TO_2), ".training"):
+    for name in ("", *(f".{floor}" for floor in FLOORS_0_TO_2), ".data"):
         module = import_module(f"lossladder{name}")
         for public in getattr(module, "__all__", ()):
             assert getattr(module, public) is not None
 
 
 def test_every_choice_of_a_config_group_is_named_like_the_file_of_its_class():
-    """One word finds everything: `task=count` is conf/task/count.yaml and tasks/count.py."""
+    """One word finds everything: `task=count` is conf/task/count.yaml and tasks/count.py.
+
+    A layer of torch's and its twin written step by step share a file: `model=lstm_cell` is in
+    models/lstm.py.
+    """
     for group, floor in (("task", "tasks"), ("model", "models")):
         for path in (ROOT / "conf" / group).glob("*.yaml"):
-            assert (ROOT / "src/lossladder" / floor / f"{path.stem}.py").is_file()
+            name = path.stem.removesuffix("_cell")
+            assert (ROOT / "src/lossladder" / floor / f"{name}.py").is_file()

@@ -9,7 +9,7 @@ from benchmarks.ours.engines import engine_of
 from benchmarks.ours.networks import network_of, task_of
 from benchmarks.problems import echo
 from benchmarks.worker import peak_mb
-from lossladder.training import Streams
+from lossladder.data import Streams
 
 BASE = {"members": 1, "hidden": 16, "window": 10, "batch": 200}
 _FLOPS = 4e8  # about so many a round,

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from benchmarks.contestant import Clock, Contestant, Round
 from benchmarks.ours.runs import RECIPE
+from lossladder.cli.resolvers import conf_dir, register_resolvers
 from lossladder.engines import FusedPopulation, stack_chunks, stack_states
 from lossladder.training.build import build
-from lossladder.words import conf_dir, register_resolvers
 
 _POINT = 50  # updates a point of a curve, as in a run
 _CHUNK = 100  # windows at once; more of them would only take more memory
@@ -38,7 +38,7 @@ class Members:
         """All updates of all members, each on data of its own; the losses (members, updates)."""
         data = [member.data for member in self.parts]
         state = stack_states([m.network.initial_state(m.data.batch_size) for m in self.parts])
-        losses, updates = [], data[0].plan.updates
+        losses, updates = [], data[0].schedule.updates
         for first in range(0, updates, _CHUNK):
             updates_here = range(first, min(first + _CHUNK, updates))
             chunk = stack_chunks([one.chunk(updates_here) for one in data])

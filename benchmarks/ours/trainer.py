@@ -5,7 +5,7 @@ Only its data and its start are the benchmark's, so that its losses can be compa
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ os.environ["LOSSLADDER_PACKAGES"] = "benchmarks"  # lets a config name the data 
 from benchmarks.contestant import Clock, Losses, Round, Trainee
 from benchmarks.ours.networks import chunk_of, set_start
 from benchmarks.problems import Problem
+from lossladder.cli.resolvers import conf_dir, register_resolvers
+from lossladder.data.datamodule import IntervalLoader
 from lossladder.engines import Chunk
 from lossladder.models import State
+from lossladder.runs.result import Result
 from lossladder.tasks import Task
 from lossladder.train import train
-from lossladder.training import Streams
-from lossladder.training.data import Leg
-from lossladder.words import conf_dir, register_resolvers
+from lossladder.data import Streams
 
 
 class Given(Streams):
@@ -51,8 +52,8 @@ class Given(Streams):
         part = slice(first, first + len(updates))
         return self.whole._replace(inputs=self.whole.inputs[part], targets=self.whole.targets[part])
 
-    def train_dataloader(self) -> Leg:
-        """The only leg of the run, timed; network and engine are at hand by now."""
+    def train_dataloader(self) -> IntervalLoader[Chunk]:
+        """The only interval of the run, timed; network and engine are at hand by now."""
         learner: Any = self.trainer.lightning_module if self.trainer is not None else None
         set_start(learner.network, self.problem.start)
         train_chunk = learner.engine.train
@@ -63,16 +64,21 @@ class Given(Streams):
             return losses, state
 
         learner.engine.train = listening
-        return TimedLeg(self, self.trainer.current_epoch if self.trainer is not None else 0)
+        number = self.trainer.current_epoch if self.trainer is not None else 0
+        return TimedLoader(self.schedule.chunks(number, self.chunk_size), self.chunk, self.clock)
 
 
-class TimedLeg(Leg):
+class TimedLoader(IntervalLoader[Chunk]):
     """Takes the time from the first chunk asked for to the end of the last one trained."""
 
-    data: Given
+    def __init__(
+        self, chunks: Iterable[range], draw: Callable[[range], Chunk], clock: Clock
+    ) -> None:
+        super().__init__(chunks, draw)
+        self.clock = clock
 
     def __iter__(self) -> Iterator[Chunk]:
-        with self.data.clock:
+        with self.clock:
             yield from super().__iter__()
 
 
@@ -118,10 +124,10 @@ class InTrainer(Trainee):
         result = self._run(updates)
         clock = Given.last.clock
         losses = torch.cat(Given.last.losses)[None, : self.problem.windows].float().numpy()
-        notes = {"steps_per_second": result["steps_per_second"]}
+        notes = {"steps_per_second": result.steps_per_second}
         return Round(clock.wall, clock.cpu, float(updates), losses, notes)
 
-    def _run(self, updates: int) -> dict[str, Any]:
+    def _run(self, updates: int) -> Result:
         Given.problem = self.problem
         words = [
             f"engine={self.engine}",

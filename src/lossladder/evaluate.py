@@ -3,9 +3,11 @@
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from lossladder.said import DONE, WRONG, say, tell
+from lossladder.checks import RequestError
+from lossladder.console import DONE, WRONG, echo, error
 
 HELP = """Score a trained network again.
 
@@ -29,8 +31,8 @@ def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         RequestError: if the folder is no run, or its weights do not fit the changes.
     """
-    from lossladder.training.result import measure, rungs  # torch takes seconds: only now
-    from lossladder.training.run import load_run
+    from lossladder.runs.load import load_run
+    from lossladder.training.conclude import measure, rungs  # torch takes seconds: only now
 
     run = load_run(folder, changes)
     return {
@@ -38,7 +40,7 @@ def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
         "seed": run.config["seed"],
         "run": folder,
         **measure(run.network, run.parts.data),
-        "rungs": rungs(run.parts.data.ladder(), {}),
+        "rungs": [asdict(rung) for rung in rungs(run.parts.data.ladder(), {})],
     }
 
 
@@ -52,14 +54,14 @@ def main() -> None:
     changes = [word for word in words if word != "--json"]
     for word in changes:
         if "=" not in word:
-            sys.exit(say(f"{word}: cannot be read as key=value; see --help", WRONG))
+            sys.exit(error(f"{word}: cannot be read as key=value; see --help", WRONG))
     folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
     if len(folders) != 1:
-        sys.exit(say("run=: name the folder of one run; see --help", WRONG))
+        sys.exit(error("run=: name the folder of one run; see --help", WRONG))
     try:
         result = evaluate(folders[0], [word for word in changes if not word.startswith("run=")])
-    except ValueError as error:  # RequestError is one
-        sys.exit(say(str(error), WRONG))
-    from lossladder.training.verdict import verdict
+    except RequestError as wrong:
+        sys.exit(error(str(wrong), WRONG))
+    from lossladder.runs.verdict import verdict
 
-    tell(json.dumps(result, indent=2) if as_json else verdict(result))
+    echo(json.dumps(result, indent=2) if as_json else verdict(result))

@@ -1,16 +1,16 @@
 """What a notebook calls: a sweep as a table, curves over their ladder, pictures that stay small."""
 
-import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lossladder import cli
+from lossladder.cli.hydra_errors import quoted
+from lossladder.cli.main import run
+from lossladder.console import WRONG
 from lossladder.report.picture import COLOURS, GREY, INK, draw, png, read
-from lossladder.report.results import results
+from lossladder.report.table import results
 
 __all__ = ["COLOURS", "GREY", "INK", "Picture", "curves", "panels", "sweep"]
 
@@ -23,41 +23,39 @@ _DPI = 100  # of a picture in a page
 _WIDTH = 8.4  # inches, as that of the pictures of a report
 
 
-def sweep(*words: str, folder: str | Path) -> "DataFrame":
+def sweep(
+    *words: str,
+    folder: str | Path,
+    jobs: Sequence[Mapping[str, Any]] = (),
+    conf: str | Path | None = None,
+    packages: Collection[str] = (),
+) -> "DataFrame":
     """Make the runs that `python train.py -m *words` would make; none is made twice.
 
     Args:
         words: as on the command line: "model=rnn,lstm", "seed=range(8)".
         folder: of the sweep; where it holds some of these runs already, they are only read.
+        jobs: settings besides the words' combinations, which are made in each of them:
+            `[{"optimizer.lr": 0.1, "model.hidden_size": 4}, {"optimizer.lr": 0.01}]`.
+        conf: config folder of one's own.
+        packages: that a config may name classes of, besides the library's own.
     Returns:
         The table of `results`: one row a run. `status` says which ended badly.
     Raises:
         ValueError: if the request is wrong, with the line that the command would say.
         KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
     """
-    asked = ["train.py", "-m", "trainer.progress=false", *words, f"hydra.sweep.dir={_word(folder)}"]
-    said = StringIO()
-    before, sys.argv = sys.argv, asked  # Hydra reads the command line, and nothing else
-    try:
-        with redirect_stdout(StringIO()), redirect_stderr(said):
-            code = cli.run()
-    finally:
-        sys.argv = before
-    if code == cli.WRONG:
-        raise ValueError(said.getvalue().strip())
-    _, _, last = said.getvalue().rpartition("lossladder: ")
-    if last.startswith("interrupted"):  # what follows in a notebook must not run
+    argv = ["-m", "trainer.progress=false", *words, f"hydra.sweep.dir={quoted(str(folder))}"]
+    if jobs:
+        settings = [[f"{key}={quoted(value)}" for key, value in job.items()] for job in jobs]
+        argv.append(f"hydra.sweeper.jobs={quoted(settings)}")
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # a table says it all
+        outcome = run(argv, None if conf is None else Path(conf), packages)
+    if outcome.code == WRONG:
+        raise ValueError(f"lossladder: {outcome.complaints[0]}")
+    if outcome.interrupted:  # what follows in a notebook must not run
         raise KeyboardInterrupt
     return results(folder)
-
-
-def _word(folder: str | Path) -> str:
-    """A folder as Hydra reads it back, quoted where its grammar wants it."""
-    name = str(folder)
-    if re.fullmatch(r"[\w./-]+", name):
-        return name
-    escaped = name.replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 class Picture:

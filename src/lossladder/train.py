@@ -1,42 +1,45 @@
-"""The whole story of a run, from config to verdict."""
+"""The whole story of a run, from config to verdict; and of runs that are trained together."""
 
 import logging
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 
-from lossladder import arguments
-from lossladder.training.board import Board
-from lossladder.training.build import Parts, RequestError, asked, build
-from lossladder.training.checkpoints import AtomicCheckpointIO, KeepLast
-from lossladder.training.folder import CHECKPOINT, claim, config_text, run_log
+from lossladder.checks import RequestError
+from lossladder.data.validation_interval import Schedule
+from lossladder.runs.atomic import defer_interrupt
+from lossladder.runs.checkpoint import AtomicCheckpointIO
+from lossladder.runs.folder import CHECKPOINT, append_log, claim, config_text, run_log
+from lossladder.runs.load import load_run
+from lossladder.runs.result import Result
+from lossladder.runs.verdict import verdict
+from lossladder.tensorboard.logger import EventFileLogger
+from lossladder.tensorboard.reference_lines import write_references
+from lossladder.training.build import Parts, build
+from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
+from lossladder.training.conclude import conclude
+from lossladder.training.config import under_key
 from lossladder.training.learner import Learner
-from lossladder.training.plan import Plan
-from lossladder.training.progress import Progress
-from lossladder.training.references import write_references
-from lossladder.training.result import conclude
-from lossladder.training.run import load_run
-from lossladder.training.stop import StopAtRung
+from lossladder.training.population import PopulationData, PopulationLearner, Snapshots, engine_for
 from lossladder.training.trainer import make_trainer
-from lossladder.training.undisturbed import undisturbed
-from lossladder.training.verdict import verdict
 
 
 def train(
-    config: Mapping[str, Any], folder: Path, references: Path, watchers: Sequence[Callback] = ()
-) -> dict[str, Any]:
+    config: Mapping[str, Any], folder: Path, logdir: Path, watchers: Sequence[Callback] = ()
+) -> Result:
     """Train a network on a task and see which rung it reaches.
 
     Args:
         config: resolved, plain values; `names` says what was chosen in each group.
         folder: the run's own; holds everything it leaves.
-        references: where reference lines are kept, for all runs looked at together.
+        logdir: folder of the runs that are looked at together; holds their reference lines.
         watchers: callbacks of whoever wants to know how far the run is.
     Returns:
         The result, as `result.json` has it.
@@ -44,30 +47,31 @@ def train(
         RequestError: if the request was wrong; then nothing is left behind.
     """
     parts = build(config)
-    if config.get("resume") is not None:
-        parts.data.plan = _continued(parts.data.plan, Path(config["resume"]))
+    resume = config.get("resume")
+    if resume is not None:
+        parts.data.schedule = _continued(parts.data.schedule, Path(resume))
     learner = Learner(parts, config["names"]["task"])
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
-    board, plan = Board(folder), parts.data.plan
-    callbacks = [*_callbacks(config["trainer"], parts, folder), *watchers]
+    logger, schedule = EventFileLogger(folder), parts.data.schedule
+    callbacks = [LastCheckpoint(folder / CHECKPOINT), *_callbacks(parts), *watchers]
     trainer = make_trainer(
-        config["trainer"], plan.legs, AtomicCheckpointIO(), folder, board, callbacks
+        parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, logger, callbacks
     )
     claim(folder, config)
     started = time.perf_counter()
-    with run_log(folder) as log, closing(board):
+    with run_log(folder) as log, closing(logger):
         log.info("config\n%s", config_text(folder))
-        write_references(references, learner.card, parts.data.ladder(), plan.updates)
-        status, why = _fit(trainer, learner, config.get("resume"), log)
+        write_references(logdir, learner.loss_tag, parts.data.ladder(), schedule.updates)
+        status, why = _fit(trainer, learner, resume, log)
         seconds = time.perf_counter() - started
-        with undisturbed():
-            result = conclude(config, learner, status, seconds, folder, board, why)
+        with defer_interrupt():
+            result = conclude(config, learner, status, seconds, folder, logger, why)
             log.info("verdict\n%s", verdict(result))
     return result
 
 
-def _continued(plan: Plan, folder: Path) -> Plan:
-    """The plan of a run that goes on with another.
+def _continued(schedule: Schedule, folder: Path) -> Schedule:
+    """Return the schedule of a run that goes on with another.
 
     Raises:
         RequestError: if that one has nothing left to do.
@@ -75,29 +79,33 @@ def _continued(plan: Plan, folder: Path) -> Plan:
     load_run(folder, key="resume")  # says what is wrong with it, if anything is
     checkpoint = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     made = checkpoint["lossladder"]["updates"]
-    if made >= plan.updates:
+    if made >= schedule.updates:
         raise RequestError(
-            f"resume={folder}: has made {made} updates already, and {plan.updates} are asked for; "
-            "ask for more with trainer.max_steps= or trainer.max_epochs="
+            f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
+            "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
-    return plan.continued(made, legs_before=checkpoint["epoch"] + 1)  # it counts from 0
+    return schedule.continued(made, intervals_before=checkpoint["epoch"] + 1)  # it counts from 0
 
 
-def _callbacks(config: Mapping[str, Any], parts: Parts, folder: Path) -> list[Callback]:
-    """What a run does on the way: checkpoints, a progress bar, and perhaps an early end."""
+def _callbacks(parts: Parts) -> list[Callback]:
+    """Return what a run does on the way: a progress bar, and perhaps an early end."""
     ladder = parts.data.ladder()
-    callbacks: list[Callback] = [KeepLast(folder / CHECKPOINT)]
-    if asked("trainer", lambda: arguments.flag("progress", config["progress"])):
-        callbacks.append(Progress(ladder, parts.data.plan.updates))
-    if config["stop_at"] is not None:
-        callbacks.append(asked("trainer", lambda: StopAtRung(ladder, config["stop_at"])))
+    callbacks: list[Callback] = []
+    if parts.trainer.progress:
+        callbacks.append(ProgressBar(ladder, parts.data.schedule.updates))
+    if parts.trainer.stop_at is not None:
+        callbacks.append(_early_end(parts, parts.trainer.stop_at))
     return callbacks
+
+
+def _early_end(parts: Parts, rung: str) -> StopAtRung:
+    return under_key("trainer", lambda: StopAtRung(parts.data.ladder(), rung))
 
 
 def _fit(
     trainer: Trainer, learner: Learner, resume: str | None, log: logging.Logger
 ) -> tuple[str, str | None]:
-    """Train; the status says how it ended, and if it failed, why."""
+    """Train; return the status, which says how it ended, and if it failed, why."""
     checkpoint = None if resume is None else Path(resume) / CHECKPOINT
     try:
         trainer.fit(learner, datamodule=learner.data, ckpt_path=checkpoint)
@@ -108,3 +116,84 @@ def _fit(
         log.error("failed after %d updates\n%s", learner.updates, traceback.format_exc())
         return "failed", traceback.format_exception_only(error)[-1].strip()
     return "diverged" if learner.diverged else "done", None
+
+
+# --- together ---------------------------------------------------------------------------------
+
+
+def train_together(
+    configs: Sequence[Mapping[str, Any]],
+    folders: Sequence[Path],
+    built: Sequence[Parts],
+    logdir: Path,
+    report: Callable[[int, Counter[str]], None],
+) -> list[Result]:
+    """Train several runs at once; each leaves in its folder what it would have left alone.
+
+    Args:
+        configs: which differ only in what members can differ in.
+        folders: the runs' own, in order.
+        built: of their configs, in order.
+        logdir: folder of the runs that are looked at together; holds their reference lines.
+        report: is told after each chunk how many updates were made, and who stands where.
+    Returns:
+        The results, in order; none if nothing trains these together.
+    """
+    engine = engine_for(built[0], len(built))
+    if engine is None:
+        return []
+    learners = [Learner(parts, configs[0]["names"]["task"]) for parts in built]
+    for learner in learners:
+        learner.join(engine)
+    first, schedule = built[0], built[0].data.schedule
+    together = PopulationLearner(learners, engine, report)
+    if first.trainer.stop_at is not None:
+        together.ends = _early_end(first, first.trainer.stop_at).reached_by
+    snapshots = Snapshots()
+    root = folders[0]  # any of them: nothing is written there
+    trainer = make_trainer(
+        first.trainer, schedule.intervals, snapshots.shared, root, callbacks=[snapshots]
+    )
+    loggers = [EventFileLogger(folder) for folder in folders]
+    for config, folder, learner, logger in zip(configs, folders, learners, loggers, strict=True):
+        claim(folder, config)
+        append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
+        learner.own_logger = logger
+    write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)
+    started = time.perf_counter()
+    status = "done"
+    with ExitStack() as open_loggers:
+        for logger in loggers:
+            open_loggers.enter_context(closing(logger))
+        try:
+            trainer.fit(together, datamodule=PopulationData(learners))
+        except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+            status = "interrupted"
+        seconds = (time.perf_counter() - started) / len(learners)
+        with defer_interrupt():  # what has been learnt is written, whoever is in a hurry
+            return [
+                _leave(config, folder, learner, logger, snapshots.of.get(learner), status, seconds)
+                for config, folder, learner, logger in zip(
+                    configs, folders, learners, loggers, strict=True
+                )
+            ]
+
+
+def _leave(
+    config: Mapping[str, Any],
+    folder: Path,
+    learner: Learner,
+    logger: EventFileLogger,
+    checkpoint: dict[str, Any] | None,
+    status: str,
+    seconds: float,
+) -> Result:
+    """Write what a member leaves when it ends."""
+    if checkpoint is not None:
+        AtomicCheckpointIO().save_checkpoint(checkpoint, folder / CHECKPOINT)
+        if checkpoint["lossladder"]["updates"] == learner.data.schedule.updates:
+            status = "done"  # whatever interrupted the others
+    status = "diverged" if learner.diverged else status
+    result = conclude(config, learner, status, seconds, folder, logger)
+    append_log(folder, logging.INFO, f"verdict\n{verdict(result)}")
+    return result

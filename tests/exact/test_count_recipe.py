@@ -22,7 +22,7 @@ def test_the_recipe_is_the_notebooks(built, configured):
     assert config["optimizer"]["lr"] == 0.001
     assert config["data"]["batch_size"] == 100
     assert config["data"]["shuffle"] is False
-    assert parts.data.plan.updates == 2000 * 5
+    assert parts.data.schedule.updates == 2000 * 5
 
 
 def test_its_updates_are_those_of_adam_on_the_summed_loss(built):

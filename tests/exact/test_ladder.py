@@ -122,7 +122,7 @@ def test_predictions_behave_like_the_rung_they_come_from(task_yaml, built):
     batch = task.sample(torch.Generator().manual_seed(0), 200, steps)
     rungs = task.ladder(steps, carried=False)
     for rung in rungs:
-        predicted = task.loss.outputs(rung.predictor(batch.inputs))
+        predicted = task.loss.logits_for(rung.predictor(batch.inputs))
         assert rungs.nearest(batch.inputs, predicted, batch.scored).name == rung.name
         distance = rungs.divergences(batch.inputs, predicted, batch.scored)
         assert distance[rung.name] == pytest.approx(0.0, abs=1e-9)

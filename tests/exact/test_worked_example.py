@@ -175,7 +175,7 @@ def test_autograd_stays_beside_the_hand_for_a_hundred_updates(order, biases):
 
 def in_float64(built, *choices):
     """The run's network and task, with all digits of the given numbers."""
-    parts = built("task=worked_example", "model=mlp", *choices)
+    parts = built("experiment=worked_example", *choices)
     parts.task.encoding = torch.tensor([INPUTS], dtype=torch.float64)
     parts.network.double().initialise()  # the numbers themselves, not what float32 kept of them
     return parts
@@ -232,12 +232,12 @@ def test_the_ladder_goes_from_one_number_for_both_outputs_to_the_example():
 def test_half_the_squared_error_is_held_against_values_as_against_targets():
     loss = HalfSquaredError()
     law = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    outputs = loss.outputs(law.flip(0))
+    outputs = loss.logits_for(law.flip(0))
     by_definition = ((law.flip(0) - law) ** 2).sum(dim=-1) / 2
     for measure in (loss.of_targets(outputs, law), loss.expected(outputs, law)):
         assert torch.allclose(measure, by_definition, rtol=1e-12)
     assert torch.allclose(
-        loss.divergence(law, loss.said(loss.outputs(law))), torch.zeros(5, 3).double()
+        loss.divergence(law, loss.prediction(loss.logits_for(law))), torch.zeros(5, 3).double()
     )
 
 

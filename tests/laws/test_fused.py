@@ -19,9 +19,9 @@ from lossladder.engines import (
     stack_chunks,
     stack_states,
 )
-from lossladder.engines.fused import preparation
+from lossladder.engines.fused import compilation
+from lossladder.engines.fused.compilation import Variant
 from lossladder.engines.fused.kernel import train
-from lossladder.engines.fused.preparation import Variant
 from lossladder.models import GRU, LSTM, RNN, GRUCell, Network, TorchRNN
 from lossladder.tasks import Echo, Task
 
@@ -241,12 +241,12 @@ def test_what_does_not_fit_is_refused_with_the_reason():
         (torch.optim.SGD(network.parameters(), 0.1, maximize=True), "maximize"),
         (adam([network.readout.weight]), "all trained parameters"),
     ):
-        assert word in Fused.why_not(network, task, optimizer)
+        assert word in Fused.unsupported_reason(network, task, optimizer)
         with pytest.raises(ValueError, match=word):
             Fused(network, task, optimizer)
     cell = Network(GRUCell(2, 4), 2)
-    assert "GRUCell" in Fused.why_not(cell, task, adam(cell.parameters()))
-    assert Fused.why_not(network, task, adam(network.parameters())) is None
+    assert "GRUCell" in Fused.unsupported_reason(cell, task, adam(cell.parameters()))
+    assert Fused.unsupported_reason(network, task, adam(network.parameters())) is None
 
 
 def test_a_cell_and_a_precision_are_compiled_once():
@@ -263,7 +263,7 @@ def test_a_cell_and_a_precision_are_compiled_once():
             engine = Fused(network, task, optimizer(network.parameters()))
             engine.train(chunk, network.initial_state(batch))
     of_rnn = [
-        s for s in train.signatures if s == preparation._signature(Variant(0, "float32", "uint8"))
+        s for s in train.signatures if s == compilation._signature(Variant(0, "float32", "uint8"))
     ]
     others = [
         s for s in train.signatures if str(s[0]) == "Constant(0)" and "float64, 3d" not in str(s)
@@ -273,7 +273,7 @@ def test_a_cell_and_a_precision_are_compiled_once():
 
 def test_a_compiled_kernel_is_found_by_the_next_process(tmp_path):
     program = (
-        "from lossladder.engines.fused.preparation import Variant, compile_now, compiled\n"
+        "from lossladder.engines.fused.compilation import Variant, compile_now, compiled\n"
         "wanted = Variant(0, 'float32', 'uint8')\n"
         "print(compiled(wanted)); compile_now(wanted)"
     )
@@ -295,4 +295,4 @@ def test_a_kernel_is_compiled_for_later_by_a_run_not_by_a_look(monkeypatch):
     assert engine.name == "autograd"
     assert asked == []
     engine.prepare()
-    assert asked == [preparation.variant(network)]
+    assert asked == [compilation.variant(network)]

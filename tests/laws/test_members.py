@@ -28,7 +28,7 @@ KINDS = {
     "carried": (("task=echo",), True),
     "reset": (("task=parity",), False),
     "masked": (("task=count", "data=fresh", "task.mixed_lengths=true"), False),
-    "real": (("task=worked_example", "start=drawn"), False),
+    "real": (("task=worked_example",), False),
 }
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -336,7 +336,7 @@ def test_what_is_read_from_torch_is_written_back_bit_by_bit(optimizer):
 def test_an_optimizer_it_does_not_know_is_refused_by_name(option, make):
     network = random_network(Leaky(2, 3), seed=0)
     optimizer = make([p for p in network.parameters() if p.requires_grad])
-    assert option in StackedEngine.why_not(network, echo(), optimizer)
+    assert option in StackedEngine.unsupported_reason(network, echo(), optimizer)
     with pytest.raises(ValueError, match=option):
         StackedEngine(network, echo(), optimizer)
 
@@ -378,7 +378,7 @@ class Branching(Leaky):
 def test_a_network_that_is_no_function_is_refused_with_the_reason(recurrent, reason):
     (network,), (optimizer,) = members_of(recurrent(2, 3), rates=(0.1,))
     before = copy.deepcopy(network.state_dict())
-    assert reason in StackedEngine.why_not(network, echo(), optimizer)
+    assert reason in StackedEngine.unsupported_reason(network, echo(), optimizer)
     with pytest.raises(ValueError, match=f"engine=stacked.*{reason}.*engine=autograd"):
         Stacked([network], echo(), [optimizer])
     assert_close(network.state_dict(), before, rtol=0, atol=0)  # it was only asked
@@ -386,7 +386,7 @@ def test_a_network_that_is_no_function_is_refused_with_the_reason(recurrent, rea
 
 def test_networks_that_fit_give_no_reason_not_to():
     (network,), (optimizer,) = members_of(Leaky(2, 3), rates=(0.1,))
-    assert StackedEngine.why_not(network, echo(), optimizer) is None
+    assert StackedEngine.unsupported_reason(network, echo(), optimizer) is None
 
 
 class Tuned(Leaky):
@@ -429,7 +429,7 @@ def test_members_may_start_in_ways_of_their_own():
 
 def test_starts_are_arguments_of_their_network(model_yaml, built):
     recurrent = built("task=echo", f"model={model_yaml}").network.recurrent
-    assert {*recurrent.starts} <= {*inspect.signature(type(recurrent)).parameters}
+    assert {*recurrent.initialisation_arguments} <= {*inspect.signature(type(recurrent)).parameters}
 
 
 def test_a_population_has_one_optimizer_a_network_and_all_of_one_kind():

@@ -24,7 +24,7 @@ def trained(parts, windows=3):
 
 @pytest.mark.parametrize("engine", ["autograd", "stacked", "auto"])
 def test_nothing_but_the_readout_moves(built, model_yaml, engine):
-    words = f"model={model_yaml}", f"engine={engine}", "task=echo", "start=drawn"
+    words = f"model={model_yaml}", f"engine={engine}", "task=echo"
     moved = trained(built(*words, "readout.alone=true"))
     assert moved == {"readout.weight", "readout.bias"}
     assert not trained(built(*words)) <= moved  # the check can fail
@@ -32,7 +32,7 @@ def test_nothing_but_the_readout_moves(built, model_yaml, engine):
 
 def test_the_start_is_that_of_a_run_that_trains_everything(built, model_yaml):
     alone, all_of_it = (
-        parameters(built(f"model={model_yaml}", "start=drawn", f"readout.alone={flag}").network)
+        parameters(built(f"model={model_yaml}", f"readout.alone={flag}").network)
         for flag in ("true", "false")
     )
     assert all(torch.equal(alone[name], all_of_it[name]) for name in alone)

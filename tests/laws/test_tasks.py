@@ -68,7 +68,7 @@ def sampled(task: Task, seed: int = 0) -> Batch:
 
 def surprise(task: Task, law: torch.Tensor, batch: Batch) -> torch.Tensor:
     """Loss of each step of a batch to a predictor with this law."""
-    return task.losses(task.loss.outputs(law), batch.targets)
+    return task.losses(task.loss.logits_for(law), batch.targets)
 
 
 def assert_mean(values, expected, errors: float = 4) -> None:
@@ -114,7 +114,7 @@ def test_with_carried_state_every_rung_is_attained_from_the_first_step(stream):
 def test_the_expected_loss_of_a_predictor_is_its_rung_without_label_noise(task):
     batch = sampled(task, seed=3)
     for rung in task.ladder(steps_of(task), carried=False):
-        outputs = task.loss.outputs(rung.predictor(batch.inputs))
+        outputs = task.loss.logits_for(rung.predictor(batch.inputs))
         losses = task.expected_losses(outputs, batch.probabilities)
         of_row = torch.where(batch.scored, losses, 0.0).sum(dim=1)
         scored_steps = batch.scored.sum(dim=1).double()

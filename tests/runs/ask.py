@@ -9,22 +9,14 @@ import io
 import json
 import sys
 
-from hydra.core.global_hydra import GlobalHydra
-
-from lossladder import cli
+from lossladder.cli.main import run
 
 
 def answer(words: list[str]) -> tuple[int, str]:
     """Exit code and standard error of one request."""
-    sys.argv = ["train.py", *words]
-    GlobalHydra.instance().clear()
     err = io.StringIO()
     with contextlib.redirect_stderr(err):
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0), err.getvalue()
-    return 0, err.getvalue()
+        return run(words).code, err.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """Doors, opened as a user opens them, without a new process each time."""
 
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
-from doors import Door, Outcome
-from lossladder import cli, evaluate
+from doors import Door, Left
+from lossladder import evaluate
+from lossladder.cli.main import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,15 +19,13 @@ def logs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def train(logs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Door:
-    """`python train.py *words`, with a `logs` of its own and no progress bar."""
+def train(logs: Path, capsys: pytest.CaptureFixture[str]) -> Door:
+    """`python train.py *words`, with a `logs` of its own."""
 
-    def door(*words: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["train.py", *words, f"logs={logs}"])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", os.environ.get("HYDRA_FULL_ERROR", "0"))
-        monkeypatch.setattr(cli.NoteSweep, "folder", None)
-        GlobalHydra.instance().clear()
-        return _left(cli.main, capsys, logs)
+    def door(*words: str) -> Left:
+        outcome = run([*words, f"logs={logs}"])
+        captured = capsys.readouterr()
+        return Left(outcome.code, captured.out, captured.err, logs)
 
     return door
 
@@ -40,18 +36,14 @@ def evaluated(
 ) -> Door:
     """`python evaluate.py *words`."""
 
-    def door(*words: str) -> Outcome:
+    def door(*words: str) -> Left:
         monkeypatch.setattr(sys, "argv", ["evaluate.py", *words])
-        return _left(evaluate.main, capsys, logs)
+        code: Any = 0
+        try:
+            evaluate.main()
+        except SystemExit as end:
+            code = end.code
+        captured = capsys.readouterr()
+        return Left(int(code or 0), captured.out, captured.err, logs)
 
     return door
-
-
-def _left(main: Callable[[], None], capsys: pytest.CaptureFixture[str], logs: Path) -> Outcome:
-    code: Any = 0
-    try:
-        main()
-    except SystemExit as end:
-        code = end.code
-    captured = capsys.readouterr()
-    return Outcome(int(code or 0), captured.out, captured.err, logs)

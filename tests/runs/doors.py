@@ -10,7 +10,7 @@ SHORT = ("trainer.max_steps=100", "trainer.progress=false")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Left:
     """How a door was left."""
 
     code: int
@@ -28,10 +28,15 @@ class Outcome:
         return [json.loads((folder / "result.json").read_text()) for folder in self.folders]
 
     @property
+    def anything(self) -> bool:
+        """Whether a folder of logs was left at all."""
+        return self.logs.exists()
+
+    @property
     def complaint(self) -> str:
         """What was said to be wrong: one line."""
         (line,) = self.err.splitlines()
         return line
 
 
-Door = Callable[..., Outcome]
+Door = Callable[..., Left]

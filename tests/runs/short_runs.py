@@ -2,15 +2,9 @@
 
 import contextlib
 import io
-import os
-import sys
 from pathlib import Path
-from unittest.mock import patch
 
-import pytest
-from hydra.core.global_hydra import GlobalHydra
-
-from lossladder import cli
+from lossladder.cli.main import run
 
 SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
@@ -32,15 +26,7 @@ def short_run(logs: Path, task: str, *overrides: str) -> Path:
 
 def train(logs: Path, *words: str) -> str:
     """`python train.py *words`; returns what it said."""
-    GlobalHydra.instance().clear()
-    words = (*words, "trainer.progress=false", f"logs={logs}")
-    with (
-        patch.dict(os.environ),
-        patch.object(sys, "argv", ["train.py", *words]),
-        patch.object(cli.NoteSweep, "folder", None),
-        contextlib.redirect_stdout(io.StringIO()) as said,
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main()
-    assert ended.value.code == 0
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        outcome = run([*words, "trainer.progress=false", f"logs={logs}"])
+    assert outcome.code == 0, outcome.complaints
     return said.getvalue()

@@ -7,9 +7,9 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import lossladder
+from lossladder.data import Curriculum
 from lossladder.models import RNN, Network
 from lossladder.tasks import Count, Echo, Parity
-from lossladder.training import Curriculum
 
 SHORT = (
     "task=parity",
@@ -173,7 +173,7 @@ def test_rungs_are_passed_by_the_loss_at_full_length_alone(train):
     assert {r["name"]: r["reached_at"] for r in result["rungs"] if r["reached_at"]} == passed
     assert "all" not in passed
     (tag,) = (
-        EventAccumulator(str(next((folder.parent / "reference").iterdir())))
+        EventAccumulator(str(next((folder.parent / "+reference").iterdir())))
         .Reload()
         .Tags()["scalars"]
     )

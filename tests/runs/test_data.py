@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from lossladder.checks import RequestError
+from lossladder.data import Fresh, Split, Streams
+from lossladder.data.datamodule import Data
 from lossladder.engines import Chunk
 from lossladder.tasks import Count, Echo
-from lossladder.training import Fresh, RequestError, Split, Streams
-from lossladder.training.data import Data
 
 CONF = Path(__file__).parents[2] / "conf"
 DATA = sorted(path.stem for path in (CONF / "data").glob("*.yaml"))

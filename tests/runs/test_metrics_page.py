@@ -27,7 +27,7 @@ def defined(section: str) -> set[str]:
 
 def logged(run: Path, task: str) -> Iterator[str]:
     """Tags of a run and of the reference lines beside it, the names of task and rungs left open."""
-    for folder in (run, *(run.parent / "reference").iterdir()):
+    for folder in (run, *(run.parent / "+reference").iterdir()):
         events = EventAccumulator(str(folder)).Reload()
         kinds = events.Tags()
         for tag in (*kinds["scalars"], *kinds["tensors"], *kinds["images"]):

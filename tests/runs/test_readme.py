@@ -11,8 +11,8 @@ import torch
 
 import lossladder
 from doors import SHORT
+from lossladder.cli import report
 from lossladder.models import Network
-from lossladder.report import command as report
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)

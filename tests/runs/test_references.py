@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from lossladder.tasks import Echo
-from lossladder.training.references import write_references
+from lossladder.tensorboard.reference_lines import write_references
 
 ECHO = Echo().ladder()
 

@@ -1,7 +1,6 @@
 """The report of a sweep: its numbers are those of the runs, and no folder can break it."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -9,24 +8,22 @@ from collections.abc import Iterator
 from io import BytesIO
 from itertools import product
 from pathlib import Path
-from unittest.mock import patch
 from urllib.parse import unquote
 
 import numpy as np
 import pandas
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 from matplotlib.image import imread
 
 import lossladder
 from left_runs import ECHO, leave
-from lossladder import cli
-from lossladder.report.command import main
+from lossladder.cli.main import run
+from lossladder.cli.report import main
 from lossladder.report.curves import BINS
-from lossladder.report.folder import read_sweep
 from lossladder.report.page import write_report
 from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep import summed_up, table
+from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.terminal import summed_up, table
 from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
@@ -39,16 +36,8 @@ EVIL = '"><script>document.title="gone"</script><img src=x onerror=alert(1)>&amp
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real sweep: two networks, two lengths, three seeds."""
     folder = tmp_path_factory.mktemp("logs") / "sweep"
-    words = ["train.py", "-m", *SWEPT, *SHORT, f"hydra.sweep.dir={folder}"]
-    GlobalHydra.instance().clear()
-    with (
-        patch.dict(os.environ),
-        patch.object(sys, "argv", words),
-        patch.object(cli.NoteSweep, "folder", None),
-        pytest.raises(SystemExit) as ended,
-    ):
-        cli.main()
-    assert ended.value.code == 0
+    outcome = run(["-m", *SWEPT, *SHORT, f"hydra.sweep.dir={folder}"])
+    assert outcome.code == 0, outcome.complaints
     return folder
 
 
@@ -117,10 +106,10 @@ def test_numbers_of_the_page_are_those_of_the_data_frame(page, sweep):
         across = [f"{means[model, steps]:.4f}" for steps in (5, 10)]
         assert seen.row(model) == [model, *across]
     runs = runs.sort_values("above_floor")
-    for word, run in (("Best run", runs.iloc[0]), ("Worst run", runs.iloc[-1])):
-        told = f"{run['above_floor']:.4f} above the floor"
-        error = f"(standard error {run['standard_error']:.4f})"
-        assert f"{word}: {Path(run['folder']).name}, {told} {error}." in seen.words
+    for word, row in (("Best run", runs.iloc[0]), ("Worst run", runs.iloc[-1])):
+        told = f"{row['above_floor']:.4f} above the floor"
+        error = f"(standard error {row['standard_error']:.4f})"
+        assert f"{word}: {Path(row['folder']).name}, {told} {error}." in seen.words
 
 
 def test_the_data_frame_has_what_the_runs_left(sweep):
@@ -442,7 +431,7 @@ def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
 _MEASURED = """
 import re, sys, time
 from pathlib import Path
-from lossladder.report.command import main
+from lossladder.cli.report import main
 main(sys.argv[1:])
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
 print(time.process_time(), peak[1])

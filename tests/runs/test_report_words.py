@@ -13,12 +13,12 @@ import yaml
 import lossladder
 from left_runs import ECHO, leave
 from lossladder.report import page as pages
-from lossladder.report.folder import read_sweep
 from lossladder.report.overview import OverviewError, overview
 from lossladder.report.page import write_report
 from lossladder.report.picture import draw, read
 from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep import summed_up, table
+from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.terminal import summed_up, table
 from seen_page import Seen, reported
 
 AGAIN = "the same command again redoes what failed, and nothing else"
@@ -241,7 +241,7 @@ def test_files_are_replaced_whole(tmp_path, monkeypatch):
 
 def test_a_report_is_made_without_torch_which_takes_longer_to_load(tmp_path):
     leave(tmp_path / "0")
-    script = "import sys; from lossladder.report.command import main; main(sys.argv[1:]); "
+    script = "import sys; from lossladder.cli.report import main; main(sys.argv[1:]); "
     ask = (sys.executable, "-c", f"{script} sys.exit('torch' in sys.modules)", str(tmp_path))
     subprocess.run(ask, check=True, capture_output=True)
 
@@ -269,7 +269,7 @@ def test_a_report_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "report.html").mkdir()
     said = summed_up(tmp_path, "", lambda path: path.relative_to(tmp_path)).splitlines()
     assert "report  cannot be written: report.html: Is a directory" in said
-    assert said[-2].startswith("look   tensorboard")
+    assert said[-1].startswith("look   tensorboard")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 

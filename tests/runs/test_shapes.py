@@ -41,7 +41,7 @@ def test_a_network_without_memory_stays_on_the_ceiling_of_unfold(train):
 
 @pytest.mark.slow
 def test_the_worked_example_ends_where_the_article_would_with_simultaneous_updates(train):
-    outcome = train("task=worked_example", "model=mlp", QUIET)
+    outcome = train("experiment=worked_example", QUIET)
     (result,) = outcome.results
     assert (result["engine"], result["steps"], result["parameters"]) == ("autograd", 10_000, 8)
     assert "a loss of its own" in result["engine_why"]

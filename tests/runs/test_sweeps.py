@@ -19,15 +19,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from doors import Door
-from lossladder.sweeps.claims import claimed
+from lossladder.cli.resolvers import conf_dir, register_resolvers
+from lossladder.runs.atomic import defer_interrupt, interrupt_pending
 from lossladder.sweeps.compose import Composer, resolved
-from lossladder.sweeps.groups import groups
-from lossladder.sweeps.identity import identity
-from lossladder.sweeps.jobs import Job
+from lossladder.sweeps.grouping import groups
+from lossladder.sweeps.job import Job, identity
+from lossladder.sweeps.lock import job_lock
 from lossladder.sweeps.progress import SweepBar
 from lossladder.sweeps.worker import Advance, Outcome
-from lossladder.training.undisturbed import came_meanwhile, undisturbed
-from lossladder.words import conf_dir, register_resolvers
 from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]
@@ -262,8 +261,8 @@ def test_an_identity_depends_on_what_a_run_is_and_on_nothing_else():
 
 def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from lossladder.sweeps.claims import claimed\n"
-        "with claimed(Path(sys.argv[1]), 'ab', wait=False) as ours:\n"
+        "import sys, time; from pathlib import Path; from lossladder.sweeps.lock import job_lock\n"
+        "with job_lock(Path(sys.argv[1]), 'ab', wait=False) as ours:\n"
         "    print(ours, flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
@@ -271,17 +270,17 @@ def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "True\n"
-        with claimed(tmp_path, "ab", wait=False) as ours:
+        with job_lock(tmp_path, "ab", wait=False) as ours:
             assert not ours
-        with claimed(tmp_path, "cd", wait=False) as ours:  # another job
+        with job_lock(tmp_path, "cd", wait=False) as ours:  # another job
             assert ours
         (tmp_path / ".claims").rename(tmp_path / "gone")  # somebody made the folder anew
-        with claimed(tmp_path, "ab", wait=False) as ours:
+        with job_lock(tmp_path, "ab", wait=False) as ours:
             assert ours
         (tmp_path / "gone").rename(tmp_path / ".claims")
         other.kill()
         other.wait()
-        with claimed(tmp_path, "ab", wait=True) as ours:
+        with job_lock(tmp_path, "ab", wait=True) as ours:
             assert ours
 
 
@@ -426,7 +425,7 @@ def test_ctrl_c_waits_for_what_must_not_be_cut_off():
     written = []
 
     def write() -> None:
-        with undisturbed():
+        with defer_interrupt():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
             written.append("all of it")
@@ -434,8 +433,8 @@ def test_ctrl_c_waits_for_what_must_not_be_cut_off():
     with pytest.raises(KeyboardInterrupt):
         write()
     assert written
-    assert not came_meanwhile()
-    with undisturbed():
+    assert not interrupt_pending()
+    with defer_interrupt():
         pass
 
 

@@ -13,9 +13,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from lossladder.ladder import Ladder
-from lossladder.sweeps.identity import SETTING, folder_name
+from lossladder.sweeps.job import SETTING, folder_name
 from lossladder.tasks import Count, Echo
-from lossladder.training.board import Board
+from lossladder.tensorboard.logger import EventFileLogger
 from short_runs import train
 from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
@@ -231,7 +231,7 @@ def test_the_seed_of_a_split_is_a_setting_and_so_is_what_a_long_name_leaves_out(
 
 def test_members_write_their_curves_without_a_thread_each(tmp_path):
     before = threading.active_count()
-    boards = [Board(tmp_path / str(member)) for member in range(64)]
+    boards = [EventFileLogger(tmp_path / str(member)) for member in range(64)]
     for member, board in enumerate(boards):
         board.folder.mkdir()
         for step in range(3):

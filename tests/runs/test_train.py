@@ -44,6 +44,7 @@ def test_a_run_leaves_its_config_result_events_checkpoint_and_log(train):
         "config.yaml",
         "result.json",
         "run.log",
+        "tensorboard.html",
     ]
     assert any(name.startswith("events.out.tfevents") for name in left)
     config = yaml.safe_load((folder / "config.yaml").read_text())
@@ -250,7 +251,7 @@ def test_runs_that_start_in_the_same_second_get_folders_of_their_own():
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
-    from lossladder.words import register_resolvers
+    from lossladder.cli.resolvers import register_resolvers
 
     register_resolvers()
 

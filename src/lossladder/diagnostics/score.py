@@ -100,7 +100,7 @@ def _leak(
     only the inputs so far.
     """
     # a target the law calls impossible counts as 50 nats, not infinitely many, against the law
-    exact = task.losses(task.loss.outputs(batch.probabilities), batch.targets).clamp(max=50.0)
+    exact = task.losses(task.loss.logits_for(batch.probabilities), batch.targets).clamp(max=50.0)
     advantage = _by_sequence(exact - task.losses(outputs, batch.targets), batch)
     mean = float(advantage.sum() / steps.sum())
     # a network on the floor differs from the law by rounding only, which is no evidence

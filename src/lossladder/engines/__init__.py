@@ -1,26 +1,24 @@
 """Floor 2: how the updates of a chunk are run. The maths is the same, the speed is not."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine, detached
 from lossladder.engines.population import (
-    Alone,
     Population,
+    SingleMember,
     stack_chunks,
     stack_states,
     unstack_state,
 )
+from lossladder.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lossladder.engines.auto import Auto
-    from lossladder.engines.fused.engine import Fused
-    from lossladder.engines.fused.population import FusedPopulation
+    from lossladder.engines.fused.fused import Fused, FusedPopulation
     from lossladder.engines.stacked import Stacked, StackedEngine
 
 __all__ = [
-    "Alone",
     "Auto",
     "Autograd",
     "Chunk",
@@ -28,6 +26,7 @@ __all__ = [
     "Fused",
     "FusedPopulation",
     "Population",
+    "SingleMember",
     "Stacked",
     "StackedEngine",
     "detached",
@@ -36,17 +35,14 @@ __all__ = [
     "unstack_state",
 ]
 
-_HOMES = {
-    "Auto": "lossladder.engines.auto",
-    "Fused": "lossladder.engines.fused.engine",
-    "FusedPopulation": "lossladder.engines.fused.population",
-    "Stacked": "lossladder.engines.stacked",
-    "StackedEngine": "lossladder.engines.stacked",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import an engine on first use: a run pays for the compiler only if it uses it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'lossladder.engines' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+# a run pays for the compiler only if it uses it
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Auto": "lossladder.engines.auto",
+        "Fused": "lossladder.engines.fused.fused",
+        "FusedPopulation": "lossladder.engines.fused.fused",
+        "Stacked": "lossladder.engines.stacked",
+        "StackedEngine": "lossladder.engines.stacked",
+    },
+)

@@ -5,13 +5,15 @@ from torch import Tensor
 
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine
-from lossladder.engines.fused.engine import Fused
-from lossladder.engines.fused.preparation import (
+from lossladder.engines.fused.compilation import (
     Variant,
     compile_for_later,
     compiled,
     variant,
 )
+from lossladder.engines.fused.fused import Fused
+from lossladder.engines.population import SingleMember
+from lossladder.engines.stacked import StackedEngine
 from lossladder.models import State
 
 _AUTOGRAD_SECONDS_A_STEP = (
@@ -19,6 +21,7 @@ _AUTOGRAD_SECONDS_A_STEP = (
 )
 _COMPILE_SECONDS = 10.0
 _LARGEST_HIDDEN = 256  # from here on torch's matrix products are faster than ours
+_WORTH_STACKING = 4  # members; fewer pay more for the mapping than they share
 
 
 class Auto(Engine):
@@ -43,7 +46,7 @@ class Auto(Engine):
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
         """The reason, and the engine it speaks for."""
-        misfit = Fused.why_not(self.network, self.task, self.optimizer)
+        misfit = Fused.unsupported_reason(self.network, self.task, self.optimizer)
         if misfit is not None:
             return f"fused does not fit: {misfit}", Autograd
         hidden = self.network.recurrent.hidden_size
@@ -73,3 +76,21 @@ class Auto(Engine):
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """One update a window; see `Engine.train`."""
         return self.engine.train(chunk, state)
+
+
+def for_members(engine: Engine, count: int) -> SingleMember | None:
+    """An engine whose population trains `count` members like this one; None: each alone.
+
+    What was asked for by name is kept; `auto` leaves room for `stacked`, which pays among many.
+    """
+    chosen = engine.engine if isinstance(engine, Auto) else engine
+    if isinstance(chosen, SingleMember):
+        chosen.why = engine.why
+        return chosen
+    parts = engine.network, engine.task, engine.optimizer
+    worth_it = isinstance(engine, Auto) and count >= _WORTH_STACKING
+    if worth_it and StackedEngine.unsupported_reason(*parts) is None:
+        stacked = StackedEngine(*parts, engine.gradient_clip)
+        stacked.why = f"{engine.why}; stacked shares the cost of torch's operations"
+        return stacked
+    return None

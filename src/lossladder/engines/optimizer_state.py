@@ -24,7 +24,7 @@ PLAIN: dict[str, Any] = {  # options of which one value is known
 }
 
 
-def why_not(parameters: Sequence[Tensor], optimizer: Optimizer) -> str | None:
+def unsupported_reason(parameters: Sequence[Tensor], optimizer: Optimizer) -> str | None:
     """Why nothing can step in for this optimizer of these parameters; None: something can."""
     if type(optimizer) not in MEMORY:
         return f"it knows SGD, Adagrad and Adam, not {type(optimizer).__name__}"

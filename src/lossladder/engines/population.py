@@ -55,19 +55,19 @@ class Population(ABC):
         """
 
 
-class Alone(Engine):
-    """An engine made of a population of one; refuses what `why_not` names."""
+class SingleMember(Engine):
+    """An engine made of a population of one; refuses what `unsupported_reason` names."""
 
-    among: type[Population]  # what trains several of them at once
+    population_class: type[Population]  # what trains several of them at once
 
     def _begin(self) -> None:
-        self.population = self.among(
+        self.population = self.population_class(
             [self.network], self.task, [self.optimizer], self.gradient_clip
         )
 
     @staticmethod
     @abstractmethod
-    def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+    def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Why this network, task and optimizer do not fit; None: they do."""
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:

@@ -19,11 +19,11 @@ from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.optim import Optimizer
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.engines import optimizer_state, stacked_optimizers
 from lossladder.engines.engine import Chunk, detached
-from lossladder.engines.population import Alone, Population
-from lossladder.engines.twins import in_steps
+from lossladder.engines.population import Population, SingleMember
+from lossladder.engines.stepwise import in_steps
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
@@ -54,9 +54,9 @@ class Stacked(Population):
         at_once: int | None = None,
     ) -> None:
         super().__init__(networks, task, optimizers, gradient_clip)
-        self.at_once = None if at_once is None else arguments.whole("at_once", at_once)
-        reason = why_not(networks[0], task, optimizers[0])
-        reason = reason or _why_not_together(networks, optimizers)
+        self.at_once = None if at_once is None else checks.whole("at_once", at_once)
+        reason = unsupported_reason(networks[0], task, optimizers[0])
+        reason = reason or _unstackable_reason(networks, optimizers)
         if reason is not None:
             raise ValueError(f"engine=stacked does not fit: {reason}; engine=autograd fits all")
         self.networks = [in_steps(network) for network in networks]
@@ -132,26 +132,26 @@ class Stacked(Population):
         return mean_over_scored(self.task.losses(logits, targets), scored), after
 
 
-class StackedEngine(Alone):
+class StackedEngine(SingleMember):
     """A stack of one member: for many members at once, see `Stacked`."""
 
     name = "stacked"
-    among = Stacked
+    population_class = Stacked
 
     @staticmethod
-    def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+    def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Why this network, task and optimizer do not fit; None: they do."""
-        return why_not(network, task, optimizer)
+        return unsupported_reason(network, task, optimizer)
 
 
-def why_not(network: Network, task: Task, optimizer: Optimizer) -> str | None:
+def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
     """Why this network, task and optimizer do not fit; None: they do."""
     parameters = list(stacked_optimizers.trained(network).values())
-    reason = optimizer_state.why_not(parameters, optimizer)
-    return reason or _why_not_mapped(in_steps(network), task)
+    reason = optimizer_state.unsupported_reason(parameters, optimizer)
+    return reason or _unmappable_reason(in_steps(network), task)
 
 
-def _why_not_mapped(network: Network, task: Task) -> str | None:
+def _unmappable_reason(network: Network, task: Task) -> str | None:
     """Try it: one member, one sequence of two steps."""
     tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
     member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
@@ -185,7 +185,7 @@ def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}
 
 
-def _why_not_together(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
+def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
     """Why these members cannot be stacked, each of which may fit alone; None: they can."""
     first = networks[0]
     for network, optimizer in zip(networks, optimizers, strict=True):
@@ -193,7 +193,8 @@ def _why_not_together(networks: Sequence[Network], optimizers: Sequence[Optimize
             kinds = type(optimizers[0]).__name__, type(optimizer).__name__
             return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
         parameters = list(stacked_optimizers.trained(network).values())
-        reason = optimizer_state.why_not(parameters, optimizer) or _difference(first, network)
+        reason = optimizer_state.unsupported_reason(parameters, optimizer)
+        reason = reason or _difference(first, network)
         if reason is not None:
             return reason
     return None
@@ -219,7 +220,7 @@ def _description(network: Network) -> dict[str, object]:
     described: dict[str, object] = {}
     for path, module in network.named_modules():
         described[path] = type(module)
-        start = getattr(module, "starts", ())
+        start = getattr(module, "initialisation_arguments", ())
         settings = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in start}
         described.update({f"{path}.{key}".strip("."): value for key, value in settings.items()})
     for name, tensor in network.state_dict(keep_vars=True).items():

@@ -94,7 +94,7 @@ class Ladder:
         scored: Bool[Tensor, "batch time"],
     ) -> dict[str, float]:
         """How far predictions are from each rung's own: mean KL over the scored steps, in nats."""
-        said, steps = self.loss.said(outputs), int(scored.sum())
+        said, steps = self.loss.prediction(outputs), int(scored.sum())
         distances: dict[str, float] = {}
         for rung in self.rungs:
             by_step = self.loss.divergence(rung.predictor(inputs), said)

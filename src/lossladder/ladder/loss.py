@@ -26,7 +26,7 @@ class Loss(ABC):
         """Loss of each step against its target."""
 
     @abstractmethod
-    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """What outputs say of a target, to be held against laws, float64."""
 
     @abstractmethod
@@ -42,7 +42,7 @@ class Loss(ABC):
         """How far what outputs have `said` is from `law`: 0 where they say it, float64."""
 
     @abstractmethod
-    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """What a network puts out to say `law`."""
 
 
@@ -60,7 +60,7 @@ class CrossEntropy(Loss):
         )
         return flat.view(targets.shape)
 
-    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The log-probability of each class."""
         flat = torch.log_softmax(_steps_last(outputs.double()), dim=1)
         return flat.mT.view(outputs.shape)
@@ -69,7 +69,7 @@ class CrossEntropy(Loss):
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
         """Cross entropy of each step: no label noise."""
-        return cross_entropy(law, self.said(outputs))
+        return cross_entropy(law, self.prediction(outputs))
 
     def divergence(
         self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
@@ -77,7 +77,7 @@ class CrossEntropy(Loss):
         """Kullback-Leibler divergence."""
         return divergence(law, said)
 
-    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """Logarithms."""
         return law.log()
 
@@ -101,7 +101,7 @@ class HalfSquaredError(Loss):
         """Half the squared distance of each step, summed over its outputs."""
         return (torch.sigmoid(outputs) - targets.to(outputs.dtype)).square().sum(-1) / 2
 
-    def said(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The value of each output."""
         return torch.sigmoid(outputs.double())
 
@@ -109,7 +109,7 @@ class HalfSquaredError(Loss):
         self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
         """The same in float64: the targets are certain."""
-        return self.divergence(law, self.said(outputs))
+        return self.divergence(law, self.prediction(outputs))
 
     def divergence(
         self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
@@ -117,7 +117,7 @@ class HalfSquaredError(Loss):
         """Half the squared distance, again."""
         return (said - law).square().sum(-1) / 2
 
-    def outputs(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
         """The inverse of the sigmoid."""
         return law.logit()
 

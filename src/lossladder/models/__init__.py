@@ -1,9 +1,7 @@
 """Floor 1: recurrent networks. They know nothing of tasks."""
 
-from lossladder.models.gru import GRU
-from lossladder.models.gru_cell import GRUCell
-from lossladder.models.lstm import LSTM
-from lossladder.models.lstm_cell import LSTMCell
+from lossladder.models.gru import GRU, GRUCell
+from lossladder.models.lstm import LSTM, LSTMCell
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Recurrent, State

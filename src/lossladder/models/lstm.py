@@ -1,13 +1,15 @@
-"""torch's long short-term memory."""
+"""Long short-term memory: torch's layer, and its twin written out step by step."""
 
-from torch import Generator, nn
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
 
-from lossladder import arguments
-from lossladder.models.torch_layer import TorchLayer
+from lossladder import checks
+from lossladder.models.recurrent import Cell, State, TorchLayer, glorot_uniform
 
 
 class LSTM(TorchLayer):
-    """nn.LSTM; its equations stand in `lstm_cell.py`.
+    """nn.LSTM; its equations stand in `LSTMCell`.
 
     Args:
         input_size: features a step.
@@ -20,10 +22,10 @@ class LSTM(TorchLayer):
     """
 
     state_parts = 2
-    starts = ("forget_bias",)
+    initialisation_arguments = ("forget_bias",)
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
-        self.forget_bias = arguments.real("forget_bias", forget_bias)
+        self.forget_bias = checks.real("forget_bias", forget_bias)
         super().__init__(nn.LSTM, input_size, hidden_size)
 
     def initialise(self, generator: Generator | None = None) -> None:
@@ -32,3 +34,50 @@ class LSTM(TorchLayer):
         _, _, bias_ih, _ = self.layer.all_weights[0]
         _, forget, _, _ = bias_ih.chunk(4)  # torch's order: i, f, g, o
         nn.init.constant_(forget, self.forget_bias)
+
+
+class LSTMCell(Cell):
+    """Three gates around a memory cell c that is added to, not multiplied through.
+
+        i, f, o = sigmoid(W x + U h + b)      write, keep, show
+        g       = tanh(W x + U h + b)         what to write
+        c'      = f c + i g
+        h'      = o tanh(c')
+
+    Args:
+        input_size: features a step.
+        hidden_size: features of each hidden and each memory cell.
+        forget_bias: start of the forget gate's bias.
+    Raises:
+        ValueError: if a size is no whole number above 0, or forget_bias no finite number.
+    Source: Hochreiter and Schmidhuber (1997); Gers et al. (2000) for the forget gate.
+    """
+
+    state_parts = 2
+    initialisation_arguments = ("forget_bias",)
+
+    def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
+        super().__init__(input_size, hidden_size)
+        self.forget_bias = checks.real("forget_bias", forget_bias)
+        # rows in torch's order: i, f, g, o
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden_size, hidden_size))
+        self.bias_ih = nn.Parameter(torch.empty(4 * hidden_size))
+        self.bias_hh = nn.Parameter(torch.empty(4 * hidden_size))
+        self.initialise()
+
+    def initialise(self, generator: Generator | None = None) -> None:
+        """Draw fresh parameters."""
+        glorot_uniform(self.weight_ih, self.weight_hh, generator)
+        nn.init.zeros_(self.bias_ih)
+        nn.init.zeros_(self.bias_hh)
+        _, forget, _, _ = self.bias_ih.chunk(4)
+        nn.init.constant_(forget, self.forget_bias)
+
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
+        """The state one step later."""
+        h, c = state
+        gates = x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh
+        i, f, g, o = gates.chunk(4, dim=-1)  # (batch, hidden) each
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c

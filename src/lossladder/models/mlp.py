@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.models.recurrent import Cell, State
 
 TRAIN_BIASES = ("none", "shared", "unit")
@@ -61,10 +61,10 @@ class MLP(Cell):
     ) -> None:
         super().__init__(input_size, hidden_size)
         if weights is not None:
-            weights = arguments.matrix("weights", weights, hidden_size, input_size)
+            weights = checks.matrix("weights", weights, hidden_size, input_size)
         self.weights = weights
-        self.bias = arguments.real("bias", bias)
-        self.train_biases = arguments.one_of("train_biases", train_biases, TRAIN_BIASES)
+        self.bias = checks.real("bias", bias)
+        self.train_biases = checks.one_of("train_biases", train_biases, TRAIN_BIASES)
         self.layer = Layer(input_size, hidden_size, train_biases)
         self.initialise()
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.models.recurrent import Recurrent, State
 
 
@@ -32,7 +32,8 @@ class Network(nn.Module):
     (torch.Size([3, 5, 2]), 2)
     """
 
-    starts = ("readout_std", "readout_weights", "readout_bias")  # as in `Recurrent`
+    # as in `Recurrent`
+    initialisation_arguments = ("readout_std", "readout_weights", "readout_bias")
 
     def __init__(
         self,
@@ -45,17 +46,17 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         if readout_std is not None:
-            readout_std = arguments.real("readout_std", readout_std, above=0)
+            readout_std = checks.real("readout_std", readout_std, above=0)
         self.readout_std = readout_std
-        self.readout_bias = arguments.real("readout_bias", readout_bias)
+        self.readout_bias = checks.real("readout_bias", readout_bias)
         self.recurrent = recurrent
         self.readout = recurrent.readout(output_size)
         if readout_weights is not None:
-            readout_weights = arguments.matrix(
+            readout_weights = checks.matrix(
                 "readout_weights", readout_weights, output_size, recurrent.hidden_size
             )
         self.readout_weights = readout_weights
-        self.readout_alone = arguments.flag("readout_alone", readout_alone)
+        self.readout_alone = checks.flag("readout_alone", readout_alone)
         if readout_alone:
             recurrent.requires_grad_(False)
         self.initialise()

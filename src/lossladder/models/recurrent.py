@@ -1,12 +1,13 @@
 """The promise of a recurrent network: inputs and a state in, hiddens and a state out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lossladder import arguments
+from lossladder import checks
 
 State = tuple[Tensor, ...]  # each (batch, hidden); the first is what the readout sees
 
@@ -27,12 +28,13 @@ class Recurrent(nn.Module, ABC):
     state_parts = 1  # tensors in the state
     remembers = True  # False: the state is handed on, but nothing that comes out depends on it
     learns_initial_state = False  # True: `initial_state` depends on parameters
-    starts: tuple[str, ...] = ()  # arguments that say how parameters start, and nothing else
+    # arguments that say how parameters start, and nothing else: members may differ in these
+    initialisation_arguments: tuple[str, ...] = ()
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.input_size = arguments.whole("input_size", input_size)
-        self.hidden_size = arguments.whole("hidden_size", hidden_size)
+        self.input_size = checks.whole("input_size", input_size)
+        self.hidden_size = checks.whole("hidden_size", hidden_size)
 
     @abstractmethod
     def forward(
@@ -72,6 +74,39 @@ class Cell(Recurrent):
             state = self.step(x, state)
             hiddens.append(state[0])
         return torch.stack(hiddens, dim=1), state
+
+
+class TorchLayer(Recurrent):
+    """What `torch_rnn`, `lstm` and `gru` share: the layer, its state and its start.
+
+    Args:
+        layer: nn.RNN, nn.LSTM or nn.GRU; its two bias vectors are kept as torch has them.
+        input_size: features a step.
+        hidden_size: features of each hidden.
+    Raises:
+        ValueError: if a size is no whole number above 0.
+    """
+
+    def __init__(self, layer: Callable[..., nn.RNNBase], input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.layer = layer(input_size, hidden_size, batch_first=True)
+        self.initialise()
+
+    def initialise(self, generator: Generator | None = None) -> None:
+        """Draw fresh parameters."""
+        weight_ih, weight_hh, bias_ih, bias_hh = self.layer.all_weights[0]
+        glorot_uniform(weight_ih, weight_hh, generator)
+        nn.init.zeros_(bias_ih)
+        nn.init.zeros_(bias_hh)
+
+    def forward(
+        self, inputs: Float[Tensor, "batch time input"], state: State
+    ) -> tuple[Float[Tensor, "batch time hidden"], State]:
+        """Hiddens at every step, and the state after the last."""
+        parts = tuple(part[None] for part in state)  # torch wants (layers, batch, hidden)
+        hiddens, after = self.layer(inputs, parts if self.state_parts > 1 else parts[0])
+        after = after if isinstance(after, tuple) else (after,)
+        return hiddens, tuple(part[0] for part in after)
 
 
 def glorot_uniform(

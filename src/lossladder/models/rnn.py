@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.models.recurrent import Cell, State
 
 
@@ -20,11 +20,11 @@ class RNN(Cell):
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
     """
 
-    starts = ("gain",)
+    initialisation_arguments = ("gain",)
 
     def __init__(self, input_size: int, hidden_size: int, gain: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)
-        self.gain = arguments.real("gain", gain, above=0)
+        self.gain = checks.real("gain", gain, above=0)
         self.weight = nn.Parameter(torch.empty(input_size + hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.empty(hidden_size))
         self.initialise()

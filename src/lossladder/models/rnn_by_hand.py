@@ -24,7 +24,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.models.recurrent import Recurrent, State
 
 
@@ -46,7 +46,7 @@ class RNNByHand(Recurrent):
         self, input_size: int, hidden_size: int, learn_initial_state: bool = False
     ) -> None:
         super().__init__(input_size, hidden_size)
-        self.learns_initial_state = arguments.flag("learn_initial_state", learn_initial_state)
+        self.learns_initial_state = checks.flag("learn_initial_state", learn_initial_state)
         self.weight = nn.Parameter(torch.empty(input_size + hidden_size, hidden_size))
         self.bias = nn.Parameter(torch.empty(hidden_size))
         if self.learns_initial_state:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from lossladder.models.torch_layer import TorchLayer
+from lossladder.models.recurrent import TorchLayer
 
 
 class TorchRNN(TorchLayer):

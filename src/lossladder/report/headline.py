@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from lossladder.report import troubles
 from lossladder.report.floor import from_floor
-from lossladder.report.folder import Sweep
 from lossladder.report.markup import Html, joined, many, tag
 from lossladder.report.runs import GOING, Ladder, Run
 from lossladder.report.summary import Row
+from lossladder.report.sweep_folder import Sweep
 
 _MOST_VALUES = 8  # named of what was varied
 _MOST_COMMANDS = 5  # shown, the latest

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossladder.report.folder import read_sweep
 from lossladder.report.picture import Parser
 from lossladder.report.runs import Run
-from lossladder.training.verdict import number
+from lossladder.report.sweep_folder import read_sweep
+from lossladder.runs.verdict import number
 
 START, END = "<!-- results -->", "<!-- /results -->"
 _HEAD = (

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from lossladder.report import troubles
 from lossladder.report.curves import Line
-from lossladder.report.folder import Sweep, read_sweep
 from lossladder.report.headline import headline, in_short
 from lossladder.report.layout import MOST_LINES
 from lossladder.report.markup import Html, many, tag
-from lossladder.report.results import write_csv
 from lossladder.report.runs import Ladder
 from lossladder.report.summary import Row, by_ladder, rows
 from lossladder.report.svg import chart
+from lossladder.report.sweep_folder import Sweep, read_sweep
+from lossladder.report.table import write_csv
 from lossladder.report.tables import heat_map, settings_table
-from lossladder.whole import beside
+from lossladder.runs.atomic import atomic_write
 
 PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
 _MOST_LADDERS = 6  # each has a picture of its own
@@ -51,10 +51,10 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
     out = out or sweep.folder
     out.mkdir(parents=True, exist_ok=True)
     climbed = by_ladder(rows(sweep))
-    with beside(out / TABLE) as table:
+    with atomic_write(out / TABLE) as table:
         write_csv(sweep, table)
     _draw(climbed, out / PICTURE)
-    with beside(out / PAGE) as page:
+    with atomic_write(out / PAGE) as page:
         # names of folders may hold bytes that are no text
         page.write_text(_page(sweep, climbed, out), encoding="utf-8", errors="replace")
     return out / PAGE
@@ -66,7 +66,7 @@ def _draw(climbed: dict[Ladder, list[Row]], out: Path) -> None:
 
     for ladder, made in climbed.items():
         if lines := _lines(made[:MOST_LINES]):
-            with beside(out) as picture:
+            with atomic_write(out) as picture:
                 save(draw(ladder, lines), picture)
             return
 

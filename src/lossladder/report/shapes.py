@@ -17,8 +17,8 @@ from torch import Generator, Tensor
 
 from lossladder.report.picture import GREY, INK, Parser, answer, read, scale
 from lossladder.report.runs import Rung
+from lossladder.runs.load import load_run
 from lossladder.tasks import Task
-from lossladder.training.run import load_run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

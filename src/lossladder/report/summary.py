@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lossladder.report.curves import Line, together
-from lossladder.report.folder import Sweep
 from lossladder.report.runs import Ladder, Run
 from lossladder.report.settings import Setting, labels
+from lossladder.report.sweep_folder import Sweep
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import math
 from collections.abc import Sequence
 
 from lossladder.report.floor import standard_error
-from lossladder.report.folder import Sweep
 from lossladder.report.layout import MOST_LINES
 from lossladder.report.markup import Html, tag
 from lossladder.report.runs import Ladder
 from lossladder.report.settings import short
 from lossladder.report.summary import Row
+from lossladder.report.sweep_folder import Sweep
 
 _MOST_ROWS = 200  # of a page; the file beside it holds all
 _MOST_CELLS = 30  # a side of the heat map

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lossladder.report.folder import Sweep
 from lossladder.report.markup import Html, joined, many, tag
 from lossladder.report.runs import GOING, Run
+from lossladder.report.sweep_folder import Sweep
 
 ID = "not-done"  # of the section, for links to it
 _MOST = 50  # named of each kind; the file beside the page holds all

@@ -9,22 +9,21 @@ import torch
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from lossladder import record
+from lossladder.checks import RequestError
+from lossladder.runs.folder import CONFIG
+from lossladder.runs.load import resumed_config
+from lossladder.sweeps import manifest
 from lossladder.sweeps.compose import Composer
-from lossladder.sweeps.identity import folder_name, homes, identity
-from lossladder.sweeps.jobs import Job
-from lossladder.sweeps.sweep import Sweep
-from lossladder.sweeps.worker import Alone, Outcome
-from lossladder.training.build import RequestError
-from lossladder.training.folder import CONFIG
-from lossladder.training.run import resumed
+from lossladder.sweeps.job import Job, folder_name, identity, job_folders, varied_keys
+from lossladder.sweeps.pool import WorkerPool
+from lossladder.sweeps.worker import Outcome, TrainAlone
 
 
 def launch(
     loader: ConfigLoader,
     config: DictConfig,
     job_overrides: Sequence[Sequence[str]],
-    alone: Alone,
+    train_alone: TrainAlone,
 ) -> list[tuple[Job, Outcome]]:
     """Train the jobs of a sweep, together where they can be.
 
@@ -32,26 +31,26 @@ def launch(
         loader: Hydra's.
         config: of the sweep.
         job_overrides: words of the command line, for each job.
-        alone: trains one run: config, folder, references, callbacks -> result.
+        train_alone: trains one run: config, folder, references, callbacks -> result.
     Raises:
-        RequestError: if there is no job, or the folder is that of a run.
+        RequestError: if the folder is that of a run.
     """
-    if not job_overrides:
-        raise RequestError("-m: asks for no run; is a range empty?")
     folder = Path(config.hydra.sweep.dir).absolute()
     if (folder / CONFIG).exists():
         raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
-    composer, known = Composer(loader, config), homes(folder)
+    composer, known = Composer(loader, config), job_folders(folder)
+    varied = varied_keys(job_overrides)
     shown = True
     jobs: list[Job] = []
     for number, overrides in enumerate(job_overrides):
-        plain = resumed(composer.plain(overrides), overrides)
+        plain = resumed_config(composer.plain(overrides), overrides)
         shown = shown and bool(plain["trainer"]["progress"])
-        name = known.setdefault(identity(plain), folder_name(overrides, plain))
+        name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))
         jobs.append(Job(number, tuple(overrides), _quiet(plain), folder / name))
-    record.note(folder, record.words(config.hydra.overrides), (job.identity for job in jobs))
+    words = manifest.command_words(config.hydra.overrides)
+    manifest.add_command(folder, words, (job.identity for job in jobs))
     with one_thread():
-        return list(zip(jobs, Sweep(folder, alone, shown).train(jobs), strict=True))
+        return list(zip(jobs, WorkerPool(folder, train_alone, shown).train(jobs), strict=True))
 
 
 @contextmanager

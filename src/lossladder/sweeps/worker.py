@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 import torch
 from lightning.pytorch import Callback
 
-from lossladder.sweeps.claims import claimed
-from lossladder.sweeps.jobs import Job, clear, ended, fail
-from lossladder.sweeps.members import train_together
-from lossladder.training.build import Parts, RequestError, build
-from lossladder.training.progress import Tell
-from lossladder.training.undisturbed import came_meanwhile
+from lossladder.checks import RequestError
+from lossladder.runs.atomic import interrupt_pending
+from lossladder.runs.result import Result
+from lossladder.sweeps.job import Job, clear, ended, fail
+from lossladder.sweeps.lock import job_lock
+from lossladder.train import train_together
+from lossladder.training.build import Parts, build
+from lossladder.training.callbacks import ProgressReporter
 
-Alone = Callable[[Mapping[str, Any], Path, Path, Sequence[Callback]], dict[str, Any]]
+TrainAlone = Callable[[Mapping[str, Any], Path, Path, Sequence[Callback]], Result]
 
 
 class Outcome(NamedTuple):
@@ -56,25 +58,25 @@ class Advance(NamedTuple):
 
 
 def work(
-    slice_: Sequence[Job], sweep: Path, alone: Alone, connection: Connection, wait: bool
+    slice_: Sequence[Job], sweep: Path, train_alone: TrainAlone, connection: Connection, wait: bool
 ) -> None:
     """Do the jobs that nobody does and nobody has done; tell how each ended.
 
     Args:
         slice_: the jobs.
         sweep: folder of the sweep.
-        alone: trains one run: config, folder, references, callbacks -> result.
+        train_alone: trains one run: config, folder, references, callbacks -> result.
         connection: to whoever wants to know: `Advance` and `Outcome`.
         wait: True: for jobs that another process is at.
     """
     signal.signal(signal.SIGINT, _once)
     torch.set_num_threads(1)  # until a run asks for more
     with suppress(KeyboardInterrupt), ExitStack() as held:
-        if came_meanwhile():  # since the fork
+        if interrupt_pending():  # since the fork
             raise KeyboardInterrupt
         mine: list[Job] = []
         for job in slice_:
-            if not held.enter_context(claimed(sweep, job.identity, wait)):
+            if not held.enter_context(job_lock(sweep, job.identity, wait)):
                 _tell(connection, Outcome(job.number, "busy"))
             elif (result := ended(job.folder)) is not None:
                 _tell(connection, outcome(job, result))
@@ -85,19 +87,17 @@ def work(
             mine.remove(job)
             _tell(connection, outcome(job, result))
         for job in mine:
-            _tell(connection, ended_how := _one(job, sweep, alone, connection))
+            _tell(connection, ended_how := _one(job, sweep, train_alone, connection))
             if ended_how.status == "interrupted":
                 return
 
 
-def outcome(job: Job, result: Mapping[str, Any], before: bool = False) -> Outcome:
+def outcome(job: Job, result: Result, before: bool = False) -> Outcome:
     """How a job ended, from its result."""
-    return Outcome(job.number, result["status"], result["loss"], result["rung"], before=before)
+    return Outcome(job.number, result.status, result.loss, result.rung, before=before)
 
 
-def _together(
-    jobs: Sequence[Job], sweep: Path, connection: Connection
-) -> list[tuple[Job, dict[str, Any]]]:
+def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[tuple[Job, Result]]:
     """Train jobs together; whatever stands in the way, each can still be tried alone."""
     built: list[tuple[Job, Parts]] = []
     for job in jobs:
@@ -111,24 +111,25 @@ def _together(
     def report(updates: int, standing: Counter[str]) -> None:
         _tell(connection, Advance(updates, standing))
 
-    together = [job for job, _ in built]
+    together, parts = zip(*built, strict=True)
+    configs, folders = [job.config for job in together], [job.folder for job in together]
     try:
-        results = train_together(together, [parts for _, parts in built], sweep, report)
+        results = train_together(configs, folders, parts, sweep, report)
     except Exception:
-        for job in together:
-            clear(job.folder)
+        for folder in folders:
+            clear(folder)
         return []
     return list(zip(together, results, strict=False))
 
 
-def _one(job: Job, sweep: Path, alone: Alone, connection: Connection) -> Outcome:
+def _one(job: Job, sweep: Path, train_alone: TrainAlone, connection: Connection) -> Outcome:
     """Train a job alone; its folder says what went wrong, if it began."""
 
     def report(updates: int, stands: str) -> None:
         _tell(connection, Advance(updates, Counter([stands])))
 
     try:
-        return outcome(job, alone(job.config, job.folder, sweep, [Tell(report)]))
+        return outcome(job, train_alone(job.config, job.folder, sweep, [ProgressReporter(report)]))
     except RequestError as error:
         return Outcome(job.number, "wrong", message=str(error))
     except Exception:

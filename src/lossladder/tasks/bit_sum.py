@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.ladder import Ladder, Rung, entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
@@ -43,11 +43,11 @@ class BitSum(Task):
         every_step: bool = False,
         mixed_lengths: bool = False,
     ) -> None:
-        self.length = self.num_steps = arguments.whole("num_steps", num_steps)
+        self.length = self.num_steps = checks.whole("num_steps", num_steps)
         self.output_size = output_size
-        self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
-        self.every_step = arguments.flag("every_step", every_step)
-        self.mixed_lengths = arguments.flag("mixed_lengths", mixed_lengths)
+        self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
+        self.every_step = checks.flag("every_step", every_step)
+        self.mixed_lengths = checks.flag("mixed_lengths", mixed_lengths)
         self.shape = "many_to_many" if self.every_step else "many_to_one"
 
     # --- sampling ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Count: how many ones has the string?"""
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.tasks.bit_sum import BitSum
 
 
@@ -30,5 +30,5 @@ class Count(BitSum):
         every_step: bool = False,
         mixed_lengths: bool = False,
     ) -> None:
-        num_steps = arguments.whole("num_steps", num_steps)
+        num_steps = checks.whole("num_steps", num_steps)
         super().__init__(num_steps + 1, num_steps, chance_of_one, every_step, mixed_lengths)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.ladder import Ladder, Rung, binary_entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
@@ -53,9 +53,9 @@ class Echo(Task):
         chance_of_one: float = 0.5,
     ) -> None:
         effects = NOTEBOOK_EFFECTS if effects is None else effects
-        effects = arguments.mapping("effects", effects, example="{3: 0.5}")
+        effects = checks.mapping("effects", effects, example="{3: 0.5}")
         self.effects = {
-            arguments.whole("effects: lag", lag, at_least=0): arguments.real(
+            checks.whole("effects: lag", lag, at_least=0): checks.real(
                 f"effects: effect at lag {lag}", effect
             )
             for lag, effect in sorted(effects.items(), key=lambda item: str(item[0]))
@@ -65,8 +65,8 @@ class Echo(Task):
             raise ValueError(
                 f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags"
             )
-        self.base = arguments.chance("base", base)
-        self.chance_of_one = arguments.chance("chance_of_one", chance_of_one)
+        self.base = checks.chance("base", base)
+        self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
         self.longest_lag = self.reach = max(self.lags, default=0)
         sums = [
             self.base

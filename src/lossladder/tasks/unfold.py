@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
-from lossladder import arguments
+from lossladder import checks
 from lossladder.ladder import Ladder, Rung, cross_entropy
 from lossladder.tasks.task import Draw, Task
 
@@ -43,7 +43,7 @@ class Unfold(Task):
     output_size = 2
 
     def __init__(self, num_steps: int = 10) -> None:
-        self.longest = self.num_steps = arguments.whole("num_steps", num_steps)
+        self.longest = self.num_steps = checks.whole("num_steps", num_steps)
         self.encoding = torch.eye(self.longest + 2)
 
     # --- sampling ---------------------------------------------------------------------------

@@ -1,22 +1,7 @@
-"""Floor 3: the only Lightning code. Data, the learner, its callbacks, and the folder of a run."""
+"""Floor 4: from config to objects, and Lightning's part of a run: learner, callbacks, end."""
 
-from lossladder.training.build import Parts, RequestError, build
-from lossladder.training.curriculum import Curriculum
-from lossladder.training.fresh import Fresh
-from lossladder.training.learner import Learner
-from lossladder.training.run import Run, load_run
-from lossladder.training.split import Split
-from lossladder.training.streams import Streams
+from lossladder.lazy import lazy_names
 
-__all__ = [
-    "Curriculum",
-    "Fresh",
-    "Learner",
-    "Parts",
-    "RequestError",
-    "Run",
-    "Split",
-    "Streams",
-    "build",
-    "load_run",
-]
+# where the DataModules lived before: the configs of earlier runs name them here
+_MOVED = ("Curriculum", "Fresh", "Split", "Streams")
+__getattr__ = lazy_names(__name__, dict.fromkeys(_MOVED, "lossladder.data"))

@@ -19,7 +19,7 @@ class Point(NamedTuple):
     updates: int
 
 
-class Gathering:
+class CurveBuilder:
     """Losses of single updates on their way to points, fine where the loss falls.
 
     A point holds a twentieth of the updates before it, but from 10 to 200. Where it ends depends on
@@ -28,8 +28,8 @@ class Gathering:
     Args:
         made: updates before the first.
 
-    >>> gathering = Gathering()
-    >>> gathering.add([1.0] * 15), gathering.rest()
+    >>> curve_builder = CurveBuilder()
+    >>> curve_builder.add([1.0] * 15), curve_builder.rest()
     ([Point(update=10, loss=1.0, updates=10)], [Point(update=15, loss=1.0, updates=5)])
     """
 

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from lightning.pytorch import LightningModule
-from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -15,9 +14,9 @@ from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
 from lossladder.models import State
 from lossladder.tasks import Batch
+from lossladder.tensorboard.logger import EventFileLogger, loss_tag
 from lossladder.training.build import Parts
-from lossladder.training.curve import Curve, Gathering, Point
-from lossladder.training.references import card
+from lossladder.training.curve import Curve, CurveBuilder, Point
 
 _NEWEST = 200  # updates over which the latest loss is a mean, at most
 _HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
@@ -37,7 +36,8 @@ class Learner(LightningModule):
         self.network = parts.network
         self.data = parts.data
         self.name = name
-        self.board: Logger | None = None  # a member's own; a run alone logs to its trainer's
+        # a member's own; a run alone logs to its trainer's
+        self.own_logger: EventFileLogger | None = None
         self.make_optimizer = parts.make_optimizer
         self.make_engine = parts.make_engine
         self.updates = 0
@@ -45,7 +45,7 @@ class Learner(LightningModule):
         self.diverged = False
         self.state: State | None = None
         self.latest = float("inf")  # loss of the newest updates
-        self.gathering = Gathering()
+        self.curve_builder = CurveBuilder()
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -53,9 +53,9 @@ class Learner(LightningModule):
         self._since = 0.0
 
     @property
-    def card(self) -> str:
+    def loss_tag(self) -> str:
         """Tag of the loss that stands beside the reference lines."""
-        return card(self.name, grows=self.data.length is not None)
+        return loss_tag(self.name, grows=self.data.length is not None)
 
     def configure_optimizers(self) -> Optimizer:
         """The optimizer of the network's parameters, and the engine that uses it."""
@@ -77,7 +77,7 @@ class Learner(LightningModule):
         self.engine.prepare()
 
     def on_train_epoch_start(self) -> None:
-        """Start the clock of a leg."""
+        """Start the clock of a interval."""
         self._since = time.perf_counter()
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
@@ -107,7 +107,7 @@ class Learner(LightningModule):
         self.seconds += seconds
         self.updates += len(losses)
         self.latest = float(losses[-_NEWEST:].double().mean())
-        points = self.gathering.add(losses.double().tolist())
+        points = self.curve_builder.add(losses.double().tolist())
         self._draw(points)
         # no number compares false as well
         self.diverged = not all(
@@ -117,7 +117,7 @@ class Learner(LightningModule):
 
     def record_rest(self) -> None:
         """End the curve here, in the middle of a point if need be."""
-        self._draw(self.gathering.rest())
+        self._draw(self.curve_builder.rest())
 
     def _draw(self, points: list[Point]) -> None:
         for point in points:
@@ -140,10 +140,10 @@ class Learner(LightningModule):
         self._log(values)
 
     def _log(self, values: Mapping[str, float], update: int | None = None) -> None:
-        board = self.board or self.logger
-        if board is not None:
+        logger = self.own_logger or self.logger
+        if logger is not None:
             metrics = {f"{self.name}/{key}": value for key, value in values.items()}
-            board.log_metrics(metrics, step=self.updates if update is None else update)
+            logger.log_metrics(metrics, step=self.updates if update is None else update)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what an exact continuation needs, as plain values."""
@@ -160,7 +160,7 @@ class Learner(LightningModule):
         saved = checkpoint["lossladder"]
         self.updates, self.seconds = saved["updates"], saved["seconds"]
         self.state = tuple(part.to(self.device) for part in saved["state"])
-        self.gathering = Gathering(self.updates)
+        self.curve_builder = CurveBuilder(self.updates)
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
 

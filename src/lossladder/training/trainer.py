@@ -1,35 +1,34 @@
-"""Lightning's Trainer, told that a leg is an epoch and a chunk a batch."""
+"""Lightning's Trainer, told that a validation interval is an epoch and a chunk a batch."""
 
 import logging
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from lossladder import arguments
-from lossladder.training.build import RequestError, asked
+from lossladder.checks import RequestError
+from lossladder.training.config import TrainerConfig
 
 
 def make_trainer(
-    config: Mapping[str, Any],
-    legs: int,
+    config: TrainerConfig,
+    intervals: int,
     checkpoints: CheckpointIO,
     root: Path,
     logger: Logger | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
-    """A Trainer for a run, or for runs trained together.
+    """Return a Trainer for a run, or for runs trained together.
 
     Args:
         config: its part of a run's config.
-        legs: stretches of training that end in a validation.
+        intervals: stretches of training that end in a validation.
         checkpoints: what writes them.
         root: folder of the run's own, the only one in which Lightning may look for anything.
         logger: where curves go; None: the runs log for themselves.
@@ -38,19 +37,19 @@ def make_trainer(
         RequestError: if Lightning cannot have the accelerator or the devices.
     """
     _quiet()
-    torch.set_num_threads(asked("trainer", lambda: arguments.whole("threads", config["threads"])))
+    torch.set_num_threads(config.threads)
     try:
         return Trainer(
-            accelerator=config["accelerator"],
-            devices=config["devices"],
-            max_epochs=legs,
+            accelerator=config.accelerator,
+            devices=config.devices,
+            max_epochs=intervals,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
             logger=logger or False,
             callbacks=list(callbacks),
-            # named, or in a Slurm job Lightning would choose one that requeues the job by itself and
-            # loads any hpc_ckpt_*.ckpt of the current folder, whatever was asked for
+            # named, or in a Slurm job Lightning would choose one that requeues the job by itself
+            # and loads any hpc_ckpt_*.ckpt of the current folder, whatever was asked for
             plugins=[checkpoints, LightningEnvironment()],
             default_root_dir=root,
             enable_checkpointing=False,
@@ -59,13 +58,13 @@ def make_trainer(
         )
     except Exception as error:  # Lightning has exceptions of many kinds for what it cannot do
         raise RequestError(
-            f"trainer.accelerator={config['accelerator']}, trainer.devices={config['devices']}: "
+            f"trainer.accelerator={config.accelerator}, trainer.devices={config.devices}: "
             f"{str(error).splitlines()[0]}"
         ) from error
 
 
 def _quiet() -> None:
-    """Lightning's start-up notes and Hydra's doubled handlers say nothing a run needs."""
+    """Silence Lightning's start-up notes and its handlers, which Hydra's double."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

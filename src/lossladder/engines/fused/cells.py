@@ -5,8 +5,8 @@ from typing import Any
 from numba.extending import overload
 
 from lossladder.engines.fused import gru, lstm, rnn
-from lossladder.engines.fused.lanes import Constant
-from lossladder.engines.fused.work import GRU, LSTM, RNN
+from lossladder.engines.fused.simd import Constant
+from lossladder.engines.fused.workspace import GRU, LSTM, RNN
 
 CELLS = {cell: Constant(cell) for cell in (RNN, LSTM, GRU)}
 

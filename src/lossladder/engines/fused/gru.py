@@ -12,8 +12,8 @@ Backward, with dh = dL/dh_t as for every cell plus what passes by the weights (z
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled, logistic, tanh
-from lossladder.engines.fused.lanes import NARROW, REGISTER, WIDE, load, same, store
 from lossladder.engines.fused.products import add_products, collect
+from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store
 
 
 @compiled

@@ -7,7 +7,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from lossladder.engines.fused.lanes import FLAGS, REGISTER, intrinsic, spread, vector
+from lossladder.engines.fused.simd import FLAGS, REGISTER, intrinsic, spread, vector
 
 ON_X86 = llvm.get_default_triple().startswith("x86_64")
 

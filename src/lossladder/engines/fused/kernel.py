@@ -12,10 +12,10 @@ from lossladder.engines.fused import readout
 from lossladder.engines.fused.arithmetic import compiled
 from lossladder.engines.fused.cells import backward, forward
 from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_tiny_numbers
-from lossladder.engines.fused.lanes import REGISTER
 from lossladder.engines.fused.optimizers import clip, update
+from lossladder.engines.fused.simd import REGISTER
 from lossladder.engines.fused.weights import pack, unpack
-from lossladder.engines.fused.work import LSTM, Sizes, Work
+from lossladder.engines.fused.workspace import LSTM, Sizes, Work
 
 
 class Windows(NamedTuple):

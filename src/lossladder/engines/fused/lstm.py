@@ -14,8 +14,8 @@ Backward, with dh = dL/dh_t as for every cell and dc carried from the step after
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled, logistic, tanh
-from lossladder.engines.fused.lanes import NARROW, REGISTER, WIDE, load, same, store
 from lossladder.engines.fused.products import add_products, collect
+from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store
 
 
 @compiled

@@ -11,7 +11,7 @@ and several additions are under way while one waits for the one before.
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled
-from lossladder.engines.fused.lanes import NARROW, REGISTER, load, store, total, zeros
+from lossladder.engines.fused.simd import NARROW, REGISTER, load, store, total, zeros
 
 
 @compiled

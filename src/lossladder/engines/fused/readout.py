@@ -19,7 +19,7 @@ from lossladder.engines.fused.arithmetic import (
     reciprocal,
 )
 from lossladder.engines.fused.instructions import choose, larger
-from lossladder.engines.fused.lanes import (
+from lossladder.engines.fused.simd import (
     NARROW,
     REGISTER,
     WIDE,

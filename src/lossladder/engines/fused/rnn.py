@@ -11,8 +11,8 @@ and the gradients of W, U and b are the sums over steps of dL/da_t times x_t, h_
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled, tanh
-from lossladder.engines.fused.lanes import NARROW, REGISTER, WIDE, load, same, store
 from lossladder.engines.fused.products import add_products, state_gradients
+from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store
 
 
 @compiled

@@ -13,7 +13,7 @@ Two things are rewritten, so that less is computed:
 from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled
-from lossladder.engines.fused.work import GRU, RNN
+from lossladder.engines.fused.workspace import GRU, RNN
 
 
 @compiled

@@ -1,0 +1,1 @@
+"""The command line: one door to Hydra, and wrong requests answered in one line."""

@@ -1,0 +1,273 @@
+"""Wrong requests, found before Hydra runs: each answered in one line with the way out.
+
+The words of the command line are parsed with Hydra's own parser and held against the config that
+they would change; nothing is read out of the prose of Hydra's complaints.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
+from difflib import get_close_matches
+from functools import cache, partial
+from typing import Any
+
+from hydra import compose
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from lossladder.checks import RequestError
+from lossladder.training.config import LIGHTNING_KEYS
+
+Compose = Callable[[tuple[str, ...]], DictConfig]  # words -> the config they ask for
+
+_FOLDERS = ("logs", "hydra.run.dir", "hydra.sweep.dir")
+_MAY_BE_MISSING = ("experiment",)
+
+
+def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str) -> DictConfig:
+    """Refuse what Hydra would refuse, or misunderstand, in our words.
+
+    Args:
+        words: of the command line, options left aside.
+        loader: Hydra's.
+        multirun: whether a sweep was asked for.
+        name: of the primary config.
+    Returns:
+        The config that the words ask for, `hydra` included, as far as it does not vary.
+    Raises:
+        RequestError: naming the key, what came, what is allowed and the way out.
+    """
+    compose_once = cache(partial(_compose, name=name))
+    overrides = _parse(words, loader)
+    chosen = _check_words(overrides, loader, compose_once)
+    ours = [o.input_line or "" for o in overrides if o.key_or_group.startswith(("hydra.", "logs"))]
+    config = compose_once((*chosen, *ours))
+    if not multirun and config.hydra.mode != RunMode.MULTIRUN:
+        for override in overrides:
+            if override.is_sweep_override():
+                raise RequestError(
+                    f"{override.input_line}: more than one value; add -m for a sweep over them"
+                )
+    alike = {tuple(setting): _parse(setting, loader) for setting in config.hydra.sweeper.jobs or ()}
+    common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
+    for own in alike.values():
+        _check_words([*common, *own], loader, compose_once)
+    return config
+
+
+def _check_words(
+    overrides: Sequence[Override], loader: ConfigLoader, compose_once: Compose
+) -> tuple[str, ...]:
+    """Refuse wrong words; return the choices of groups among them, the first where they vary."""
+    groups = [override for override in overrides if _options(override.key_or_group, loader)]
+    values = [override for override in overrides if override not in groups]
+    for override in overrides:
+        _check_folder(override)
+    for override in groups:
+        _check_choice(override, loader)
+    combinations = list(_combinations(groups))
+    for chosen in combinations:
+        composed = compose_once(chosen)
+        for override in values:
+            _check_key(override, composed, loader, chosen)
+    return combinations[0]
+
+
+def explain(error: Exception, words: Sequence[str]) -> str:
+    """Return a complaint of Hydra's, OmegaConf's or the file system's as one line.
+
+    Args:
+        error: what was raised.
+        words: of the command line.
+    """
+    if isinstance(error, OSError) and error.filename is not None:
+        key = next((key for key in (*_FOLDERS[::-1],) if _value(key, words)), "logs")
+        value = _value(key, words) or "logs"
+        return f"{key}={value}: {error.filename} cannot be made: {error.strerror}; choose another"
+    return " ".join(str(error).split())
+
+
+def quoted(value: Any) -> str:
+    r"""Return a value as Hydra reads it back from the command line.
+
+    >>> [quoted(value) for value in (0.1, None, "a b", "it's", {"x": [1, True]})]
+    ['0.1', 'null', "'a b'", "'it\\'s'", "{'x':[1,true]}"]
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(quoted, value)) + "]"
+    # what OmegaConf would take for an interpolation is none
+    text = str(value).replace("${", "\\${")
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+# --- words ------------------------------------------------------------------------------------
+
+
+def _parse(words: Sequence[str], loader: ConfigLoader) -> list[Override]:
+    """Parse the words one by one; say how to quote those that cannot be read."""
+    parser, parsed = OverridesParser.create(config_loader=loader), []
+    for place, word in enumerate(words):
+        try:
+            parsed.append(parser.parse_override(word))
+        except HydraException as error:
+            way = _way_to_say(word, words[place - 1] if place else "")
+            raise RequestError(f"{word}: cannot be read as key=value; {way}") from error
+    return parsed
+
+
+def _way_to_say(word: str, before: str) -> str:
+    """Return how a word that cannot be read has to be written."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        if "=" in before and "." not in word:
+            both = shlex.quote(f"{before} {word}")
+            return f"if it belongs to the word before, quote both: {both}"
+        return f"give it a value: {word}=..."
+    if set(value) & set("{}[]()"):
+        return "do its brackets match?"
+    plain = value.replace("'", "").replace('"', "")
+    return f"quote the value: \"{key}='{plain}'\""
+
+
+def _check_folder(override: Override) -> None:
+    key = override.key_or_group
+    if key in _FOLDERS and not override.is_delete() and override.value() in ("", None):
+        value = override.get_value_string()
+        raise RequestError(f"{key}={value}: must name a folder; leave it out for the default one")
+
+
+def _value(key: str, words: Sequence[str]) -> str:
+    """Return what the words say of a key; nothing, if they do not name it."""
+    pairs = (word.lstrip("+~").partition("=") for word in words)
+    return next((value for name, _, value in pairs if name == key), "")
+
+
+# --- groups -----------------------------------------------------------------------------------
+
+
+def _options(group: str, loader: ConfigLoader) -> list[str]:
+    """Return the choices of a group; none, where there is no such group."""
+    return sorted(loader.get_group_options(group, results_filter=ObjectType.CONFIG))
+
+
+def _check_choice(override: Override, loader: ConfigLoader) -> None:
+    group = override.key_or_group
+    allowed = _options(group, loader)
+    listed = ", ".join(allowed)
+    if override.is_delete():
+        if group not in _MAY_BE_MISSING:
+            raise RequestError(f"~{group}: every run needs one; must be one of {listed}")
+        return
+    for choice in _chosen(override):
+        if choice == "null" and group in _MAY_BE_MISSING:
+            continue
+        if choice not in allowed:
+            value = override.get_value_string()
+            raise RequestError(f"{group}={value}: must be one of {listed}{_meant(choice, allowed)}")
+
+
+def _chosen(override: Override) -> list[str]:
+    """Return the names that were chosen in a group."""
+    if override.is_sweep_override():
+        return list(override.sweep_string_iterator())
+    value: Any = override.value()
+    every = value if isinstance(value, list) else [value]
+    return ["null" if one is None else str(one) for one in every]
+
+
+def _combinations(groups: Sequence[Override]) -> Iterator[tuple[str, ...]]:
+    """Yield choices to compose: the first of each group, then each other one in turn."""
+    first = tuple(_words(override)[0] for override in groups)
+    yield first
+    for place, override in enumerate(groups):
+        for word in _words(override)[1:]:
+            yield (*first[:place], word, *first[place + 1 :])
+
+
+def _words(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.input_line or ""]
+    key = override.get_key_element()
+    return [f"{key}={value}" for value in override.sweep_string_iterator()]
+
+
+def _compose(words: tuple[str, ...], name: str) -> DictConfig:
+    try:
+        return compose(name, overrides=list(words), return_hydra_config=True)
+    except MissingConfigException as error:
+        launch = _value("launch", words)
+        if (error.missing_cfg_file or "").startswith("hydra/launcher/") and launch:
+            install = f"pip install -e '.[{launch}]' in a checkout, or 'lossladder[{launch}]'"
+            raise RequestError(
+                f"launch={launch}: its launcher is not installed: {install}"
+            ) from error
+        raise
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+def _check_key(
+    override: Override, config: DictConfig, loader: ConfigLoader, chosen: Sequence[str]
+) -> None:
+    """Refuse a key that the config does not have."""
+    key = override.key_or_group
+    way, _, last = key.rpartition(".")
+    parent: Any = OmegaConf.select(config, way) if way else config
+    if isinstance(parent, DictConfig) and last in parent:
+        if override.is_add():
+            raise RequestError(f"{key}: is in the config already; leave the + out")
+        return
+    if isinstance(parent, DictConfig) and way and (override.is_add() or override.is_force_add()):
+        return  # an argument that the yaml leaves out; whoever takes it says if there is none
+    value = "" if override.is_delete() else f"={override.get_value_string()}"
+    group = key.partition(".")[0]
+    if way == "trainer" and last in LIGHTNING_KEYS:
+        raise RequestError(f"{key}{value}: {LIGHTNING_KEYS[last]}")
+    raise RequestError(
+        f"{key}{value}: {_lacks(group, chosen)}; {_instead(key, value, parent, config, loader)}"
+    )
+
+
+def _lacks(group: str, chosen: Sequence[str]) -> str:
+    choice = next((word for word in chosen if word.lstrip("+").startswith(f"{group}=")), None)
+    return "no such key" if choice is None else f"{choice} has no such key"
+
+
+def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: ConfigLoader) -> str:
+    """Return what there is instead of a key."""
+    way, _, last = key.rpartition(".")
+    if isinstance(parent, DictConfig) and way:
+        keys = [str(own) for own in parent if own != "_target_"]
+        allowed = ", ".join(f"{way}.{own}" for own in keys)
+        meant = _meant(last, keys, f"{way}.")
+        taken = ""
+        if "_target_" in parent and not meant:
+            taken = f"; if {parent._target_.rpartition('.')[2]} takes it, +{key}{value}"
+        return f"allowed: {allowed}{meant}{taken}"
+    if "." in way and isinstance(OmegaConf.select(config, way.rpartition(".")[0]), DictConfig):
+        return f"{way} is one value: give it whole, {way}=..."
+    groups = [group for group in loader.list_groups("") if group != "hydra"]
+    keys = [str(own) for own in config if own not in (*groups, "hydra")]
+    names = [*groups, *keys]
+    return (
+        f"allowed: {', '.join(names)}, and the keys that --help shows"
+        f"{_meant(key.partition('.')[0], names)}"
+    )
+
+
+def _meant(name: str, allowed: Collection[str], prefix: str = "") -> str:
+    near = get_close_matches(name, allowed, n=1, cutoff=0.65)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""

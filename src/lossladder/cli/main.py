@@ -1,0 +1,300 @@
+"""The door: what every command, notebook and test calls to make runs and sweeps."""
+
+import inspect
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from lossladder import __version__, console
+from lossladder.checks import RequestError
+from lossladder.cli import hydra_errors, hydra_job, resolvers
+from lossladder.console import DONE, FAILED, WRONG
+from lossladder.runs.result import Result, read_result
+from lossladder.sweeps import lock, manifest
+from lossladder.sweeps.job import SETTING
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a command.
+
+    Args:
+        code: the exit code: 0 done, 1 the run failed, 2 the request was wrong.
+        folder: of the run or the sweep; None: it has left none.
+        complaints: what was wrong, a line each.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    code: int = DONE
+    folder: Path | None = None
+    complaints: tuple[str, ...] = ()
+    interrupted: bool = False
+
+    @property
+    def results(self) -> list[Result]:
+        """What the run left, or each run of the sweep, in the order of their names."""
+        if self.folder is None:
+            return []
+        found = map(read_result, (self.folder, *sorted(self.folder.glob("*/"))))
+        return [result for result in found if isinstance(result, Result)]
+
+
+def main(conf: str | Path | None = None, packages: Collection[str] = ()) -> None:
+    """Train as the command line says; see `train.py` at the root for what it can say.
+
+    Args:
+        conf: config folder of one's own, as seen from the file that calls this; what it holds
+            comes before the library's.
+        packages: that a config may name classes of, besides the library's own.
+    """
+    argv = sys.argv[1:]
+    if argv[:1] == ["new"]:
+        from lossladder.cli.new import main as new
+
+        new(argv[1:])
+        return
+    own = None
+    if conf is not None:
+        caller = Path(inspect.stack()[1].filename).parent
+        own = (caller / conf).resolve()
+        # workers, and jobs on other machines, find one's own packages where this file does
+        known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(caller), *known]))
+    sys.exit(run(argv, own, packages).code)
+
+
+def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str] = ()) -> Outcome:
+    """Do what a command line asks for; what is wrong with it is said on standard error, too.
+
+    Args:
+        argv: the words of the command line, the program left aside.
+        conf: config folder of one's own.
+        packages: that a config may name classes of, besides the library's own.
+    """
+    door = _Door(argv)
+    hydra_job.complaints.clear()
+    code, interrupted = DONE, False
+    try:
+        with _allowed(packages), _as_in_a_fresh_process():
+            code = door.open(conf)
+    except KeyboardInterrupt as interrupt:
+        code, interrupted = FAILED, True
+        door.complain(str(interrupt) or "interrupted")
+    except hydra_job.RunFailedError as error:
+        code = FAILED
+        door.complain(str(error))
+    except (RequestError, HydraException, OmegaConfBaseException, OSError) as error:
+        code = WRONG
+        door.complain(hydra_errors.explain(error, door.words))
+    return Outcome(code, door.folder, tuple(hydra_job.complaints), interrupted)
+
+
+class _Door:
+    """One command on its way through Hydra.
+
+    Args:
+        argv: the words of the command line.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.argv = argv
+        self.words: list[str] = []
+        self.folder: Path | None = None
+
+    def open(self, conf: Path | None) -> int:
+        """Do it; return the exit code.
+
+        Raises:
+            BaseException: what ended the run, or the first job of a sweep that ended badly.
+        """
+        asked = _OPTIONS.read(self.argv)
+        self.words, name = asked.overrides, asked.config_name
+        resolvers.register_resolvers(self.words)
+        with _hydra([Path(folder) for folder in (asked.config_dir, conf) if folder]) as hydra:
+            if _show(asked, hydra):
+                return DONE
+            loader = GlobalHydra.instance().config_loader()
+            config = hydra_errors.check(self.words, loader, asked.multirun, name)
+            with _left_clean(Path(str(config.logs))):
+                if asked.cfg:
+                    hydra.show_cfg(name, self.words, asked.cfg, asked.package, asked.resolve)
+                elif asked.multirun or config.hydra.mode == RunMode.MULTIRUN:
+                    self._sweep(hydra, name, config)
+                else:
+                    self._run(hydra, name)
+        return DONE
+
+    def complain(self, message: str) -> None:
+        """Say what is wrong, unless a job of the sweep has said it."""
+        if message not in hydra_job.complaints:
+            hydra_job.complain(message)
+
+    def _run(self, hydra: Any, name: str) -> None:
+        words = [*self.words, "hydra.mode=RUN"]
+        try:
+            done = hydra.run(name, hydra_job.job, words)
+            self.folder = Path(done.hydra_cfg.hydra.runtime.output_dir)
+        except hydra_job.JobEnded as end:
+            self.folder = end.folder
+            raise end.error from None
+
+    def _sweep(self, hydra: Any, name: str, config: DictConfig) -> None:
+        self.folder = Path(config.hydra.sweep.dir)
+        words = [*self.words, "hydra.mode=MULTIRUN"]
+        try:
+            hydra.multirun(name, hydra_job.job, words)
+        finally:
+            try:
+                _sum_up(self.folder)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    "interrupted while summing up; report.py sums up again"
+                ) from None
+
+
+def _sum_up(folder: Path) -> None:
+    """Sum a sweep up; leave nothing of one in which every request was wrong."""
+    if not folder.is_dir():
+        return
+    left = {path.name for path in folder.iterdir()}
+    if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
+        with suppress(OSError):  # another process may be about to use it
+            for file in left:
+                (folder / file).unlink()
+            folder.rmdir()
+        return
+    from lossladder.report.terminal import summed_up
+
+    console.echo(summed_up(folder, SETTING, console.relative))
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+class _Options(ArgumentParser):
+    """Hydra's options, in any place among the words."""
+
+    def read(self, argv: Sequence[str]) -> Namespace:
+        """Return the options and the other words.
+
+        Raises:
+            RequestError: if an option does not exist, or lacks its value.
+        """
+        asked, unknown = self.parse_known_intermixed_args(list(argv))
+        if unknown:
+            raise RequestError(f"{unknown[0]}: no such option; see --help")
+        return asked
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        raise RequestError(f"{message}; see --help")
+
+
+_OPTIONS = _Options(prog="train.py", add_help=False, allow_abbrev=False)
+_OPTIONS.add_argument("overrides", nargs="*", help="key=value, group=choice")
+_OPTIONS.add_argument("-h", "--help", action="store_true")
+_OPTIONS.add_argument("--hydra-help", action="store_true")
+_OPTIONS.add_argument("--version", action="store_true")
+_OPTIONS.add_argument("-m", "--multirun", action="store_true")
+_OPTIONS.add_argument("-r", "--run", action="store_true")
+_OPTIONS.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
+_OPTIONS.add_argument("-p", "--package")
+_OPTIONS.add_argument("--resolve", action="store_true")
+_OPTIONS.add_argument("-sc", "--shell-completion", action="store_true")
+_OPTIONS.add_argument("-i", "--info", nargs="?", const="all")
+_OPTIONS.add_argument("-cn", "--config-name", default="train")
+_OPTIONS.add_argument("-cd", "--config-dir")
+
+
+def _show(asked: Namespace, hydra: Any) -> bool:
+    """Show what was asked for instead of a run; return whether anything was."""
+    if asked.version:
+        console.echo(f"lossladder {__version__}")
+    elif asked.help:
+        hydra.app_help(asked.config_name, _OPTIONS, asked)
+    elif asked.hydra_help:
+        hydra.hydra_help(asked.config_name, _OPTIONS, asked)
+    elif asked.shell_completion:
+        hydra.shell_completion(asked.config_name, asked.overrides)
+    elif asked.info:
+        hydra.show_info(asked.info, asked.config_name, asked.overrides)
+    else:
+        return False
+    return True
+
+
+# --- surroundings -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _left_clean(logs: Path) -> Iterator[None]:
+    """Remove the folder of logs that a wrong request has made, and nothing else."""
+    new = not logs.exists()
+    try:
+        yield
+    finally:
+        if new:
+            with suppress(OSError):  # it holds something, or was not made
+                logs.rmdir()
+
+
+@contextmanager
+def _hydra(own: Sequence[Path]) -> Iterator[Any]:
+    """Yield Hydra, with config folders of one's own; what the process had of it comes back."""
+    hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    for folder in own:
+        if not folder.is_dir():
+            raise RequestError(f"{folder}: is no folder; a config folder was asked for there")
+    resolvers.own_conf[:] = [folder.resolve() for folder in own]
+    try:
+        with initialize_config_dir(str(resolvers.conf_dir()), "train", version_base="1.3"):
+            yield GlobalHydra.instance().hydra
+    finally:
+        resolvers.own_conf.clear()
+        GlobalHydra.instance().hydra = hydra
+        HydraConfig.instance().cfg = config
+
+
+@contextmanager
+def _allowed(packages: Collection[str]) -> Iterator[None]:
+    """Let configs name classes of these packages, in all processes that are started meanwhile."""
+    name = "LOSSLADDER_PACKAGES"
+    before = os.environ.get(name, "")
+    os.environ[name] = ",".join(filter(None, [before, *packages]))
+    try:
+        yield
+    finally:
+        os.environ[name] = before
+
+
+@contextmanager
+def _as_in_a_fresh_process() -> Iterator[None]:
+    """Give torch its own defaults meanwhile: a notebook may have changed them."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    threads = torch.get_num_threads()
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_default_device(None if device.type == "cpu" else device)
+        torch.set_num_threads(threads)

@@ -1,0 +1,44 @@
+"""Lines to the terminal, and exit codes.
+
+Exit codes: 0 done; 1 the run failed; 2 the request was wrong (one line, nothing left behind).
+"""
+
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import NoReturn
+
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def error(message: str, code: int) -> int:
+    """Say what went wrong in one line on standard error; return the exit code."""
+    note(message)
+    return code
+
+
+def note(message: str) -> None:
+    """Say something in one line on standard error; the one place that names the program."""
+    print(f"lossladder: {' '.join(message.split())}", file=sys.stderr)
+
+
+def echo(text: str) -> None:
+    """Print; that a reader like `| head` has read enough is no failure."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def relative(path: Path) -> Path:
+    """Return a path as short as it can be said from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+class Parser(ArgumentParser):
+    """Answers a wrong request in one line, as every door does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it on standard error and exit."""
+        sys.exit(error(message, WRONG))

@@ -1,0 +1,91 @@
+"""Independent sequences, fresh ones for every update; the state starts anew with each."""
+
+from torch import Generator
+
+from lossladder import checks
+from lossladder.data.datamodule import Data, joined, windows
+from lossladder.data.seeds import seeded
+from lossladder.engines import Chunk
+from lossladder.ladder import Ladder
+from lossladder.tasks import Batch, Draw, Task
+
+_BLOCK = 50  # windows drawn at once; part of what a seed means
+
+
+class Fresh(Data):
+    """Sequences that are never seen twice.
+
+    A task of streams can be had like this too: windows without carried state, which see no further
+    back than their own start; the ladder accounts for it.
+
+    Args:
+        task: draws the sequences.
+        batch_size: sequences an update.
+        bptt_steps: length of a sequence, time steps; None: the task's own.
+        updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
+        windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
+        seed: of the run.
+        member: which of several networks trained at once.
+    Raises:
+        ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps,
+            or bptt_steps is longer than the task's own sequences.
+    """
+
+    carried = False
+
+    def __init__(
+        self,
+        task: Task,
+        batch_size: int,
+        bptt_steps: int | None,
+        updates_per_epoch: int,
+        windows_per_chunk: int | None,
+        seed: int,
+        member: int = 0,
+    ) -> None:
+        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        self.updates_per_epoch = checks.whole("updates_per_epoch", updates_per_epoch)
+        if bptt_steps is None:
+            if task.num_steps is None:
+                raise ValueError("bptt_steps=null: a stream has no length of its own; give one")
+            bptt_steps = task.num_steps
+        self.bptt_steps = checks.whole("bptt_steps", bptt_steps)
+        if task.num_steps is not None and bptt_steps > task.num_steps:
+            raise ValueError(
+                f"bptt_steps={bptt_steps}: longer than a sequence of the task; must be at most "
+                f"task.num_steps={task.num_steps}"
+            )
+        self._blocks: dict[int, Draw] = {}  # the last one drawn
+
+    def chunk(self, updates: range) -> Chunk:
+        """The windows of these updates."""
+        parts = []
+        for block in range(updates.start // _BLOCK, -(-updates.stop // _BLOCK)):
+            first = max(updates.start - block * _BLOCK, 0) * self.batch_size
+            last = min(updates.stop - block * _BLOCK, _BLOCK) * self.batch_size
+            draw = self._block(block)
+            scored = None if draw.scored is None else draw.scored[first:last]
+            parts.append(Draw(draw.inputs[first:last], draw.targets[first:last], scored))
+        return windows(joined(parts, along=0), len(updates), self.carried)
+
+    def _block(self, block: int) -> Draw:
+        if block not in self._blocks:
+            self._blocks = {block: self._draw(block)}
+        return self._blocks[block]
+
+    def _draw(self, block: int) -> Draw:
+        generator = seeded("training", self.seed, self.member, block)
+        return self._sequences(generator, self.bptt_steps)
+
+    def _sequences(self, generator: Generator, num_steps: int) -> Draw:
+        """A block of them."""
+        return self.task.draw(generator, self.batch_size * _BLOCK, num_steps)
+
+    def validation(self) -> Batch:
+        """Fresh sequences."""
+        size = self.sequences(1024, self.bptt_steps)
+        return self.task.sample(seeded("validation", self.seed), size, self.bptt_steps)
+
+    def ladder(self) -> Ladder:
+        """What sequences that start from nothing allow."""
+        return self.task.ladder(self.bptt_steps, carried=False)

@@ -1,0 +1,106 @@
+"""Endless streams, cut into windows; the state is carried from window to window."""
+
+import torch
+
+from lossladder import checks
+from lossladder.data.datamodule import Data, joined, windows
+from lossladder.data.seeds import seeded
+from lossladder.engines import Chunk
+from lossladder.ladder import Ladder
+from lossladder.tasks import Batch, Draw, Task
+
+_BLOCK = 500  # time steps drawn at once; part of what a seed means
+
+
+class Streams(Data):
+    """`batch_size` streams side by side, new ones every epoch.
+
+    Args:
+        task: must be a task of streams.
+        batch_size: streams side by side.
+        bptt_steps: window length, time steps: how far the gradient reaches.
+        stream_steps: length of a stream, time steps an epoch; the part of a window that is left
+            over at the end is not used.
+        windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
+        seed: of the run.
+        member: which of several networks trained at once.
+    Raises:
+        ValueError: if the task has no streams, a size is no whole number above 0, or bptt_steps is
+            longer than the stream.
+    """
+
+    carried = True
+
+    def __init__(
+        self,
+        task: Task,
+        batch_size: int,
+        bptt_steps: int,
+        stream_steps: int,
+        windows_per_chunk: int | None,
+        seed: int,
+        member: int = 0,
+    ) -> None:
+        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        if not task.streams:
+            raise ValueError(
+                f"task={type(task).__name__.lower()}: has independent sequences, no streams; "
+                "use data=fresh or data=split"
+            )
+        self.bptt_steps = checks.whole("bptt_steps", bptt_steps)
+        self.stream_steps = checks.whole("stream_steps", stream_steps)
+        if bptt_steps > stream_steps:
+            raise ValueError(
+                f"bptt_steps={bptt_steps}: longer than the stream; must be at most "
+                f"stream_steps={stream_steps}"
+            )
+        self.updates_per_epoch = stream_steps // bptt_steps
+        self._reach = task.reach or 0
+        self._block_steps = max(_BLOCK, self._reach)
+        self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
+
+    def chunk(self, updates: range) -> Chunk:
+        """The windows of these updates, all of one epoch."""
+        epoch, first = divmod(updates.start, self.updates_per_epoch)
+        start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
+        parts = []
+        for block in range(start // self._block_steps, -(-end // self._block_steps)):
+            offset = block * self._block_steps
+            inside = slice(max(start - offset, 0), end - offset)
+            draw = self._block(epoch, block)
+            parts.append(Draw(draw.inputs[:, inside], draw.targets[:, inside], None))
+        return windows(joined(parts, along=1), len(updates), self.carried)
+
+    def _block(self, epoch: int, block: int) -> Draw:
+        """A block of the epoch's streams, which continues the block before it."""
+        last = next(iter(self._blocks), (epoch, -1))
+        if last != (epoch, block):
+            # on from the last one drawn, or from the start of the epoch; no recursion, which a
+            # run that goes on late in a long stream would take too deep
+            on_the_way = last[0] == epoch and last[1] < block
+            for number in range(last[1] + 1 if on_the_way else 0, block + 1):
+                past = None
+                if number > 0:
+                    before = self._blocks[epoch, number - 1]
+                    past = before.inputs[:, self._block_steps - self._reach :]
+                generator = seeded("training", self.seed, self.member, epoch, number)
+                draw = self.task.draw(generator, self.batch_size, self._block_steps, past)
+                self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
+        return self._blocks[epoch, block]
+
+    def validation(self) -> Batch:
+        """Fresh streams; the first steps, in which the state fills, are not scored."""
+        warm_up = max(50, self._reach)
+        batch = self.task.sample(
+            seeded("validation", self.seed), self.sequences(200, 550), warm_up + 500
+        )
+        scored = batch.scored & (torch.arange(warm_up + 500) >= warm_up)
+        return batch._replace(scored=scored)
+
+    def ladder(self) -> Ladder:
+        """What a state carried for ever can attain."""
+        return self.task.ladder()
+
+    def training_ladder(self) -> Ladder:
+        """The same with the streams' first steps, which see a shorter past."""
+        return self.task.ladder(self.stream_steps, carried=False)

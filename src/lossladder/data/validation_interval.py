@@ -1,0 +1,93 @@
+"""The schedule of a run: its chunks, and the intervals between two validations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from lossladder import checks
+
+_LEAST_BETWEEN = 100  # updates between two validations, unless asked for otherwise
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All updates of a run; a validation ends each interval.
+
+    Args:
+        updates: optimizer updates of the whole run.
+        epoch: updates an epoch.
+        interval: updates between two validations; one Lightning epoch.
+        cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
+        start: updates made before, by a run that is continued.
+        intervals_before: intervals it took for them; its last may have been cut short.
+    """
+
+    updates: int
+    epoch: int
+    interval: int
+    cut_at_epochs: bool
+    start: int = 0
+    intervals_before: int = 0
+
+    @property
+    def intervals(self) -> int:
+        """Number of intervals; the last may be short."""
+        to_come = -(-self.updates // self.interval) - self.start // self.interval
+        return self.intervals_before + to_come
+
+    def continued(self, start: int, intervals_before: int) -> "Schedule":
+        """Return the schedule of the rest, with validations where they would have been.
+
+        >>> rest = Schedule(updates=30, epoch=5, interval=10, cut_at_epochs=False).continued(12, 2)
+        >>> [list(rest.chunks(number, size=99)) for number in range(2, rest.intervals)]
+        [[range(12, 20)], [range(20, 30)]]
+        """
+        return replace(self, start=start, intervals_before=intervals_before)
+
+    def chunks(self, number: int, size: int) -> Iterator[range]:
+        """Yield the updates of each chunk of an interval; a chunk is one Lightning batch.
+
+        Args:
+            number: of the interval, counted from 0.
+            size: updates in a chunk, at most.
+
+        >>> list(Schedule(updates=7, epoch=5, interval=10, cut_at_epochs=True).chunks(0, size=4))
+        [range(0, 4), range(4, 5), range(5, 7)]
+        """
+        # Lightning asks for the last interval of the run before once more, and does not use it
+        place = self.start // self.interval + max(number - self.intervals_before, 0)
+        first = max(place * self.interval, self.start)
+        end = min((place + 1) * self.interval, self.updates)
+        while first < end:
+            last = min(first + size, end)
+            if self.cut_at_epochs:
+                last = min(last, (first // self.epoch + 1) * self.epoch)
+            yield range(first, last)
+            first = last
+
+
+def make_schedule(
+    *,
+    epoch: int,
+    cut_at_epochs: bool,
+    max_epochs: int | None,
+    max_steps: int | None,
+    validate_every: int | None,
+) -> Schedule:
+    """Lay out a run of `max_steps` updates or, where that is None, of `max_epochs` epochs.
+
+    Validation comes every `validate_every` updates; None: once an epoch, but no more often than
+    every 100 updates.
+
+    Raises:
+        ValueError: if a number is no whole number above 0, or neither length is given.
+    """
+    if max_steps is not None:
+        updates = checks.whole("max_steps", max_steps)
+    elif max_epochs is not None:
+        updates = checks.whole("max_epochs", max_epochs) * epoch
+    else:
+        raise ValueError("max_epochs=None, max_steps=None: give one of them")
+    interval = epoch * -(-_LEAST_BETWEEN // epoch)
+    if validate_every is not None:
+        interval = checks.whole("validate_every", validate_every)
+    return Schedule(updates, epoch, min(interval, updates), cut_at_epochs)

@@ -1,0 +1,1 @@
+"""What a run leaves: its folder, config, result, checkpoint and verdict."""

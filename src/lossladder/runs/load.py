@@ -1,0 +1,172 @@
+"""A run, read back from its folder; and the config of one that goes on with it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from lossladder.checks import RequestError
+from lossladder.models import Network
+from lossladder.runs.checkpoint import FORMAT
+from lossladder.runs.folder import CHECKPOINT, CONFIG
+from lossladder.runs.result import FILE, Damaged, Result, read_result
+from lossladder.tasks import Task
+from lossladder.training.build import Parts, build
+
+
+class Run(NamedTuple):
+    """A run as it was left.
+
+    Args:
+        task: what was to be learnt.
+        network: with the weights of the last checkpoint.
+        result: what `result.json` says.
+        config: what `config.yaml` says.
+        parts: everything `build` made of the config.
+    """
+
+    task: Task
+    network: Network
+    result: Result
+    config: dict[str, Any]
+    parts: Parts
+
+    def __repr__(self) -> str:
+        result = self.result
+        loss = "no loss" if result.loss is None else f"loss {result.loss:.4f}, rung {result.rung!r}"
+        return (
+            f"<Run {result.model} on {result.task}, seed {result.seed}: {result.status} after "
+            f"{result.steps:,} updates, {loss}>"
+        )
+
+
+def load_run(folder: str | Path, changes: Sequence[str] = (), key: str = "run") -> Run:
+    """Read a run back: task, network with its weights, result and config.
+
+    Args:
+        folder: of the run.
+        changes: to its config, as on the command line: `["task.num_steps=500"]`.
+        key: under which the folder was asked for.
+    Raises:
+        RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
+            version, or the weights do not fit the changed config.
+    """
+    folder = Path(folder)
+    asked_for = f"{key}={folder}"
+    config = changed_config(folder, changes, key)
+    result = read_result(folder)
+    if isinstance(result, Damaged) or result is None:
+        why = "it has no result" if result is None else result.why
+        raise RequestError(f"{asked_for}: {why}")
+    try:
+        parts = build(config)
+    except KeyError as error:
+        raise RequestError(f"{asked_for}: its {CONFIG} has no key {error}") from error
+    except RequestError as error:
+        before, elsewhere, _ = str(error).partition("; use data=")
+        if not elsewhere:
+            raise
+        raise RequestError(f"{before}; the data of a run cannot be changed to others") from error
+    _load_weights(parts.network, folder / CHECKPOINT, asked_for)
+    return Run(parts.task, parts.network, result, config, parts)
+
+
+def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[str, Any]:
+    """Return the config of a run, with changes to it as on a command line.
+
+    Args:
+        folder: of the run.
+        changes: as on the command line.
+        asked_as: key under which the folder was asked for.
+    Raises:
+        RequestError: if the folder is no finished run, or a change names no key of its config.
+    """
+    if not folder.is_dir():
+        raise RequestError(f"{asked_as}={folder}: there is no such folder")
+    for name in (CONFIG, FILE, CHECKPOINT):
+        if not (folder / name).is_file():
+            raise RequestError(f"{asked_as}={folder}: is no finished run, it has no {name}")
+    try:
+        config = OmegaConf.load(folder / CONFIG)
+        parsed = OmegaConf.from_dotlist(list(changes))
+    except Exception as error:  # YAML and OmegaConf have exceptions of many kinds
+        raise RequestError(f"{asked_as}={folder}: {CONFIG} cannot be read: {error}") from error
+    if not isinstance(config, DictConfig):
+        raise RequestError(f"{asked_as}={folder}: {CONFIG} is no mapping")
+    for change in changes:
+        key, _, value = change.partition("=")
+        parent, _, name = key.rpartition(".")
+        siblings = OmegaConf.select(config, parent) if parent else config
+        if not isinstance(siblings, DictConfig) or name not in siblings:
+            known = siblings if isinstance(siblings, DictConfig) else config
+            prefix = f"{parent}." if known is siblings and parent else ""
+            allowed = ", ".join(f"{prefix}{own}" for own in known if own != "_target_")
+            raise RequestError(f"{key}={value}: this run has no such key; allowed: {allowed}")
+        if not parent and isinstance(siblings[name], DictConfig):
+            raise RequestError(f"{key}={value}: was chosen when the run began and cannot change")
+    if OmegaConf.select(parsed, "trainer.max_epochs") is not None:
+        config.trainer.max_steps = None  # it would decide, and what was asked for be passed over
+    merged: Any = OmegaConf.to_container(OmegaConf.merge(config, parsed))
+    return {str(key): value for key, value in merged.items()}
+
+
+# A run goes on with the weights and optimizer it has, and with data that are a function of these:
+# with others it would be another run from there on, and its config true of its end only.
+_FIXED = ("seed", "task", "model", "readout", "data", "optimizer")
+
+
+def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
+    """Return the config of a run that is asked for: that of the run it goes on with, if any.
+
+    Args:
+        config: as composed.
+        words: of the command line, which change it.
+    Raises:
+        RequestError: if there is no such run, it has no such key, or the key cannot change.
+    """
+    if config.get("resume") is None:
+        return dict(config)
+    resume = str(config["resume"])
+    if not resume.strip():
+        raise RequestError("resume=: name the folder of a run")
+    changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
+    before = OmegaConf.create(changed_config(Path(resume), (), "resume"))
+    after = changed_config(Path(resume), changes, "resume")
+    for change in changes:
+        key, _, value = change.partition("=")
+        was = OmegaConf.select(before, key)
+        changed = OmegaConf.select(OmegaConf.create(after), key) != was
+        if changed and key.partition(".")[0] in _FIXED:
+            raise RequestError(f"{key}={value}: was {was} when the run began and cannot change")
+    return {**after, "resume": resume}
+
+
+def _load_weights(network: Network, path: Path, asked_for: str) -> None:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        written_by = checkpoint.get("lossladder_format")
+    except Exception as error:
+        raise RequestError(
+            f"{asked_for}: {path} cannot be read, it is truncated or no checkpoint"
+        ) from error
+    if written_by != FORMAT:
+        raise RequestError(
+            f"{asked_for}: {path} has format {written_by}, from another version of lossladder; "
+            f"this one reads format {FORMAT}"
+        )
+    prefix = "network."
+    weights = {
+        name.removeprefix(prefix): value
+        for name, value in checkpoint["state_dict"].items()
+        if name.startswith(prefix)
+    }
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        misfit = str(error).splitlines()[-1].strip()
+        raise RequestError(
+            f"{asked_for}: the weights in {path} do not fit this network: {misfit}"
+        ) from error
+    network.eval()

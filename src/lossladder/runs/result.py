@@ -1,0 +1,260 @@
+"""What came of a run, as `result.json` keeps it: one schema that writes, reads and validates."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lossladder.runs.atomic import atomic_write
+
+FILE = "result.json"
+STATUSES = ("done", "diverged", "failed", "interrupted")
+# These stand in the file even where they are unknown; other unknowns are left out of it.
+_ALWAYS = ("why", "loss", "floor", "above_floor", "rung", "steps_per_second")
+
+
+class Damaged(NamedTuple):
+    """A file that is not as a run leaves it; a value, so that one of them stops nobody.
+
+    Args:
+        why: in words that go on after its name: "cannot be read: …".
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RungRecord:
+    """A rung as a result keeps it.
+
+    Args:
+        name: short name.
+        loss: exact loss of its predictor.
+        knows: what the predictor knows, in plain words.
+        reached_at: first update at which the run stood on it; None: never.
+    """
+
+    name: str
+    loss: float
+    knows: str = ""
+    reached_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CurveRecord:
+    """A loss curve as a result keeps it.
+
+    Args:
+        updates: last update of each point.
+        loss: of each point; no number where a run diverged.
+    """
+
+    updates: Sequence[int] = ()
+    loss: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Mapping[str, Any]):
+    """What came of a run; docs/metrics.md defines every key with its unit.
+
+    It reads as a mapping as well, with the keys that `result.json` has.
+
+    >>> result = Result(task="echo", model="rnn", engine="fused", seed=0, status="failed")
+    >>> result.status, result["loss"], "mistakes" in result
+    ('failed', None, False)
+    """
+
+    task: str
+    model: str
+    engine: str
+    seed: int
+    status: str
+    why: str | None = None
+    seconds: float | None = None
+    loss: float | None = None
+    standard_error: float | None = None
+    unit: str = "nats"
+    floor: float | None = None
+    above_floor: float | None = None
+    rung: str | None = None
+    nearest: str | None = None
+    divergences: Mapping[str, float] | None = None
+    leak: float | None = None
+    leaks: bool | None = None
+    error: float | None = None
+    mistakes: int | None = None
+    sequences: int | None = None
+    test_error: float | None = None
+    train_error: float | None = None
+    train_loss: float | None = None
+    hidden_sequences: int | None = None
+    hidden_classes: Sequence[int] | None = None
+    engine_why: str | None = None
+    rungs: Sequence[RungRecord] = ()
+    steps: int = 0
+    steps_per_second: float | None = None
+    training_seconds: float | None = None
+    parameters: int | None = None
+    curve: CurveRecord = field(default_factory=CurveRecord)
+    validation: CurveRecord = field(default_factory=CurveRecord)
+    length: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in _KEYS or ((value := getattr(self, key)) is None and key not in _ALWAYS):
+            raise KeyError(key)
+        return _plain(value)
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in _KEYS if key in _ALWAYS or getattr(self, key) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def write(self, folder: Path) -> None:
+        """Write `result.json` into the folder of the run, all or nothing."""
+        with atomic_write(folder / FILE) as scratch, scratch.open("w", encoding="utf-8") as file:
+            json.dump(dict(self), file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())  # a run has ended only when its result survives a power cut
+
+    @classmethod
+    def parse(cls, values: Any) -> "Result":
+        """Return the result that plain values describe.
+
+        Raises:
+            ValueError: if they are not as a run leaves them.
+        """
+        if not isinstance(values, dict):
+            raise ValueError("is no result of a run")
+        checked: dict[str, Any] = {}
+        for name, read in _READERS.items():
+            if values.get(name) is not None:
+                checked[name] = read(name, values[name])
+            elif name in _REQUIRED:
+                raise ValueError(f"is no result of a run: it has no {name}")
+        if checked["status"] not in STATUSES:
+            raise ValueError(f"is no result of a run: its status is {checked['status']!r}")
+        return cls(**checked)
+
+
+def read_result(folder: Path) -> Result | Damaged | None:
+    """Return what the folder of a run keeps of its end; None: the run has not ended."""
+    try:
+        return Result.parse(json.loads((folder / FILE).read_bytes()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return Damaged(f"its {FILE} cannot be read: {error.strerror}")
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors; what is nested too deep is neither
+    except (ValueError, RecursionError) as error:
+        words = " ".join(str(error).split())
+        words = words if words.startswith("is no result") else f"cannot be read: {words}"
+        return Damaged(f"its {FILE} {words}")
+
+
+_KEYS = tuple(each.name for each in fields(Result))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if isinstance(value, RungRecord | CurveRecord):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _wrong(name: str) -> ValueError:
+    return ValueError(f"is no result of a run: its {name} is none")
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(name)
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(name)
+    return value
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(name)
+    return value
+
+
+def _number(name: str, value: Any) -> float | None:
+    """Return a number; None for one that is not finite: nothing that is averaged may hold it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(name)
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError as error:  # a whole number too large for any float
+        raise _wrong(name) from error
+
+
+def _texts(name: str, value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise _wrong(name)
+    return {key: _text(name, text) for key, text in value.items()}
+
+
+def _numbers(name: str, value: Any) -> dict[str, float | None]:
+    if not isinstance(value, dict):
+        raise _wrong(name)
+    return {key: _number(name, number) for key, number in value.items()}
+
+
+def _classes(name: str, value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise _wrong(name)
+    return [_whole(name, one) for one in value]
+
+
+def _rungs(name: str, value: Any) -> tuple[RungRecord, ...]:
+    if not isinstance(value, list) or not all(isinstance(rung, dict) for rung in value):
+        raise _wrong(name)
+    rungs = []
+    for rung in value:
+        loss, reached = _number(name, rung.get("loss")), rung.get("reached_at")
+        if loss is None:
+            raise _wrong(name)
+        at = None if reached is None else _whole(name, reached)
+        knows = _text(name, rung.get("knows", ""))
+        rungs.append(RungRecord(_text(name, rung.get("name")), loss, knows, at))
+    return tuple(rungs)
+
+
+def _curve(name: str, value: Any) -> CurveRecord:
+    match value:
+        case {"updates": [*updates], "loss": [*loss]} if len(updates) == len(loss):
+            if all(isinstance(one, int | float) for one in loss):
+                return CurveRecord([_whole(name, one) for one in updates], loss)
+    raise _wrong(name)
+
+
+_REQUIRED = ("task", "model", "engine", "seed", "status", "rungs", "curve", "steps")
+_READERS = {
+    **dict.fromkeys(_KEYS, _number),
+    **dict.fromkeys(
+        ("task", "model", "engine", "status", "why", "unit", "rung", "nearest", "engine_why"), _text
+    ),
+    **dict.fromkeys(
+        ("seed", "mistakes", "sequences", "hidden_sequences", "steps", "parameters", "length"),
+        _whole,
+    ),
+    "leaks": _flag,
+    "divergences": _numbers,
+    "hidden_classes": _classes,
+    "rungs": _rungs,
+    "curve": _curve,
+    "validation": _curve,
+    "versions": _texts,
+}

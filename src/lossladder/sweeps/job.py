@@ -1,0 +1,164 @@
+"""A job of a sweep: its identity, the folder it lives in, and whether it has been done."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from lossladder.runs import result as results
+from lossladder.runs.folder import CHECKPOINT, CONFIG, NOT_IDENTITY, append_log, write_config
+from lossladder.runs.result import Result, read_result
+
+_ENDED = ("done", "diverged")  # what would come out the same once more
+_LONGEST = 120  # characters of a folder's name; a file system takes 255
+
+# What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
+# names of other kinds, like those of reference lines, it is the whole.
+SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Args:
+        number: its place in the sweep.
+        overrides: words of the command line that are its own.
+        config: resolved, plain values.
+        folder: the run's own.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    config: Mapping[str, Any]
+    folder: Path
+
+    @cached_property
+    def identity(self) -> str:
+        """See `identity`."""
+        return identity(self.config)
+
+
+# --- identity and name ------------------------------------------------------------------------
+
+
+def identity(config: Mapping[str, Any]) -> str:
+    """Return twelve hexadecimal digits that depend on everything that decides what a run is.
+
+    >>> plain = {"seed": 0, "trainer": {"max_steps": 5, "progress": True}, "logs": "logs"}
+    >>> identity(plain) == identity({**plain, "logs": "elsewhere"})
+    True
+    >>> identity(plain) == identity({**plain, "seed": 1})
+    False
+    """
+    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    if isinstance(trainer := kept.get("trainer"), Mapping):
+        kept["trainer"] = {k: v for k, v in trainer.items() if f"trainer.{k}" not in NOT_IDENTITY}
+    text = json.dumps(kept, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def command_hash(words: Sequence[str]) -> str:
+    """Return eight hexadecimal digits that depend on what a command asks for, in any order.
+
+    The same sweep asked for again finds its folder, and in it what is done.
+
+    >>> command_hash(["-m", "seed=0,1", "model=rnn"]) == command_hash(["model=rnn", "seed=0,1"])
+    True
+    """
+    asked = sorted(word for word in words if not _is_beside(word))
+    return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:8]
+
+
+def folder_name(
+    overrides: Sequence[str], config: Mapping[str, Any], varied: Collection[str]
+) -> str:
+    """Return what tells a job apart from the others, in words, the seed last; then its identity.
+
+    >>> words = ["seed=3", "model=rnn", "trainer.max_steps=9"]
+    >>> name = folder_name(words, {"seed": 3}, varied={"seed", "model"})
+    >>> name, re.match(SETTING, name)[1]
+    ('model-rnn+seed-3-1391dc1f10fa', 'model-rnn')
+    """
+    own = (word for word in overrides if word.partition("=")[0].lstrip("+") in varied)
+    # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
+    safe = sorted(re.sub(r"[^\w.+-]", "-", word).lstrip("-") for word in own)
+    seed = [word for word in safe if re.fullmatch(r"seed-\d+", word)]
+    setting = "+".join(word for word in safe if word not in seed)
+    if len(setting) > _LONGEST:  # what is cut off may be what tells it apart
+        setting = f"{setting[:_LONGEST]}-{hashlib.sha256(setting.encode()).hexdigest()[:12]}"
+    return f"{'+'.join(filter(None, [setting, *seed])) or 'run'}-{identity(config)}"
+
+
+def varied_keys(jobs: Sequence[Sequence[str]]) -> set[str]:
+    """Return the keys that tell jobs apart: those whose words not all of them have, and the seed.
+
+    >>> sorted(varied_keys([["seed=0", "model=rnn", "a.b=1"], ["seed=0", "model=gru", "a.b=1"]]))
+    ['model', 'seed']
+    """
+    common = set.intersection(*map(set, jobs)) if jobs else set()
+    own = {word for words in jobs for word in words} - common
+    return {word.partition("=")[0].lstrip("+") for word in own} | {"seed"}
+
+
+def identity_in(name: str) -> str | None:
+    """Return the identity of the job whose folder has this name; None: it is no job's folder.
+
+    >>> identity_in("model-rnn+seed-0-95c80df5bac8"), identity_in("reference")
+    ('95c80df5bac8', None)
+    """
+    found = re.search(r"-([0-9a-f]{12})$", name)
+    return found[1] if found else None
+
+
+def job_folders(sweep: Path) -> dict[str, str]:
+    """Return identity -> name of the folders of jobs that a sweep has.
+
+    A job asked for in other words, like a default that is named, is found in the folder it has.
+    """
+    try:
+        names = sorted(os.listdir(sweep))
+    except OSError:
+        return {}
+    return {found: name for name in names if (found := identity_in(name)) is not None}
+
+
+def _is_beside(word: str) -> bool:
+    """Return whether a word of the command line says nothing of what is trained."""
+    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (*NOT_IDENTITY, "launch")
+
+
+# --- what a job leaves ------------------------------------------------------------------------
+
+
+def ended(folder: Path) -> Result | None:
+    """Return the result of a job that needs no second try; None: it failed or never ended."""
+    result = read_result(folder)
+    return result if isinstance(result, Result) and result.status in _ENDED else None
+
+
+def clear(folder: Path) -> None:
+    """Make room for a second try; the log of the first stays, and goes on."""
+    for leaving in (results.FILE, CONFIG):
+        (folder / leaving).unlink(missing_ok=True)
+    rmtree((folder / CHECKPOINT).parent, ignore_errors=True)
+    for events in folder.glob("events.out.tfevents.*"):
+        events.unlink()
+
+
+def fail(job: Job, why: str) -> None:
+    """Write down that a job failed where it could not do so itself."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    if not (job.folder / CONFIG).exists():
+        write_config(job.folder, job.config)
+    append_log(job.folder, logging.ERROR, why)
+    last = why.strip().splitlines()[-1]
+    names, seed = job.config["names"], job.config["seed"]
+    Result(**names, seed=seed, status="failed", why=last).write(job.folder)

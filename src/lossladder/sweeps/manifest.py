@@ -1,0 +1,109 @@
+"""The commands of a sweep, as its folder keeps them: sweeps write them, reports read them."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+FILE = ".asked"  # a line for every command
+OF_HYDRA = "multirun.yaml"  # Hydra's own record, of the last command only
+
+
+class Manifest(NamedTuple):
+    """All that was asked for in one folder.
+
+    Args:
+        commands: each once, the latest last; none where no record tells.
+        jobs: identities.
+        keys: on the command lines.
+        damaged: (name, what is wrong) of a record that cannot be read.
+    """
+
+    commands: list[str]
+    jobs: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
+    damaged: tuple[tuple[str, str], ...] = ()
+
+
+def command_words(overrides: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the words of the command line of a sweep, from what Hydra keeps of it."""
+    of_hydra = (word for word in overrides["hydra"] if not word.startswith("hydra.mode="))
+    return [*map(str, overrides["task"]), *of_hydra]
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return the command line of a sweep.
+
+    >>> command_line(["seed=range(8)"])
+    "python train.py -m 'seed=range(8)'"
+    """
+    return shlex.join(["python", "train.py", "-m", *words])
+
+
+def add_command(sweep: Path, words: Sequence[str], identities: Iterable[str]) -> None:
+    """Add a command and the identities of its jobs, unless that very line stands there.
+
+    Args:
+        sweep: folder of the sweep.
+        words: of the command line.
+        identities: of the jobs, in order.
+    """
+    sweep.mkdir(parents=True, exist_ok=True)
+    jobs = list(dict.fromkeys(identities))
+    line = json.dumps({"command": command_line(words), "jobs": jobs})
+    file = sweep / FILE
+    if not file.exists() or line not in file.read_text().splitlines():
+        with file.open("a") as lines:
+            lines.write(f"{line}\n")
+
+
+def read_manifest(sweep: Path) -> Manifest:
+    """Return what the folder of a sweep says was asked for."""
+    words, damaged = _of_hydra(sweep / OF_HYDRA)
+    last = [command_line(words)] if words else []
+    lines = _lines(sweep / FILE)
+    jobs = frozenset(job for _, alike in lines for job in alike)
+    latest_first = dict.fromkeys(command for command, _ in reversed(lines))
+    commands = [*latest_first][::-1] or last
+    for command in commands:
+        try:
+            words += shlex.split(command)
+        except ValueError:  # no command line; it is shown all the same
+            continue
+    keys = frozenset(word.partition("=")[0].lstrip("+~") for word in words)
+    return Manifest(commands, jobs, keys, damaged)
+
+
+def _lines(file: Path) -> list[tuple[str, list[str]]]:
+    """Return (command, identities), oldest first; a line that a kill has torn is left out."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        try:
+            match json.loads(line):
+                case {"command": str(command), "jobs": [*jobs]} if all(map(_is_identity, jobs)):
+                    found.append((command, jobs))
+        except (ValueError, RecursionError):  # deep nesting is no syntax error to the reader
+            continue
+    return found
+
+
+def _of_hydra(kept: Path) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """Return the words of the command line, and whether the record of them is damaged."""
+    if not kept.exists():
+        return [], ()
+    try:
+        return command_words(yaml.safe_load(kept.read_bytes())["hydra"]["overrides"]), ()
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
+        return [], ((kept.name, "is no record of a sweep"),)
+
+
+def _is_identity(job: object) -> bool:
+    return isinstance(job, str) and re.fullmatch(r"[0-9a-f]{12}", job) is not None

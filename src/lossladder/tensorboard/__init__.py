@@ -1,0 +1,1 @@
+"""What TensorBoard shows of runs: event files, reference lines, HParams, and where to look."""

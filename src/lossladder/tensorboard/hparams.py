@@ -1,0 +1,94 @@
+"""What TensorBoard's HParams page is told: the settings of a run, its metrics, and the columns."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tensorboard.plugins.hparams.plugin_data_pb2 import (
+    HParamsPluginData,  # pyright: ignore[reportAttributeAccessIssue]  made as it is imported
+)
+from torch.utils.tensorboard.summary import hparams
+
+from lossladder.tensorboard.event_file import Events
+from lossladder.tensorboard.reference_lines import FOLDER, shown_rungs
+
+# Tags of their own for every task, so that runs of several tasks fill one column. The groups come
+# after most tasks' own in the alphabet, so that the first card is a loss with its reference lines.
+# TensorBoard shows five metrics and five settings unasked: those that people compare.
+_FIRST = ("verdict/loss", "verdict/above_floor")
+_LAST = ("verdict/rung", "verdict/test_error", "verdict/steps_per_second")
+IN_FRONT = ("data.bptt_steps", "model", "model.hidden_size", "optimizer.lr", "rung")
+# How a run is done says nothing of what it is.
+_LEFT_OUT = ("logs", "resume", "trainer.accelerator", "trainer.devices", "trainer.progress",
+             "trainer.threads")  # fmt: skip
+
+
+def settings(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys as on the command line (`model`, `model.hidden_size`), with plain values; the rung.
+
+    The rung by its name stands here, because metrics are numbers.
+    """
+    flat: dict[str, Any] = {}
+    for group, value in config.items():
+        knobs = value if isinstance(value, Mapping) else {"": value}
+        prefix = "" if group == "names" else f"{group}."
+        flat |= {f"{prefix}{knob}".strip("."): _plain(v) for knob, v in knobs.items()}
+    kept = {k: v for k, v in flat.items() if k not in _LEFT_OUT and not k.endswith("_target_")}
+    return {**kept, "rung": str(result["rung"])}
+
+
+def _plain(value: Any) -> bool | int | float | str:
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def metrics(result: Mapping[str, Any]) -> dict[str, float]:
+    """Tag -> number, of what a result knows."""
+    found = {tag: result.get(tag.removeprefix("verdict/")) for tag in (*_FIRST, *_LAST)}
+    if result["loss"] is not None:
+        names = [None, *(rung["name"] for rung in result["rungs"])]
+        found["verdict/rung"] = names.index(result["rung"])
+    for rung in shown_rungs(result["rungs"]):
+        found[_updates_to(rung["name"])] = rung["reached_at"]
+    return {tag: float(value) for tag, value in found.items() if value is not None}
+
+
+def _updates_to(rung: str) -> str:
+    return f"updates_to/{rung}"
+
+
+def session(given: Mapping[str, Any]) -> tuple[Any, Any]:
+    """What makes a run a row of the page, which finds its metrics by their tags."""
+    _, start, end = hparams(dict(given), {})
+    return start, end
+
+
+def write_columns(
+    logdir: Path, given: Mapping[str, Any], front: Collection[str], rungs: Sequence[str]
+) -> None:
+    """Say which columns the page has.
+
+    TensorBoard takes one such list for all runs, whichever it meets first: so it lies not in the
+    runs but once beside their reference lines, and a newer one replaces it.
+
+    Args:
+        logdir: folder whose runs are looked at together.
+        given: settings that have a column, each with a value of its type.
+        front: those of them that are shown first.
+        rungs: names, ceiling first; each has a column for the updates it took to reach it.
+    """
+    tags = [*_FIRST, *map(_updates_to, reversed(rungs)), *_LAST]
+    columns, _, _ = hparams(dict(given), dict.fromkeys(tags, 0.0))
+    plugin_data = columns.value[0].metadata.plugin_data
+    content = HParamsPluginData.FromString(plugin_data.content)
+    for info in content.experiment.hparam_infos:
+        info.differs = info.name in front
+    plugin_data.content = content.SerializeToString()
+    for old in (logdir / FOLDER).glob("*/*.columns"):
+        old.unlink(missing_ok=True)
+    lines = sorted((logdir / FOLDER).glob("*/"))
+    if not lines:  # somebody removed them: then TensorBoard finds columns of its own
+        return
+    events = Events(lines[0] / f"events.out.tfevents.{time.time_ns()}.columns")
+    events.add(columns)
+    events.close()

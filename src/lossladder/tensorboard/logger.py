@@ -1,0 +1,85 @@
+"""What TensorBoard shows of a run: curves, config, verdict and hyper-parameters."""
+
+import os
+import socket
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+from torch.utils.tensorboard.summary import text
+
+from lossladder.runs.folder import config_text
+from lossladder.runs.verdict import verdict
+from lossladder.tensorboard.event_file import Events
+from lossladder.tensorboard.hparams import metrics, session, settings
+
+
+def loss_tag(task: str, grows: bool) -> str:
+    """Return the tag of the loss that stands beside the reference lines.
+
+    Args:
+        task: name.
+        grows: whether sequences grow in training: then only validation is always at the length of
+            the ladder.
+    """
+    return f"{task}/validation_loss" if grows else f"{task}/loss"
+
+
+class EventFileLogger(Logger):
+    """Writes one event file, and nothing else, into the folder of a run.
+
+    Args:
+        folder: of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self._opened: Events | None = None
+
+    @property
+    def name(self) -> str:
+        """None: a run is its folder."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """None either."""
+        return ""
+
+    @property
+    def _events(self) -> Events:
+        """Made when there is something to write: a refused request leaves nothing behind."""
+        if self._opened is None:
+            mine = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
+            self._opened = Events(self.folder / f"events.out.tfevents.{mine}")
+        return self._opened
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add points to curves."""
+        self._events.scalars(metrics, step or 0)
+
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
+        """Leave it to `show`, which knows what came of them."""
+
+    @rank_zero_only
+    def show(self, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Write config and verdict as text, and the hyper-parameters with what came of them."""
+        step = result["steps"]
+        self._events.add(text("config", f"```yaml\n{config_text(self.folder)}```"))
+        self._events.add(text("verdict", f"```\n{verdict(result)}\n```"), step)
+        for summary in session(settings(config, result)):
+            self._events.add(summary)
+        self._events.scalars(metrics(result), step)
+
+    def close(self) -> None:
+        """Nothing more will be written."""
+        if self._opened is not None:
+            self._opened.close()

@@ -1,0 +1,89 @@
+"""Reference lines: every rung a TensorBoard run of its own, under the tag of the loss.
+
+A run of its own has a name and a colour of its own, and twenty runs of a sweep share one line.
+"""
+
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TypeVar
+
+import numpy as np
+
+from lossladder.ladder import Ladder, Rung
+from lossladder.tensorboard.event_file import Events
+
+FOLDER = "+reference"  # the sign sorts before letters: TensorBoard lists runs by name
+
+_POINTS = 500  # TensorBoard's outlier filter crops a line of two points out of the picture
+_MOST_LINES = 16  # more could not be told apart; `result.json` has every rung
+
+
+Shown = TypeVar("Shown")
+
+
+def shown_rungs(rungs: Sequence[Shown]) -> Sequence[Shown]:
+    """Return the rungs that TensorBoard shows: 16 at most, ceiling and floor among them."""
+    picked = np.linspace(0, len(rungs) - 1, min(len(rungs), _MOST_LINES)).round().astype(int)
+    return [rungs[place] for place in picked]
+
+
+def write_references(logdir: Path, tag: str, ladder: Ladder, updates: int) -> None:
+    """Draw each rung from update 0 to `updates` as a run `<logdir>/+reference/<line_name>`.
+
+    Lines that are there and long enough are left alone, so that many runs share them.
+    """
+    for rung in shown_rungs(ladder.rungs):
+        line = logdir / FOLDER / line_name(tag.partition("/")[0], rung)
+        line.mkdir(parents=True, exist_ok=True)
+        _extend(line, tag, rung.loss, updates)
+
+
+def line_name(task: str, rung: Rung) -> str:
+    """Return the name of a reference line, which any file system takes.
+
+    >>> line_name("echo", Rung("lag 3", 0.51917, "the input 3 steps back", lambda inputs: inputs))
+    'echo lag 3 (0.5192)'
+    """
+    return re.sub(r'[<>:"/\\|?*]', "-", f"{task} {rung.name} ({rung.loss:.4f})")
+
+
+def _extend(line: Path, tag: str, loss: float, updates: int) -> None:
+    """Write the part of a line that is not there yet.
+
+    A mark stands at the start of each part and holds its end. Of several runs that start together
+    one sets it; the others go on from where that part ends.
+    """
+    start = 0
+    while start < updates:
+        mark = line / f"{tag.replace('/', '-')}.from-{start}"
+        if not mark.exists():
+            _write(line, mark, tag, loss, start, updates)
+        start = int(next(mark.iterdir()).name)
+
+
+def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) -> None:
+    """Write one part, unless another run comes first."""
+    # TensorBoard reads the files of a run in the order of their names: that of the claims
+    name = f"events.out.tfevents.{time.time_ns()}.{mark.name}"
+    scratch = Path(mkdtemp(dir=line, prefix="."))
+    events, claim = scratch / "events", scratch / "claim"
+    claim.mkdir()
+    (claim / str(end)).touch()
+    # a file that TensorBoard does not know for one of its own before it is complete
+    points = Events(events)
+    first = start + 1 if start else 0
+    for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
+        points.scalars({tag: loss}, int(step))
+    points.close()
+    try:
+        claim.rename(mark)  # fails if the mark is there
+        events.rename(line / name)
+    except OSError:
+        if not mark.exists():
+            raise
+    finally:
+        shutil.rmtree(scratch)

@@ -1,0 +1,145 @@
+"""How far a run is, for whoever watches: a bar in a terminal, or the sweep it belongs to."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from tqdm import tqdm
+
+from lossladder import checks
+from lossladder.ladder import Ladder
+from lossladder.training.learner import Learner
+
+
+def standing(learner: Learner, ladder: Ladder) -> str:
+    """Where a learner stands, by its latest training loss, in a word to be counted."""
+    if learner.diverged:
+        return "diverged"
+    rung = ladder.reached(learner.latest)
+    return "above the ladder" if rung is None else rung.name
+
+
+class ProgressReporter(Callback):
+    """Tells how far a run is after each chunk.
+
+    Args:
+        report: is told how many updates were made since the last time, and where the run stands.
+    """
+
+    def __init__(self, report: Callable[[int, str], None]) -> None:
+        self.report = report
+
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Count from here."""
+        self.told, self.ladder = pl_module.updates, pl_module.data.training_ladder()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Report."""
+        self.report(pl_module.updates - self.told, standing(pl_module, self.ladder))
+        self.told = pl_module.updates
+
+
+class ProgressBar(Callback):
+    """A bar over all updates of the run, on standard error.
+
+    Args:
+        ladder: names the rung.
+        updates: of the whole run.
+    """
+
+    def __init__(self, ladder: Ladder, updates: int) -> None:
+        self.ladder = ladder
+        self.updates = updates
+        self.bar: tqdm[Any] | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Draw the bar."""
+        self.bar = tqdm(
+            total=self.updates,
+            initial=pl_module.updates,
+            unit=" updates",
+            # what is cut off in a narrow terminal comes last
+            bar_format="{desc} {percentage:3.0f}%{postfix}, {rate_fmt}, {remaining} left {bar}",
+            desc=pl_module.name,
+            file=sys.stderr,
+            mininterval=0.2 if sys.stderr.isatty() else 5.0,
+            dynamic_ncols=True,
+        )
+        if pl_module.engine.waits_for is not None:
+            self.bar.set_postfix_str(pl_module.engine.waits_for)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar to where the learner is."""
+        if self.bar is None:
+            return
+        loss = pl_module.latest
+        rung, length = self.ladder.reached(loss), pl_module.data.length
+        standing = "above the ladder" if rung is None else rung.label
+        if length is not None:  # the ladder is that of the full length
+            standing = f"at length {length}"
+        self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
+        self.bar.update(pl_module.updates - self.bar.n)
+
+    def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Leave the bar as it stands."""
+        self._close()
+
+    def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:
+        """Leave the bar as it stands."""
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+class StopAtRung(Callback):
+    """Ends training when the validation loss stands on a rung or under it.
+
+    Args:
+        ladder: what the validation loss is held against.
+        name: of the rung.
+    Raises:
+        ValueError: if the ladder has no such rung.
+    """
+
+    def __init__(self, ladder: Ladder, name: str) -> None:
+        self.ladder = ladder
+        names = [rung.name for rung in ladder]
+        checks.one_of("stop_at", name, ("floor", *names))
+        self.rung = ladder.floor if name == "floor" else ladder[name]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Stop, if the rung is reached."""
+        if self.reached_by(pl_module):
+            trainer.should_stop = True
+
+    def reached_by(self, learner: Learner) -> bool:
+        """Whether the learner's last validation loss stands on the rung or under it."""
+        if learner.score is None:
+            return False
+        reached = self.ladder.reached(learner.score.loss)
+        return reached is not None and reached.loss <= self.rung.loss
+
+
+class LastCheckpoint(Callback):
+    """Saves `last.ckpt` after every interval.
+
+    Args:
+        path: of the checkpoint.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Save, unless the weights have become useless."""
+        if not pl_module.diverged:
+            trainer.save_checkpoint(self.path)

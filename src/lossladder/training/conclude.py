@@ -1,0 +1,139 @@
+"""The end of a run: what was learnt is measured, and becomes its result."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+
+import lossladder
+from lossladder.data.datamodule import Data
+from lossladder.diagnostics import Score, behaviour, score
+from lossladder.ladder import Ladder
+from lossladder.models import Network
+from lossladder.runs.result import CurveRecord, Result, RungRecord
+from lossladder.tensorboard.logger import EventFileLogger
+from lossladder.training.learner import Learner
+
+
+def conclude(
+    config: Mapping[str, Any],
+    learner: Learner,
+    status: str,
+    seconds: float,
+    folder: Path,
+    logger: EventFileLogger,
+    why: str | None = None,
+) -> Result:
+    """Measure what came of a run; write it into its folder and show it in TensorBoard.
+
+    Args:
+        config: of the run.
+        learner: trained.
+        status: done, failed, diverged or interrupted.
+        seconds: wall time from claiming the folder to here.
+        folder: the run's own.
+        logger: the run's own.
+        why: last line of the traceback of a run that failed.
+    """
+    learner.record_rest()
+    data, ladder = learner.data, learner.data.ladder()
+    curve = CurveRecord(**learner.training_curve.points())
+    validation = CurveRecord(**learner.validation_curve.points())
+    # where sequences grow in training, only validation is always at the length of the ladder
+    climbed = curve if data.length is None else validation
+    passed = data.training_ladder().passed(climbed.updates, climbed.loss)
+    measured = _measured(learner)
+    result = Result(
+        **config["names"] | {"engine": learner.engine.name},
+        seed=config["seed"],
+        status="failed" if measured.get("leaks") else status,
+        why=why,
+        seconds=seconds,
+        **{"unit": ladder.loss.unit, "floor": ladder.floor.loss, **measured},
+        engine_why=learner.engine.why,
+        rungs=rungs(ladder, passed),
+        steps=learner.updates,
+        steps_per_second=learner.updates / learner.seconds if learner.seconds else None,
+        training_seconds=learner.seconds,
+        parameters=sum(parameter.numel() for parameter in learner.network.trained()),
+        curve=curve,
+        validation=validation,
+        length=data.length,
+        versions=versions(),
+    )
+    result.write(folder)
+    logger.show(config, result)
+    return result
+
+
+def rungs(ladder: Ladder, passed: Mapping[str, int]) -> tuple[RungRecord, ...]:
+    """Return a ladder as results keep it, with the update at which each rung was first reached."""
+    return tuple(
+        RungRecord(rung.name, rung.loss, rung.knows, passed.get(rung.name)) for rung in ladder
+    )
+
+
+def _measured(learner: Learner) -> dict[str, Any]:
+    """Measure what was learnt; nothing, where it is useless or was never validated."""
+    if learner.score is None or learner.diverged:
+        return {}
+    # the last validation will do if nothing was learnt since
+    latest = learner.score if learner.validated_at == learner.updates else None
+    return measure(learner.network, learner.data, latest)
+
+
+def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
+    """Return loss, rung, behaviour and mistakes of a network, on the validation sequences.
+
+    Args:
+        network: trained.
+        data: whose validation sequences they are.
+        measured: the network's score on them, if it is known already.
+    """
+    batch, ladder = data.validated, data.ladder()
+    measured = measured or score(network, data.task, batch)
+    reached = ladder.reached(measured.loss)
+    divergences = behaviour(measured, batch, ladder)
+    values: dict[str, Any] = {
+        "loss": measured.loss,
+        "standard_error": measured.standard_error,
+        "unit": ladder.loss.unit,
+        "floor": ladder.floor.loss,
+        "above_floor": ladder.above_floor(measured.loss),
+        "rung": None if reached is None else reached.name,
+        "nearest": next(iter(divergences)),
+        "divergences": divergences,
+        "leak": measured.leak,
+        "leaks": measured.leaks,
+    }
+    if measured.error is not None:
+        values |= {
+            "error": measured.error,
+            "mistakes": measured.mistakes,
+            "sequences": measured.sequences,
+        }
+    training_set = data.training_set()
+    if training_set is not None:
+        training = score(network, data.task, training_set)
+        hidden = data.hidden()
+        values |= {
+            "test_error": measured.error,
+            "train_error": training.error,
+            "train_loss": training.loss,
+            "hidden_sequences": int(hidden.sum()),
+            "hidden_classes": sorted(set(batch.targets[hidden][batch.scored[hidden]].tolist())),
+        }
+    return values
+
+
+def versions() -> dict[str, str]:
+    """Return the versions a result depends on."""
+    return {
+        "lossladder": lossladder.__version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "numpy": np.__version__,
+    }

@@ -1,0 +1,174 @@
+"""Runs trained together: a LightningModule whose members are learners of their own.
+
+Everything a run keeps (curves, score, state, optimizer) stays in its own Learner; what is shared is
+the call that trains them.
+"""
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.utils.data import DataLoader
+
+from lossladder.data.datamodule import IntervalLoader
+from lossladder.engines import (
+    Population,
+    SingleMember,
+    stack_chunks,
+    stack_states,
+    unstack_state,
+)
+from lossladder.engines.auto import for_members
+from lossladder.training.build import Parts
+from lossladder.training.callbacks import standing
+from lossladder.training.learner import Learner
+
+
+def engine_for(parts: Parts, count: int) -> SingleMember | None:
+    """Return what trains `count` members built like these; None: each trains alone."""
+    optimizer = parts.make_optimizer(parts.network.trained())
+    steps = parts.data.schedule.updates * parts.data.bptt_steps * count
+    engine = parts.make_engine(parts.network, parts.task, optimizer, expected_steps=steps)
+    return for_members(engine, count)
+
+
+class PopulationLearner(LightningModule):
+    """Learners that differ in nothing but their numbers, trained as one population.
+
+    A learner that diverges, or whose `ends` says so, leaves; the others go on untouched.
+
+    Args:
+        learners: each with its data and its optimizer.
+        engine: of one of them; its population trains all.
+        report: is told after each chunk how many updates were made, and how many learners stand on
+            each rung.
+        ends: whether a learner is done before the schedule is.
+    """
+
+    def __init__(
+        self,
+        learners: Sequence[Learner],
+        engine: SingleMember,
+        report: Callable[[int, Counter[str]], None] = lambda updates, rungs: None,
+        ends: Callable[[Learner], bool] = lambda learner: False,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.learners = tuple(learners)  # no ModuleList: their checkpoints are their own
+        self.active = list(learners)
+        self.starters: list[Learner] = []  # who began the present validation interval
+        self.engine = engine
+        self.population = self._population()
+        self.report = report
+        self.ends = ends
+        self.ladder = learners[0].data.training_ladder()
+        self._since = 0.0
+
+    def _population(self) -> Population:
+        """Return what trains the learners that are still active."""
+        networks = [learner.network for learner in self.active]
+        optimizers = [learner.optimizer for learner in self.active]
+        made = self.engine.population_class(
+            networks, self.engine.task, optimizers, self.engine.gradient_clip
+        )
+        made.threads = 1  # other slices have the other cores
+        return made
+
+    def configure_optimizers(self) -> list[Any]:
+        """Give Lightning none: each learner has its own."""
+        return []
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock of a validation interval."""
+        self.starters = list(self.active)
+        self._since = time.perf_counter()
+
+    def training_step(self, updates: tuple[int, int], batch_idx: int) -> None:
+        """Run some updates of every learner; each notes how its own went."""
+        chunks = [learner.data.chunk(range(*updates)) for learner in self.active]
+        states = [s for learner in self.active if (s := learner.state_before()) is not None]
+        before = stack_states(states) if states else None  # all begin an epoch, or none does
+        losses, after = self.population.train(stack_chunks(chunks), before)
+        now = time.perf_counter()
+        share = (now - self._since) / len(self.active)
+        for learner, state, loss in zip(self.active, unstack_state(after), losses, strict=True):
+            learner.state = tuple(part.clone() for part in state)  # a view would keep all of them
+            learner.record(loss, share)
+        self._since = now
+        stand = Counter(standing(learner, self.ladder) for learner in self.learners)
+        self.report(losses.numel(), stand)
+        self._keep([learner for learner in self.active if not learner.diverged])
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Score every learner on its own validation sequences."""
+        for learner in self.active:
+            learner.validate(learner.data.validated)
+        self._keep([learner for learner in self.active if not self.ends(learner)])
+
+    def _keep(self, learners: list[Learner]) -> None:
+        """Go on with these only."""
+        if len(learners) < len(self.active):
+            self.active = learners
+            if learners:
+                self.population = self._population()
+            else:
+                self.trainer.should_stop = True
+
+
+class PopulationData(LightningDataModule):
+    """Says which updates come next; the learners draw the data for them.
+
+    Args:
+        learners: to be trained together.
+    """
+
+    def __init__(self, learners: Sequence[Learner]) -> None:
+        super().__init__()
+        data = learners[0].data
+        self.schedule = data.schedule
+        self.size = data.chunk_size  # as each would have alone: the same points in every curve
+
+    def train_dataloader(self) -> IntervalLoader[tuple[int, int]]:
+        """Return the chunks of the validation interval that comes next."""
+        number = self.trainer.current_epoch if self.trainer is not None else 0
+        chunks = self.schedule.chunks(number, self.size)
+        return IntervalLoader(chunks, lambda updates: (updates.start, updates.stop))
+
+    def val_dataloader(self) -> DataLoader[int]:
+        """Return one step, in which every learner is scored on sequences of its own."""
+        return DataLoader([0], batch_size=None)  # pyright: ignore[reportArgumentType]
+
+
+class Snapshots(Callback):
+    """A checkpoint for every learner, as of the last interval it finished; kept in memory."""
+
+    def __init__(self) -> None:
+        self.of: dict[Learner, dict[str, Any]] = {}
+        self.shared = _Shared()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: PopulationLearner) -> None:
+        """Keep what an exact continuation needs."""
+        trainer.save_checkpoint("")  # what all have in common, into `shared`
+        for learner in pl_module.starters:
+            if not learner.diverged:
+                weights = learner.network.state_dict(prefix="network.")
+                own = {"state_dict": weights, "optimizer_states": [learner.optimizer.state_dict()]}
+                learner.on_save_checkpoint(own)
+                self.of[learner] = {**self.shared.checkpoint, **copy.deepcopy(own)}
+
+
+class _Shared(TorchCheckpointIO):
+    """Keeps the checkpoint that Lightning would write."""
+
+    checkpoint: dict[str, Any]
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Keep it."""
+        self.checkpoint = checkpoint
