@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from lossladder.ladder import Ladder, Rung
 from lossladder.tasks import Echo
-from lossladder.tensorboard.reference_lines import write_references
+from lossladder.tensorboard.reference_lines import line_name, write_references
 
 ECHO = Echo().ladder()
 
@@ -31,22 +32,27 @@ def test_runs_of_many_lengths_that_start_together_draw_one_line(tmp_path):
             )
         )
     for rung in ECHO:
-        drawn = steps(tmp_path / "reference" / rung.label, "echo/loss")
+        drawn = steps(tmp_path / "+reference" / line_name("echo", rung), "echo/loss")
         assert (drawn[0], drawn[-1]) == (0, 1000)
         assert drawn == sorted(set(drawn))
         hidden = [path.name for path in tmp_path.rglob(".*")]
         assert hidden == [], "scratch was left behind"
 
 
-def test_tasks_with_a_rung_of_one_name_and_loss_share_its_folder_and_keep_their_tags(tmp_path):
-    for tag in ("echo/loss", "twin/loss"):
-        write_references(tmp_path, tag, ECHO, updates=10)
-    line = tmp_path / "reference" / ECHO.floor.label
-    assert steps(line, "echo/loss") == steps(line, "twin/loss") == list(range(11))
+def test_lines_name_their_task_and_can_be_copied_to_any_file_system(tmp_path):
+    odd = Rung('a: "b" <c>|d?/e*', 0.5, "", ECHO.floor.predictor)
+    for tag, ladder in (("echo/loss", ECHO), ("twin/loss", Ladder([*ECHO, odd]))):
+        write_references(tmp_path, tag, ladder, updates=10)
+    names = sorted(path.name for path in (tmp_path / "+reference").iterdir())
+    assert len(names) == 2 * len(ECHO) + 1
+    assert not any(set(path.name) & set('<>:"/\\|?*') for path in tmp_path.rglob("*"))
+    for task in ("echo", "twin"):
+        line = tmp_path / "+reference" / line_name(task, ECHO.floor)
+        assert steps(line, f"{task}/loss") == list(range(11))
 
 
 def test_a_line_that_cannot_be_written_is_said_so(tmp_path):
-    (tmp_path / "reference").mkdir()
-    (tmp_path / "reference" / ECHO.ceiling.label).touch()  # a file where a folder must be
-    with pytest.raises(OSError, match=r"none: 0\.6616"):
+    (tmp_path / "+reference").mkdir()
+    (tmp_path / "+reference" / line_name("echo", ECHO.ceiling)).touch()  # no folder
+    with pytest.raises(OSError, match=r"echo none \(0\.6616\)"):
         write_references(tmp_path, "echo/loss", ECHO, updates=10)

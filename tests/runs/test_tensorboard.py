@@ -1,6 +1,7 @@
 """TensorBoard shows the loss and its reference lines together, in the first card one sees."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from lossladder.ladder import Ladder
 from lossladder.tasks import Count, Echo
+from lossladder.tensorboard.reference_lines import line_name
 from short_runs import short_run
 from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
@@ -39,8 +41,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         yield page
 
 
-def names(ladder: Ladder) -> list[str]:
-    return [f"reference/{rung.name}: {rung.loss:.4f}" for rung in ladder]
+def names(task: str, ladder: Ladder) -> list[str]:
+    return [f"+reference/{line_name(task, rung)}" for rung in ladder]
 
 
 def own_run(logs: Path, task: str) -> tuple[str, dict]:
@@ -49,11 +51,11 @@ def own_run(logs: Path, task: str) -> tuple[str, dict]:
     return folder.name, json.loads((folder / "result.json").read_text())
 
 
-def unseen(card: Card, ladder: Ladder, last: int) -> list[str]:
+def unseen(card: Card, task: str, ladder: Ladder, last: int) -> list[str]:
     """Reference lines that a reader of the card does not find: name, value and line itself."""
     return [
         name
-        for name, rung in zip(names(ladder), ladder, strict=True)
+        for name, rung in zip(names(task, ladder), ladder, strict=True)
         if name not in card.rows
         or abs(card.rows[name][0] - rung.loss) > 6e-5
         or card.rows[name][1] != last
@@ -63,8 +65,8 @@ def unseen(card: Card, ladder: Ladder, last: int) -> list[str]:
 
 def wrong_lines(board: TensorBoard, ladder: Ladder, tag: str, last: int) -> Sequence[str]:
     """What is wrong with the reference lines that the server has for a ladder."""
-    wrong = []
-    for name, rung in zip(names(ladder), ladder, strict=True):
+    wrong, task = [], tag.partition("/")[0]
+    for name, rung in zip(names(task, ladder), ladder, strict=True):
         if tag not in board.tags().get(name, []):
             wrong.append(f"{name}: no {tag}")
             continue
@@ -82,7 +84,7 @@ def test_every_rung_is_a_run_of_its_own_under_the_tag_of_the_loss(board, logs):
     assert soon(lambda: not wrong_lines(board, ECHO, "echo/loss", last=300))
     assert wrong_lines(board, COUNT, "count/loss", last=500) == []
     runs = {own_run(logs, "echo")[0], own_run(logs, "count")[0]}
-    assert set(board.tags()) == {*names(ECHO), *names(COUNT), *runs}
+    assert set(board.tags()) == {*names("echo", ECHO), *names("count", COUNT), *runs}
 
 
 def test_the_loss_of_a_run_lies_under_the_same_tag_and_before_its_other_tags(board, logs):
@@ -129,27 +131,30 @@ def test_the_first_card_shows_loss_and_ladder_together(board, page, logs):
     card = page.first_card()
     run, result = own_run(logs, "count")
     assert card.tag == "count/loss"  # without a wish, the first task of the alphabet
-    assert set(card.rows) == {run, *names(COUNT)}
-    assert unseen(card, COUNT, last=500) == []
+    assert set(card.rows) == {run, *names("count", COUNT)}
+    assert unseen(card, "count", COUNT, last=500) == []
     page.open(board, pinned="echo/loss")
     card = page.first_card()
     run, result = own_run(logs, "echo")
     assert card.tag == "echo/loss"
-    assert set(card.rows) == {run, *names(ECHO)}
-    assert unseen(card, ECHO, last=300) == []
+    assert set(card.rows) == {run, *names("echo", ECHO)}
+    assert unseen(card, "echo", ECHO, last=300) == []
     curve = result["curve"]
     assert card.rows[run][0] == pytest.approx(curve["loss"][-1], abs=6e-5)
     assert all(
         card.shows(run, *point) for point in zip(curve["updates"], curve["loss"], strict=True)
     )
     assert all(url.startswith((board.url, "about:", "data:", "blob:")) for url in page.asked)
+    listed = page.page.locator("runs-data-table tb-data-table-content-row").all_inner_texts()
+    assert len(listed) == len(ECHO) + len(COUNT) + 2
+    assert all("+reference" in row for row in listed[: len(ECHO) + len(COUNT)])  # they come first
 
 
 def test_the_first_card_is_missed_a_line_that_is_not_there(logs, page, tmp_path):
     """The check of the test before can fail: it names what was taken away, and nothing else."""
     poorer = tmp_path / "logs"
     shutil.copytree(logs, poorer)
-    last_5, ceiling = names(COUNT)[5], names(ECHO)[0]
+    last_5, ceiling = names("count", COUNT)[5], names("echo", ECHO)[0]
     shutil.rmtree(poorer / last_5)
     shutil.rmtree(poorer / ceiling)
     with SummaryWriter(str(poorer / ceiling)) as writer:  # an outlier to TensorBoard: cropped
@@ -158,11 +163,26 @@ def test_the_first_card_is_missed_a_line_that_is_not_there(logs, page, tmp_path)
     with tensorboard(poorer) as board:
         assert soon(lambda: len(board.tags()) == len(ECHO) + len(COUNT) + 1)
         page.open(board)
-        assert unseen(page.first_card(), COUNT, last=500) == [last_5]
+        assert unseen(page.first_card(), "count", COUNT, last=500) == [last_5]
         page.open(board, pinned="echo/loss")
         card = page.first_card()
         assert ceiling in card.rows  # its name and value are there: only the pixels tell
-        assert unseen(card, ECHO, last=300) == [ceiling]
+        assert unseen(card, "echo", ECHO, last=300) == [ceiling]
+
+
+def test_a_run_opened_alone_shows_its_ladder(logs):
+    name, result = own_run(logs, "echo")
+    with tensorboard(logs / name) as board:
+        assert soon(lambda: "verdict/ladder/none" in board.tags().get(".", []))
+        layout = board.get("plugin/custom_scalars/layout")
+        (chart,) = [chart for category in layout["category"] for chart in category["chart"]]
+        for rung in ECHO:
+            tag = f"verdict/ladder/{rung.name}"
+            assert any(re.match(pattern, tag) for pattern in chart["multiline"]["tag"])
+            steps, values = board.scalars(".", tag)
+            assert (steps[0], steps[-1]) == (0, result["steps"])
+            assert set(values) == {np.float32(rung.loss)}
+        assert re.match(chart["multiline"]["tag"][0], "echo/loss")
 
 
 def test_runs_share_the_lines_and_longer_ones_extend_them(board, logs):

@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,6 +17,7 @@ from lossladder.ladder import Ladder
 from lossladder.sweeps.job import SETTING, folder_name
 from lossladder.tasks import Count, Echo
 from lossladder.tensorboard.logger import EventFileLogger
+from lossladder.tensorboard.reference_lines import line_name
 from short_runs import train
 from tensorboard_server import Card, Page, TensorBoard, chromium, soon, tensorboard
 
@@ -39,8 +41,11 @@ def said(logs: Path) -> str:
 @pytest.fixture(scope="module")
 def board(said: str, logs: Path) -> Iterator[TensorBoard]:
     """TensorBoard on the folder that was said."""
-    (folder,) = re.findall(r"^look   tensorboard --logdir (.+)$", said, re.MULTILINE)
+    found = re.search(r"^look   tensorboard --logdir (.+), then open (.+)$", said, re.MULTILINE)
+    assert found
+    folder, page = found.groups()
     assert folder == str(logs / "sweep")
+    assert page == str(logs / "sweep/tensorboard.html")
     with tensorboard(Path(folder)) as board:
         assert soon(lambda: len(board.tags()) == 20 + len(ECHO))
         yield board
@@ -62,8 +67,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 def query(said: str) -> str:
     """The part of the address that does not depend on where TensorBoard listens."""
-    (address,) = re.findall(r"^       http://localhost:6006/(\S+)$", said, re.MULTILINE)
-    return address
+    (page,) = re.findall(r"^look .* then open (\S+)$", said, re.MULTILINE)
+    (address,) = re.findall(r'content="0; url=http://localhost:6006/(.+?)"', Path(page).read_text())
+    return unescape(address)
 
 
 def runs(sweep: Path) -> dict[str, dict]:
@@ -86,7 +92,10 @@ def miscoloured(card: Card, ladder: Ladder) -> list[str]:
         wrong.append("two settings or lines share a colour")
     for run in card.rows:
         for rung in ladder:
-            if run.endswith(f"reference/{rung.label}") and card.drawn(run, rung.loss, 300) < 0.6:
+            if (
+                run.endswith(f"reference/{line_name('echo', rung)}")
+                and card.drawn(run, rung.loss, 300) < 0.6
+            ):
                 wrong.append(f"{run}: not drawn")
     return wrong
 
@@ -107,7 +116,7 @@ def test_the_address_opens_the_loss_pinned_and_unsmoothed_over_each_rung_once(
     assert pinned.count() == 1
     assert card.tag == "echo/loss"
     assert pinned.locator("tb-data-table-header-cell").all_inner_texts().count("Smoothed") == 0
-    assert lines(card) == sorted(rung.label for rung in ECHO)
+    assert lines(card) == sorted(line_name("echo", rung) for rung in ECHO)
     results = runs(logs / "sweep")
     assert len(results) == 20
     assert {run for run in card.rows if "reference" not in run} == results.keys()
@@ -134,7 +143,7 @@ def test_tensorboard_above_the_sweep_shows_each_rung_once_and_the_same_colours(
     page.turn_to(f"{above.url}{query(said)}")
     card = page.first_card()
     assert card.tag == "echo/loss"
-    assert lines(card) == sorted(rung.label for rung in ECHO)
+    assert lines(card) == sorted(line_name("echo", rung) for rung in ECHO)
     assert len(card.rows) == 20 + len(ECHO)
     assert miscoloured(card, ECHO) == []
 
@@ -170,7 +179,7 @@ def test_hparams_shows_every_run_with_what_was_varied_and_how_soon_each_rung_was
 
 def columns(sweep: Path) -> list[str]:
     """Metrics for which HParams is told to have a column."""
-    (file,) = (sweep / "reference").glob("*/*.columns")
+    (file,) = (sweep / "+reference").glob("*/*.columns")
     plugin = EventAccumulator(str(file)).Reload().SummaryMetadata("_hparams_/experiment")
     told = HParamsPluginData.FromString(plugin.plugin_data.content).experiment
     return [info.name.tag for info in told.metric_infos]
@@ -189,7 +198,7 @@ def test_a_sweep_of_two_tasks_has_columns_for_the_rungs_of_both_and_pins_both(tm
 
 def test_a_single_run_says_where_to_look_and_sets_columns(tmp_path):
     said = train(tmp_path / "logs", "trainer.max_epochs=null", "trainer.max_steps=20")
-    assert f"look   tensorboard --logdir {tmp_path / 'logs'}\n" in said
+    assert f"look   tensorboard --logdir {tmp_path / 'logs'}, then open" in said
     (pins,) = parse_qs(urlsplit(query(said)).query)["pinnedCards"]
     assert json.loads(pins) == [{"plugin": "scalars", "tag": "echo/loss"}]
     assert {f"updates_to/{rung.name}" for rung in ECHO} <= set(columns(tmp_path / "logs"))
@@ -200,7 +209,7 @@ LONG = f"task.effects={{{', '.join(['1: 0.001'] * 30)}}}"
 
 def setting(*words: str) -> str:
     """What the name of a job tells of its setting; wherever TensorBoard is started, the same."""
-    name = folder_name(words, {"words": words})
+    name = folder_name(words, {"words": words}, varied={word.partition("=")[0] for word in words})
     assert re.fullmatch(r"[\w.+-]{13,200}", name)
     match, above = re.match(SETTING, name), re.match(SETTING, f"sweep-1/{name}")
     assert match

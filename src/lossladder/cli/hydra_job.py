@@ -131,9 +131,11 @@ def _look(config: dict[str, Any], result: "Result", folder: Path, logdir: Path) 
     from lossladder.tensorboard.address import leave_address
     from lossladder.tensorboard.hparams import IN_FRONT, settings, write_columns
     from lossladder.tensorboard.logger import loss_tag
-    from lossladder.tensorboard.reference_lines import shown_rungs
+    from lossladder.tensorboard.reference_lines import shown_rungs, write_own_ladder
 
     rungs = [rung.name for rung in shown_rungs(result.rungs)]
     write_columns(logdir, settings(config, result), IN_FRONT, rungs)
     tag = loss_tag(result.task, grows=result.length is not None)
+    if folder != logdir:
+        write_own_ladder(folder, tag, result.rungs, result.steps)
     return leave_address(folder, console.relative(logdir), [tag], SETTING)

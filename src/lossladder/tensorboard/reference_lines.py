@@ -12,13 +12,16 @@ from tempfile import mkdtemp
 from typing import TypeVar
 
 import numpy as np
+from torch.utils.tensorboard.summary import custom_scalars
 
 from lossladder.ladder import Ladder, Rung
+from lossladder.runs.result import RungRecord
 from lossladder.tensorboard.event_file import Events
 
 FOLDER = "+reference"  # the sign sorts before letters: TensorBoard lists runs by name
 
 _POINTS = 500  # TensorBoard's outlier filter crops a line of two points out of the picture
+_OWN_POINTS = 100  # of each line in the folder of one run, which is kept small
 _MOST_LINES = 16  # more could not be told apart; `result.json` has every rung
 
 
@@ -40,6 +43,21 @@ def write_references(logdir: Path, tag: str, ladder: Ladder, updates: int) -> No
         line = logdir / FOLDER / line_name(tag.partition("/")[0], rung)
         line.mkdir(parents=True, exist_ok=True)
         _extend(line, tag, rung.loss, updates)
+
+
+def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], updates: int) -> None:
+    """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page.
+
+    Whoever opens the folder of one run alone sees none of the lines that runs share.
+    """
+    events = Events(folder / f"events.out.tfevents.{time.time_ns()}.ladder")
+    lines = {f"verdict/ladder/{rung.name}": rung.loss for rung in shown_rungs(rungs)}
+    # tags are regular expressions there, anchored at their start only
+    tags = [f"^{re.escape(own)}$" for own in (tag, *lines)]
+    events.add(custom_scalars({"loss over its ladder": {tag: ["Multiline", tags]}}))
+    for step in np.unique(np.linspace(0, updates, _OWN_POINTS).round().astype(int)):
+        events.scalars(lines, int(step))
+    events.close()
 
 
 def line_name(task: str, rung: Rung) -> str:
