@@ -31,10 +31,9 @@ def logged(run: Path, task: str) -> Iterator[str]:
         events = EventAccumulator(str(folder)).Reload()
         kinds = events.Tags()
         for tag in (*kinds["scalars"], *kinds["tensors"], *kinds["images"]):
-            if not tag.startswith("_hparams_"):
-                yield re.sub("^updates_to/.+", "updates_to/<rung>", tag).replace(
-                    f"{task}/", "<task>/"
-                )
+            if not tag.startswith(("_hparams_", "custom_scalars")):
+                tag = re.sub("^(updates_to|verdict/ladder)/.+", r"\1/<rung>", tag)
+                yield tag.replace(f"{task}/", "<task>/")
 
 
 def left(result: dict) -> Iterator[str]:
