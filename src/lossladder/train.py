@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
+from lightning.pytorch.loggers import Logger
 
 from lossladder.checks import RequestError
 from lossladder.data.validation_interval import Schedule
@@ -22,7 +23,7 @@ from lossladder.runs.result import Result
 from lossladder.runs.verdict import verdict
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.tensorboard.reference_lines import write_references
-from lossladder.training.build import Parts, build
+from lossladder.training.build import Parts, build, build_callbacks
 from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
 from lossladder.training.conclude import conclude
 from lossladder.training.config import under_key
@@ -52,22 +53,32 @@ def train(
         parts.data.schedule = _continued(parts.data.schedule, Path(resume))
     learner = Learner(parts, config["names"]["task"])
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
-    logger, schedule = EventFileLogger(folder), parts.data.schedule
-    callbacks = [LastCheckpoint(folder / CHECKPOINT), *_callbacks(parts), *watchers]
+    schedule = parts.data.schedule
+    own_callbacks, own_loggers = _watching(config, folder)
+    events = EventFileLogger(folder)
+    loggers = [events, *own_loggers]
+    callbacks = [LastCheckpoint(folder / CHECKPOINT), *_callbacks(parts), *watchers, *own_callbacks]
     trainer = make_trainer(
-        parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, logger, callbacks
+        parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, loggers, callbacks
     )
     claim(folder, config)
     started = time.perf_counter()
-    with run_log(folder) as log, closing(logger):
+    with run_log(folder) as log, closing(events):
         log.info("config\n%s", config_text(folder))
         write_references(logdir, learner.loss_tag, parts.data.ladder(), schedule.updates)
         status, why = _fit(trainer, learner, resume, log)
         seconds = time.perf_counter() - started
         with defer_interrupt():
-            result = conclude(config, learner, status, seconds, folder, logger, why)
+            result = conclude(config, learner, status, seconds, folder, loggers, why)
             log.info("verdict\n%s", verdict(result))
     return result
+
+
+def _watching(config: Mapping[str, Any], folder: Path) -> tuple[list[Callback], list[Logger]]:
+    """Return the callbacks and the loggers that a config asks for."""
+    watching = build_callbacks(config, folder)
+    callbacks = [each for each in watching if isinstance(each, Callback)]
+    return callbacks, [each for each in watching if isinstance(each, Logger)]
 
 
 def _continued(schedule: Schedule, folder: Path) -> Schedule:
@@ -154,17 +165,16 @@ def train_together(
     trainer = make_trainer(
         first.trainer, schedule.intervals, snapshots.shared, root, callbacks=[snapshots]
     )
-    loggers = [EventFileLogger(folder) for folder in folders]
-    for config, folder, learner, logger in zip(configs, folders, learners, loggers, strict=True):
-        claim(folder, config)
-        append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
-        learner.own_logger = logger
-    write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)
-    started = time.perf_counter()
-    status = "done"
-    with ExitStack() as open_loggers:
-        for logger in loggers:
-            open_loggers.enter_context(closing(logger))
+    with ExitStack() as open_files:
+        for config, folder, learner in zip(configs, folders, learners, strict=True):
+            events = open_files.enter_context(closing(EventFileLogger(folder)))
+            learner.own_callbacks, own_loggers = _watching(config, folder)
+            learner.own_loggers = [events, *own_loggers]
+            claim(folder, config)
+            append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
+        write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)
+        started = time.perf_counter()
+        status = "done"
         try:
             trainer.fit(together, datamodule=PopulationData(learners))
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
@@ -172,10 +182,8 @@ def train_together(
         seconds = (time.perf_counter() - started) / len(learners)
         with defer_interrupt():  # what has been learnt is written, whoever is in a hurry
             return [
-                _leave(config, folder, learner, logger, snapshots.of.get(learner), status, seconds)
-                for config, folder, learner, logger in zip(
-                    configs, folders, learners, loggers, strict=True
-                )
+                _leave(config, folder, learner, snapshots.of.get(learner), status, seconds)
+                for config, folder, learner in zip(configs, folders, learners, strict=True)
             ]
 
 
@@ -183,7 +191,6 @@ def _leave(
     config: Mapping[str, Any],
     folder: Path,
     learner: Learner,
-    logger: EventFileLogger,
     checkpoint: dict[str, Any] | None,
     status: str,
     seconds: float,
@@ -194,6 +201,6 @@ def _leave(
         if checkpoint["lossladder"]["updates"] == learner.data.schedule.updates:
             status = "done"  # whatever interrupted the others
     status = "diverged" if learner.diverged else status
-    result = conclude(config, learner, status, seconds, folder, logger)
+    result = conclude(config, learner, status, seconds, folder, learner.own_loggers)
     append_log(folder, logging.INFO, f"verdict\n{verdict(result)}")
     return result

@@ -230,7 +230,7 @@ def _check_key(
         if override.is_add():
             raise RequestError(f"{key}: is in the config already; leave the + out")
         return
-    if isinstance(parent, DictConfig) and way and (override.is_add() or override.is_force_add()):
+    if way and (override.is_add() or override.is_force_add()) and _can_have(config, way):
         return  # an argument that the yaml leaves out; whoever takes it says if there is none
     value = "" if override.is_delete() else f"={override.get_value_string()}"
     group = key.partition(".")[0]
@@ -239,6 +239,15 @@ def _check_key(
     raise RequestError(
         f"{key}{value}: {_lacks(group, chosen)}; {_instead(key, value, parent, config, loader)}"
     )
+
+
+def _can_have(config: Any, way: str) -> bool:
+    """Return whether there are keys at `way` of a config, or could be."""
+    top, *rest = way.split(".")
+    node = config.get(top)
+    while rest and isinstance(node, DictConfig) and rest[0] in node:
+        node = node[rest.pop(0)]
+    return isinstance(node, DictConfig)
 
 
 def _lacks(group: str, chosen: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ CONFIG, CHECKPOINT, LOG = "config.yaml", "checkpoints/last.ckpt", "run.log"
 
 # Keys of a config that do not make a run another run: what was chosen is spelled out elsewhere in
 # it, and how a run is watched or where it is kept says nothing of what it is.
-NOT_IDENTITY = ("names", "logs", "trainer.progress", "trainer.threads")
+NOT_IDENTITY = ("names", "logs", "callbacks", "trainer.progress", "trainer.threads")
 
 
 def claim(folder: Path, config: Mapping[str, Any]) -> None:

@@ -4,8 +4,11 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import Logger
 from torch.optim import Optimizer
 
 from lossladder import checks
@@ -81,6 +84,30 @@ def build(config: Mapping[str, Any]) -> Parts:
     # made once to refuse what does not fit before a folder is; the learner makes its own
     under_key("engine", lambda: make_engine(network, task, make_optimizer(network.trained())))
     return Parts(task, network, data, trainer, make_optimizer, make_engine)
+
+
+def build_callbacks(config: Mapping[str, Any], folder: Path) -> list[Callback | Logger]:
+    """Return what watches a run, besides the library's own: callbacks and loggers of Lightning's.
+
+    Args:
+        config: of the run; each entry of `callbacks` names a class and its arguments.
+        folder: of the run, for those that take a `folder` or a `save_dir`.
+    Raises:
+        RequestError: naming the key, what came and what is allowed.
+    """
+    watching: list[Callback | Logger] = []
+    for name, entry in (config.get("callbacks") or {}).items():
+        key = f"callbacks.{name}"
+        if not isinstance(entry, Mapping):
+            raise RequestError(f"{key}={entry}: must have keys of its own, _target_ among them")
+        found = locate_class(key, entry.get("_target_"), Callback, Logger)
+        known = inspect.signature(found).parameters
+        given = {own: str(folder) for own in ("folder", "save_dir") if own in known}
+        values = {own: value for own, value in entry.items() if own != "_target_"}
+        if not any(each.kind == each.VAR_KEYWORD for each in known.values()):
+            check_keys(f"{key}.", values, known, found.__name__)
+        watching.append(under_key(key, partial(found, **{**given, **values})))
+    return watching
 
 
 def initialisation_keys(config: Mapping[str, Any]) -> Sequence[str]:

@@ -1,12 +1,13 @@
 """The end of a run: what was learnt is measured, and becomes its result."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.loggers import Logger
 
 import lossladder
 from lossladder.data.datamodule import Data
@@ -14,6 +15,7 @@ from lossladder.diagnostics import Score, behaviour, score
 from lossladder.ladder import Ladder
 from lossladder.models import Network
 from lossladder.runs.result import CurveRecord, Result, RungRecord
+from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.training.learner import Learner
 
@@ -24,10 +26,10 @@ def conclude(
     status: str,
     seconds: float,
     folder: Path,
-    logger: EventFileLogger,
+    loggers: Sequence[Logger],
     why: str | None = None,
 ) -> Result:
-    """Measure what came of a run; write it into its folder and show it in TensorBoard.
+    """Measure what came of a run; write it into its folder and show it to its loggers.
 
     Args:
         config: of the run.
@@ -35,7 +37,7 @@ def conclude(
         status: done, failed, diverged or interrupted.
         seconds: wall time from claiming the folder to here.
         folder: the run's own.
-        logger: the run's own.
+        loggers: the run's own.
         why: last line of the traceback of a run that failed.
     """
     learner.record_rest()
@@ -46,14 +48,18 @@ def conclude(
     climbed = curve if data.length is None else validation
     passed = data.training_ladder().passed(climbed.updates, climbed.loss)
     measured = _measured(learner)
+    names = dict(config["names"])
+    engine = vars(learner).get("engine")  # a logger may have raised before it was made
+    if engine is not None:
+        names["engine"] = engine.name
     result = Result(
-        **config["names"] | {"engine": learner.engine.name},
+        **names,
         seed=config["seed"],
         status="failed" if measured.get("leaks") else status,
         why=why,
         seconds=seconds,
         **{"unit": ladder.loss.unit, "floor": ladder.floor.loss, **measured},
-        engine_why=learner.engine.why,
+        engine_why=None if engine is None else engine.why,
         rungs=rungs(ladder, passed),
         steps=learner.updates,
         steps_per_second=learner.updates / learner.seconds if learner.seconds else None,
@@ -65,7 +71,13 @@ def conclude(
         versions=versions(),
     )
     result.write(folder)
-    logger.show(config, result)
+    for logger in loggers:
+        if isinstance(logger, EventFileLogger):
+            logger.show(config, result)
+        else:
+            logger.log_hyperparams(settings(config, result))
+            logger.log_metrics(metrics(result), step=result.steps)
+            logger.finalize("success" if result.status == "done" else "failed")
     return result
 
 

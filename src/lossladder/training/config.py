@@ -21,11 +21,12 @@ KEYS = (
     "trainer",
     "engine",
     "seed",
+    "callbacks",
     "logs",
     "names",
     "resume",
 )
-_NEEDED = tuple(key for key in KEYS if key not in ("logs", "names", "resume"))
+_NEEDED = KEYS[: KEYS.index("callbacks")]
 
 # What Lightning's Trainer takes and this project does not, with what to do instead.
 LIGHTNING_KEYS = {

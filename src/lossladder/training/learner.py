@@ -1,12 +1,13 @@
 """The LightningModule: gives each chunk to its engine and carries the state to the next."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from lightning.pytorch import LightningModule
+from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -14,7 +15,7 @@ from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
 from lossladder.models import State
 from lossladder.tasks import Batch
-from lossladder.tensorboard.logger import EventFileLogger, loss_tag
+from lossladder.tensorboard.logger import loss_tag
 from lossladder.training.build import Parts
 from lossladder.training.curve import Curve, CurveBuilder, Point
 
@@ -36,8 +37,9 @@ class Learner(LightningModule):
         self.network = parts.network
         self.data = parts.data
         self.name = name
-        # a member's own; a run alone logs to its trainer's
-        self.own_logger: EventFileLogger | None = None
+        # a member's own; a run alone has those of its trainer
+        self.own_loggers: Sequence[Logger] = ()
+        self.own_callbacks: Sequence[Callback] = ()
         self.make_optimizer = parts.make_optimizer
         self.make_engine = parts.make_engine
         self.updates = 0
@@ -140,9 +142,8 @@ class Learner(LightningModule):
         self._log(values)
 
     def _log(self, values: Mapping[str, float], update: int | None = None) -> None:
-        logger = self.own_logger or self.logger
-        if logger is not None:
-            metrics = {f"{self.name}/{key}": value for key, value in values.items()}
+        metrics = {f"{self.name}/{key}": value for key, value in values.items()}
+        for logger in self.own_loggers or self.loggers:
             logger.log_metrics(metrics, step=self.updates if update is None else update)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -14,19 +14,24 @@ from lossladder.training.config import Built, hint
 # A config must not be able to run anything else. Who keeps tasks or networks in a package of their
 # own says so in code (`lossladder.main(packages=...)`) or in the environment, where no config
 # reaches: the variable LOSSLADDER_PACKAGES names them, separated by commas
-_PACKAGES = ("lossladder", "torch.optim")
+_PACKAGES = (
+    "lossladder",
+    "torch.optim",
+    "lightning.pytorch.callbacks",
+    "lightning.pytorch.loggers",
+)
 
 
-def locate_class(key: str, target: Any, promise: type[Built]) -> type[Built]:
+def locate_class(key: str, target: Any, *promises: type[Built]) -> type[Built]:
     """Return the class that a config names.
 
     Nothing is imported, let alone called, unless it lies in an allowed package; and what is found
-    there must be a class that keeps the promise.
+    there must be a class that keeps a promise.
 
     Args:
         key: of the config: "model".
         target: what stands under its `_target_`.
-        promise: class it must derive from.
+        promises: classes, from one of which it must derive.
     Raises:
         RequestError: if the target is not allowed, cannot be imported, or is no such class.
     """
@@ -39,15 +44,16 @@ def locate_class(key: str, target: Any, promise: type[Built]) -> type[Built]:
     name = target.rpartition(".")[2]
     module = _module(f"{key}._target_={target}", target.rpartition(".")[0])
     found: Any = getattr(module, name, None)
-    if not _keeps(found, promise):
-        classes = [own for own, thing in vars(module).items() if _keeps(thing, promise)]
-        lacks = f"is no {promise.__name__}" if hasattr(module, name) else "there is no such class"
+    if not _keeps(found, promises):
+        classes = [own for own, thing in vars(module).items() if _keeps(thing, promises)]
+        wanted = " or ".join(promise.__name__ for promise in promises)
+        lacks = f"is no {wanted}" if hasattr(module, name) else "there is no such class"
         raise RequestError(f"{key}._target_={target}: {lacks}; {hint(name, classes)}")
     return found
 
 
-def _keeps(thing: Any, promise: type) -> bool:
-    return inspect.isclass(thing) and issubclass(thing, promise) and not inspect.isabstract(thing)
+def _keeps(thing: Any, promises: tuple[type, ...]) -> bool:
+    return inspect.isclass(thing) and issubclass(thing, promises) and not inspect.isabstract(thing)
 
 
 def _module(asked_for: str, name: str) -> ModuleType:

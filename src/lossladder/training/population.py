@@ -83,6 +83,22 @@ class PopulationLearner(LightningModule):
         """Give Lightning none: each learner has its own."""
         return []
 
+    def _tell(self, learners: Sequence[Learner], hook: str, *words: Any) -> None:
+        """Call a hook of each learner's own callbacks; they look on, and stop nobody."""
+        stops = self.trainer.should_stop
+        for learner in learners:
+            for callback in learner.own_callbacks:
+                getattr(callback, hook)(self.trainer, learner, *words)
+        self.trainer.should_stop = stops
+
+    def on_train_start(self) -> None:
+        """Tell the callbacks."""
+        self._tell(self.learners, "on_train_start")
+
+    def on_train_end(self) -> None:
+        """Tell the callbacks."""
+        self._tell(self.learners, "on_train_end")
+
     def on_train_epoch_start(self) -> None:
         """Start the clock of a validation interval."""
         self.starters = list(self.active)
@@ -102,12 +118,14 @@ class PopulationLearner(LightningModule):
         self._since = now
         stand = Counter(standing(learner, self.ladder) for learner in self.learners)
         self.report(losses.numel(), stand)
+        self._tell(self.active, "on_train_batch_end", None, None, batch_idx)
         self._keep([learner for learner in self.active if not learner.diverged])
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score every learner on its own validation sequences."""
         for learner in self.active:
             learner.validate(learner.data.validated)
+        self._tell(self.active, "on_validation_end")
         self._keep([learner for learner in self.active if not self.ends(learner)])
 
     def _keep(self, learners: list[Learner]) -> None:

@@ -21,7 +21,7 @@ def make_trainer(
     intervals: int,
     checkpoints: CheckpointIO,
     root: Path,
-    logger: Logger | None = None,
+    loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Return a Trainer for a run, or for runs trained together.
@@ -31,7 +31,7 @@ def make_trainer(
         intervals: stretches of training that end in a validation.
         checkpoints: what writes them.
         root: folder of the run's own, the only one in which Lightning may look for anything.
-        logger: where curves go; None: the runs log for themselves.
+        loggers: where curves go; none: the runs log for themselves.
         callbacks: what else is done on the way.
     Raises:
         RequestError: if Lightning cannot have the accelerator or the devices.
@@ -46,7 +46,7 @@ def make_trainer(
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
-            logger=logger or False,
+            logger=list(loggers) or False,
             callbacks=list(callbacks),
             # named, or in a Slurm job Lightning would choose one that requeues the job by itself
             # and loads any hpc_ckpt_*.ckpt of the current folder, whatever was asked for
