@@ -7,7 +7,13 @@ The page shows curves over the exact ladder, a table of settings and what went w
 `lossladder.results("logs/<sweep>")` gives the same runs as a pandas data frame.
 """
 
-from lossladder.cli.report import main
+try:
+    from lossladder.cli.report import main
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f"lossladder: this Python has no {missing.name}: `make env` builds .venv, which has all; "
+        "then .venv/bin/python report.py"
+    ) from None
 
 if __name__ == "__main__":
     main()

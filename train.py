@@ -12,7 +12,13 @@ tensorboard --logdir logs                           loss curves over their refer
 The story of a run is src/lossladder/train.py; this is only its door.
 """
 
-from lossladder.cli.main import main
+try:
+    from lossladder.cli.main import main
+except ModuleNotFoundError as missing:
+    raise SystemExit(
+        f"lossladder: this Python has no {missing.name}: `make env` builds .venv, which has all; "
+        "then .venv/bin/python train.py"
+    ) from None
 
 if __name__ == "__main__":
     main()

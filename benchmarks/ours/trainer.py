@@ -20,13 +20,13 @@ from benchmarks.contestant import Clock, Losses, Round, Trainee
 from benchmarks.ours.networks import chunk_of, set_start
 from benchmarks.problems import Problem
 from lossladder.cli.resolvers import conf_dir, register_resolvers
+from lossladder.data import Streams
 from lossladder.data.datamodule import IntervalLoader
 from lossladder.engines import Chunk
 from lossladder.models import State
 from lossladder.runs.result import Result
 from lossladder.tasks import Task
 from lossladder.train import train
-from lossladder.data import Streams
 
 
 class Given(Streams):

@@ -9,24 +9,21 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
 from lossladder.checks import RequestError
 from lossladder.data.validation_interval import Schedule
 from lossladder.runs.atomic import defer_interrupt
-from lossladder.runs.checkpoint import AtomicCheckpointIO
+from lossladder.runs.checkpoint import AtomicCheckpointIO, read_checkpoint
 from lossladder.runs.folder import CHECKPOINT, append_log, claim, config_text, run_log
-from lossladder.runs.load import load_run
 from lossladder.runs.result import Result
 from lossladder.runs.verdict import verdict
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.tensorboard.reference_lines import write_references
-from lossladder.training.build import Parts, build, build_callbacks
+from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
 from lossladder.training.conclude import conclude
-from lossladder.training.config import under_key
 from lossladder.training.learner import Learner
 from lossladder.training.population import PopulationData, PopulationLearner, Snapshots, engine_for
 from lossladder.training.trainer import make_trainer
@@ -54,10 +51,15 @@ def train(
     learner = Learner(parts, config["names"]["task"])
     seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
     schedule = parts.data.schedule
-    own_callbacks, own_loggers = _watching(config, folder)
+    watching = parts.make_watching(folder)
     events = EventFileLogger(folder)
-    loggers = [events, *own_loggers]
-    callbacks = [LastCheckpoint(folder / CHECKPOINT), *_callbacks(parts), *watchers, *own_callbacks]
+    loggers = [events, *(each for each in watching if isinstance(each, Logger))]
+    callbacks = [
+        LastCheckpoint(folder / CHECKPOINT),
+        *_callbacks(parts),
+        *watchers,
+        *(each for each in watching if isinstance(each, Callback)),
+    ]
     trainer = make_trainer(
         parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, loggers, callbacks
     )
@@ -74,21 +76,13 @@ def train(
     return result
 
 
-def _watching(config: Mapping[str, Any], folder: Path) -> tuple[list[Callback], list[Logger]]:
-    """Return the callbacks and the loggers that a config asks for."""
-    watching = build_callbacks(config, folder)
-    callbacks = [each for each in watching if isinstance(each, Callback)]
-    return callbacks, [each for each in watching if isinstance(each, Logger)]
-
-
 def _continued(schedule: Schedule, folder: Path) -> Schedule:
     """Return the schedule of a run that goes on with another.
 
     Raises:
         RequestError: if that one has nothing left to do.
     """
-    load_run(folder, key="resume")  # says what is wrong with it, if anything is
-    checkpoint = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    checkpoint = read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
     made = checkpoint["lossladder"]["updates"]
     if made >= schedule.updates:
         raise RequestError(
@@ -104,13 +98,9 @@ def _callbacks(parts: Parts) -> list[Callback]:
     callbacks: list[Callback] = []
     if parts.trainer.progress:
         callbacks.append(ProgressBar(ladder, parts.data.schedule.updates))
-    if parts.trainer.stop_at is not None:
-        callbacks.append(_early_end(parts, parts.trainer.stop_at))
+    if parts.stop_at is not None:
+        callbacks.append(StopAtRung(ladder, parts.stop_at))
     return callbacks
-
-
-def _early_end(parts: Parts, rung: str) -> StopAtRung:
-    return under_key("trainer", lambda: StopAtRung(parts.data.ladder(), rung))
 
 
 def _fit(
@@ -158,18 +148,20 @@ def train_together(
         learner.join(engine)
     first, schedule = built[0], built[0].data.schedule
     together = PopulationLearner(learners, engine, report)
-    if first.trainer.stop_at is not None:
-        together.ends = _early_end(first, first.trainer.stop_at).reached_by
+    if first.stop_at is not None:
+        together.ends = StopAtRung(first.data.ladder(), first.stop_at).reached_by
     snapshots = Snapshots()
     root = folders[0]  # any of them: nothing is written there
     trainer = make_trainer(
         first.trainer, schedule.intervals, snapshots.shared, root, callbacks=[snapshots]
     )
     with ExitStack() as open_files:
-        for config, folder, learner in zip(configs, folders, learners, strict=True):
+        for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
             events = open_files.enter_context(closing(EventFileLogger(folder)))
-            learner.own_callbacks, own_loggers = _watching(config, folder)
-            learner.own_loggers = [events, *own_loggers]
+            watching = parts.make_watching(folder)
+            learner.own_callbacks = [each for each in watching if isinstance(each, Callback)]
+            others = [each for each in watching if isinstance(each, Logger)]
+            learner.own_loggers = [events, *others]
             claim(folder, config)
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
         write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,21 @@ def test_a_callback_stops_no_member_and_takes_no_other_run_with_it(
     status = {r["seed"]: (r["status"], r["why"]) for r in results(tmp_path / "careless").values()}
     assert status[1] == ("failed", "RuntimeError: careless")
     assert status[0][0] == status[2][0] == "done"
+
+
+def test_the_callback_of_the_docs_is_one(train: Door, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs/callbacks.md").read_text()
+    (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "norms_of_docs.py").write_text(source)
+    monkeypatch.setenv("LOSSLADDER_PACKAGES", "norms_of_docs")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    norms = "+callbacks.norms._target_=norms_of_docs.WeightNorms"
+    assert train("-m", *WORDS, norms, "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}").code == 0
+    for run in results(tmp_path / "sweep"):
+        rows = (tmp_path / "sweep" / run / "norms.csv").read_text().splitlines()
+        updates = [int(row.split(",")[0]) for row in rows]
+        assert updates == sorted({*updates})
+        assert updates[-1] == 120
 
 
 def test_who_watches_a_run_makes_it_no_other_run(train: Door, tmp_path):

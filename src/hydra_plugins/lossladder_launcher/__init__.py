@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from lossladder.checks import RequestError
 from lossladder.cli.resolvers import own_conf, register_resolvers
 from lossladder.sweeps.job import varied_keys
+from lossladder.sweeps.lock import check_locks
 
 
 class OwnConfig(SearchPathPlugin):
@@ -137,6 +138,7 @@ class JobSweeper(Sweeper):
         """
         assert self.config is not None  # `setup` comes first
         assert self.launcher is not None
+        check_locks()
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")

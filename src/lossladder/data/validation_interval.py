@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from lossladder import checks
-
 _LEAST_BETWEEN = 100  # updates between two validations, unless asked for otherwise
+_LEAST_WATCHED = 50  # where a run is to stop on a rung; a hundredth of the run, if that is more
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,24 @@ def make_schedule(
     max_epochs: int | None,
     max_steps: int | None,
     validate_every: int | None,
+    stops_early: bool = False,
 ) -> Schedule:
     """Lay out a run of `max_steps` updates or, where that is None, of `max_epochs` epochs.
 
     Validation comes every `validate_every` updates; None: once an epoch, but no more often than
-    every 100 updates.
+    every 100 updates. A run that stops early, on a rung, is validated every 50 updates or every
+    hundredth of its length, so that it does not overshoot by an epoch.
 
     Raises:
-        ValueError: if a number is no whole number above 0, or neither length is given.
+        ValueError: if neither length is given.
     """
     if max_steps is not None:
-        updates = checks.whole("max_steps", max_steps)
+        updates = max_steps
     elif max_epochs is not None:
-        updates = checks.whole("max_epochs", max_epochs) * epoch
+        updates = max_epochs * epoch
     else:
         raise ValueError("max_epochs=None, max_steps=None: give one of them")
-    interval = epoch * -(-_LEAST_BETWEEN // epoch)
-    if validate_every is not None:
-        interval = checks.whole("validate_every", validate_every)
+    interval = validate_every or epoch * -(-_LEAST_BETWEEN // epoch)
+    if stops_early and validate_every is None:
+        interval = min(interval, max(_LEAST_WATCHED, updates // 100))
     return Schedule(updates, epoch, min(interval, updates), cut_at_epochs)

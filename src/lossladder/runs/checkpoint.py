@@ -7,9 +7,34 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from lossladder.checks import RequestError
 from lossladder.runs.atomic import atomic_write
 
 FORMAT = 1  # raised when an older checkpoint can no longer be read
+
+
+def read_checkpoint(path: Path, asked_for: str) -> dict[str, Any]:
+    """Return what a checkpoint holds, on the CPU.
+
+    Args:
+        path: of the file.
+        asked_for: what of the request led here: "resume=logs/…".
+    Raises:
+        RequestError: if it cannot be read, or another version of this package wrote it.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        written_by = checkpoint.get("lossladder_format")
+    except Exception as error:  # torch and pickle have exceptions of many kinds
+        raise RequestError(
+            f"{asked_for}: {path} cannot be read, it is truncated or no checkpoint"
+        ) from error
+    if written_by != FORMAT:
+        raise RequestError(
+            f"{asked_for}: {path} has format {written_by}, from another version of lossladder; "
+            f"this one reads format {FORMAT}"
+        )
+    return checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from lossladder.checks import RequestError
 from lossladder.models import Network
-from lossladder.runs.checkpoint import FORMAT
+from lossladder.runs.checkpoint import read_checkpoint
 from lossladder.runs.folder import CHECKPOINT, CONFIG
 from lossladder.runs.result import FILE, Damaged, Result, read_result
 from lossladder.tasks import Task
@@ -87,6 +86,8 @@ def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, FILE, CHECKPOINT):
         if not (folder / name).is_file():
+            if any(folder.glob(f"*/{CONFIG}")):
+                raise RequestError(f"{asked_as}={folder}: is a sweep; name one of the runs in it")
             raise RequestError(f"{asked_as}={folder}: is no finished run, it has no {name}")
     try:
         config = OmegaConf.load(folder / CONFIG)
@@ -144,18 +145,7 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
 
 
 def _load_weights(network: Network, path: Path, asked_for: str) -> None:
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        written_by = checkpoint.get("lossladder_format")
-    except Exception as error:
-        raise RequestError(
-            f"{asked_for}: {path} cannot be read, it is truncated or no checkpoint"
-        ) from error
-    if written_by != FORMAT:
-        raise RequestError(
-            f"{asked_for}: {path} has format {written_by}, from another version of lossladder; "
-            f"this one reads format {FORMAT}"
-        )
+    checkpoint = read_checkpoint(path, asked_for)
     prefix = "network."
     weights = {
         name.removeprefix(prefix): value

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lossladder.console import many
+
 _ENDINGS = {
     "diverged": "The loss became infinite or no number: try a smaller optimizer.lr or "
     "trainer.gradient_clip=1.",
@@ -94,8 +96,8 @@ def _behaviour(result: Mapping[str, Any]) -> str:
 def _mistakes(result: Mapping[str, Any]) -> str:
     share = 100 * result["mistakes"] / result["sequences"]
     if result["mistakes"] == 0:
-        return f"solved all {result['sequences']} sequences without a mistake"
-    return f"wrong  {result['mistakes']} of {result['sequences']} sequences ({share:.2f} %)"
+        return f"solved all {many(result['sequences'], 'sequence')} without a mistake"
+    return f"wrong  {result['mistakes']} of {many(result['sequences'], 'sequence')} ({share:.2f} %)"
 
 
 def _split(result: Mapping[str, Any]) -> str:
@@ -105,7 +107,8 @@ def _split(result: Mapping[str, Any]) -> str:
         return line + "the split hid no class from it"
     floor = 100 * result["hidden_sequences"] / result["sequences"]
     noun = "class" if len(classes) == 1 else "classes"
+    tests = many(result["hidden_sequences"], "test sequence")
     return (
         f"{line}the split hid {len(classes)} {noun} from it ({', '.join(map(str, classes))}), "
-        f"so that {result['hidden_sequences']} test sequences ({floor:.2f} %) could not be learnt"
+        f"so that {tests} ({floor:.2f} %) could not be learnt"
     )

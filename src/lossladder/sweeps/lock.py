@@ -5,13 +5,32 @@ jobs there are. Locks of this kind (POSIX) belong to a process, and hold across 
 system that knows them.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lossladder.checks import RequestError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 FILE = ".claims"
+
+
+def check_locks() -> None:
+    """Refuse a sweep where there are no locks.
+
+    Raises:
+        RequestError: naming what is missing, and the way out.
+    """
+    if fcntl is None:
+        raise RequestError(
+            "-m: this system has no POSIX file locks (fcntl), by which the processes of a sweep "
+            "share its jobs; on Windows, use WSL"
+        )
 
 
 @contextmanager
@@ -23,6 +42,7 @@ def job_lock(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
         identity: of the job.
         wait: True: until whoever is at the job ends or dies. False: not at all.
     """
+    assert fcntl is not None  # see `check_locks`
     file, byte = _opened(sweep), int(identity, 16)
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)

@@ -75,6 +75,9 @@ def read_manifest(sweep: Path) -> Manifest:
         except ValueError:  # no command line; it is shown all the same
             continue
     keys = frozenset(word.partition("=")[0].lstrip("+~") for word in words)
+    for word in words:  # settings in a list: their keys stand in its value
+        if word.startswith("hydra.sweeper.jobs="):
+            keys |= frozenset(re.findall(r"'\+{0,2}([\w./]+)=", word))
     return Manifest(commands, jobs, keys, damaged)
 
 

@@ -23,7 +23,7 @@ from lossladder.sweeps.progress import SweepBar
 from lossladder.sweeps.worker import Advance, Outcome, TrainAlone, outcome, work
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
-_METHOD = "fork" if sys.platform == "linux" else "spawn"
+START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class WorkerPool:
         self.folder = folder
         self.train_alone = train_alone
         self.shown = shown
-        self.context = multiprocessing.get_context(_METHOD)
+        self.context = multiprocessing.get_context(START_METHOD)
         self.outcomes: dict[int, Outcome] = {}
         self.running: dict[Connection, _Running] = {}
 

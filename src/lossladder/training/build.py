@@ -17,6 +17,7 @@ from lossladder.data.datamodule import Data
 from lossladder.data.seeds import seeded
 from lossladder.data.validation_interval import make_schedule
 from lossladder.engines import Engine
+from lossladder.ladder import Ladder, Rung
 from lossladder.models import Network, Recurrent
 from lossladder.tasks import Task
 from lossladder.training.config import Built, TrainerConfig, check_config, check_keys, under_key
@@ -35,16 +36,20 @@ class Parts:
         network: initialised from the seed.
         data: chunks and validation sequences, with the schedule of the run.
         trainer: how it is trained.
+        stop_at: the rung at which training stops; None: it goes on to its end.
         make_optimizer: parameters -> optimizer.
         make_engine: network, task, optimizer -> engine.
+        make_watching: folder of the run -> callbacks and loggers that the config asks for.
     """
 
     task: Task
     network: Network
     data: Data
     trainer: TrainerConfig
+    stop_at: Rung | None
     make_optimizer: Callable[..., Optimizer]
     make_engine: Callable[..., Engine]
+    make_watching: Callable[[Path], list[Callback | Logger]]
 
 
 def build(config: Mapping[str, Any]) -> Parts:
@@ -70,6 +75,7 @@ def build(config: Mapping[str, Any]) -> Parts:
         max_epochs=trainer.max_epochs,
         max_steps=trainer.max_steps,
         validate_every=trainer.validate_every,
+        stops_early=trainer.stop_at is not None,
     )
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
     under_key("optimizer", lambda: checks.real("lr", config["optimizer"].get("lr"), above=0))
@@ -83,31 +89,9 @@ def build(config: Mapping[str, Any]) -> Parts:
     )
     # made once to refuse what does not fit before a folder is; the learner makes its own
     under_key("engine", lambda: make_engine(network, task, make_optimizer(network.trained())))
-    return Parts(task, network, data, trainer, make_optimizer, make_engine)
-
-
-def build_callbacks(config: Mapping[str, Any], folder: Path) -> list[Callback | Logger]:
-    """Return what watches a run, besides the library's own: callbacks and loggers of Lightning's.
-
-    Args:
-        config: of the run; each entry of `callbacks` names a class and its arguments.
-        folder: of the run, for those that take a `folder` or a `save_dir`.
-    Raises:
-        RequestError: naming the key, what came and what is allowed.
-    """
-    watching: list[Callback | Logger] = []
-    for name, entry in (config.get("callbacks") or {}).items():
-        key = f"callbacks.{name}"
-        if not isinstance(entry, Mapping):
-            raise RequestError(f"{key}={entry}: must have keys of its own, _target_ among them")
-        found = locate_class(key, entry.get("_target_"), Callback, Logger)
-        known = inspect.signature(found).parameters
-        given = {own: str(folder) for own in ("folder", "save_dir") if own in known}
-        values = {own: value for own, value in entry.items() if own != "_target_"}
-        if not any(each.kind == each.VAR_KEYWORD for each in known.values()):
-            check_keys(f"{key}.", values, known, found.__name__)
-        watching.append(under_key(key, partial(found, **{**given, **values})))
-    return watching
+    stop_at = under_key("trainer", lambda: _rung(data.ladder(), trainer.stop_at))
+    watching = _watching(config.get("callbacks") or {})
+    return Parts(task, network, data, trainer, stop_at, make_optimizer, make_engine, watching)
 
 
 def initialisation_keys(config: Mapping[str, Any]) -> Sequence[str]:
@@ -117,6 +101,34 @@ def initialisation_keys(config: Mapping[str, Any]) -> Sequence[str]:
         return locate_class("model", target, Recurrent).initialisation_arguments
     except RequestError:
         return ()
+
+
+def _watching(config: Mapping[str, Any]) -> Callable[[Path], list[Callback | Logger]]:
+    """Return what makes the callbacks and loggers of a run; each entry names a class."""
+    makers: dict[str, partial[Callback | Logger]] = {}
+    for name, entry in config.items():
+        key = f"callbacks.{name}"
+        if not isinstance(entry, Mapping):
+            raise RequestError(f"{key}={entry}: must have keys of its own, _target_ among them")
+        makers[key] = _constructor(key, entry, Callback, Logger)
+
+    def make(folder: Path) -> list[Callback | Logger]:
+        made: list[Callback | Logger] = []
+        for key, maker in makers.items():
+            takes = inspect.signature(maker.func).parameters
+            places = {own for own in ("folder", "save_dir") if own in takes} - {*maker.keywords}
+            made.append(under_key(key, partial(maker, **dict.fromkeys(places, str(folder)))))
+        return made
+
+    return make
+
+
+def _rung(ladder: Ladder, name: str | None) -> Rung | None:
+    """Return the rung that `stop_at` names."""
+    if name is None:
+        return None
+    checks.one_of("stop_at", name, ("floor", *(rung.name for rung in ladder)))
+    return ladder.floor if name == "floor" else ladder[name]
 
 
 def _check_size(data: Data) -> None:
@@ -161,11 +173,13 @@ def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **give
 
 
 def _constructor(
-    key: str, config: Mapping[str, Any], promise: type[Built], **given: Any
+    key: str, config: Mapping[str, Any], *promises: type[Built], **given: Any
 ) -> "partial[Built]":
     """Return what `key._target_` names, with the config's values and the given ones filled in."""
     values = {name: value for name, value in config.items() if name != "_target_"}
-    found = locate_class(key, config.get("_target_"), promise)
-    allowed = [name for name in inspect.signature(found).parameters if name not in given]
-    check_keys(f"{key}.", values, allowed, found.__name__)
+    found = locate_class(key, config.get("_target_"), *promises)
+    takes = inspect.signature(found).parameters
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
+        allowed = [name for name in takes if name not in given]
+        check_keys(f"{key}.", values, allowed, found.__name__)
     return partial(found, **values, **given)

@@ -1,4 +1,4 @@
-"""How far a run is, for whoever watches: a bar in a terminal, or the sweep it belongs to."""
+"""The callbacks of every run: how far it is, where it stops, its last checkpoint."""
 
 import sys
 from collections.abc import Callable
@@ -8,8 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from tqdm import tqdm
 
-from lossladder import checks
-from lossladder.ladder import Ladder
+from lossladder.ladder import Ladder, Rung
 from lossladder.training.learner import Learner
 
 
@@ -105,16 +104,12 @@ class StopAtRung(Callback):
 
     Args:
         ladder: what the validation loss is held against.
-        name: of the rung.
-    Raises:
-        ValueError: if the ladder has no such rung.
+        rung: of the ladder.
     """
 
-    def __init__(self, ladder: Ladder, name: str) -> None:
+    def __init__(self, ladder: Ladder, rung: Rung) -> None:
         self.ladder = ladder
-        names = [rung.name for rung in ladder]
-        checks.one_of("stop_at", name, ("floor", *names))
-        self.rung = ladder.floor if name == "floor" else ladder[name]
+        self.rung = rung
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Stop, if the rung is reached."""

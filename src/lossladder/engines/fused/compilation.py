@@ -8,7 +8,6 @@ result on disk, beside the package or, where that may not be written, in the use
 import os
 import subprocess
 import sys
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any, NamedTuple
@@ -120,6 +119,8 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
 
 def _main(words: list[str]) -> None:
     """Compile one variant, giving way to everything else; once, however many runs ask for it."""
+    from fcntl import LOCK_EX, LOCK_NB, flock  # not on Windows, where each run compiles for itself
+
     os.nice(19)
     with (Path(gettempdir()) / f"lossladder-{'-'.join(words)}.lock").open("w") as lock:
         try:
