@@ -4,6 +4,7 @@ The words of the command line are parsed with Hydra's own parser and held agains
 they would change; nothing is read out of the prose of Hydra's complaints.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from difflib import get_close_matches
@@ -26,6 +27,7 @@ Compose = Callable[[tuple[str, ...]], DictConfig]  # words -> the config they as
 
 _FOLDERS = ("logs", "hydra.run.dir", "hydra.sweep.dir")
 _MAY_BE_MISSING = ("experiment",)
+_WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
 
 def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str) -> DictConfig:
@@ -94,8 +96,8 @@ def explain(error: Exception, words: Sequence[str]) -> str:
 def quoted(value: Any) -> str:
     r"""Return a value as Hydra reads it back from the command line.
 
-    >>> [quoted(value) for value in (0.1, None, "a b", "it's", {"x": [1, True]})]
-    ['0.1', 'null', "'a b'", "'it\\'s'", "{'x':[1,true]}"]
+    >>> [quoted(value) for value in (0.1, None, "rnn", "a b", "true", {"x": [1, True]})]
+    ['0.1', 'null', 'rnn', "'a b'", "'true'", '{x:[1,true]}']
     """
     if value is None:
         return "null"
@@ -107,6 +109,8 @@ def quoted(value: Any) -> str:
         return "{" + ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(quoted, value)) + "]"
+    if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", str(value)) and str(value).lower() not in _WORDS:
+        return str(value)
     # what OmegaConf would take for an interpolation is none
     text = str(value).replace("${", "\\${")
     return QuotedString(text, Quote.single).with_quotes()
