@@ -109,7 +109,10 @@ def quoted(value: Any) -> str:
         return "{" + ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(quoted, value)) + "]"
-    if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", str(value)) and str(value).lower() not in _WORDS:
+    if (
+        re.fullmatch(r"[A-Za-z_/.][\w/.-]*", str(value), re.ASCII)
+        and str(value).lower() not in _WORDS
+    ):
         return str(value)
     # what OmegaConf would take for an interpolation is none
     text = str(value).replace("${", "\\${")

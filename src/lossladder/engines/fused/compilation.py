@@ -17,9 +17,9 @@ import torch
 from numba import typeof
 
 from lossladder.engines.fused.cells import CELLS
-from lossladder.engines.fused.codes import code_features
-from lossladder.engines.fused.kernel import Learner, Windows, train
+from lossladder.engines.fused.kernel import MemberState, Windows, train
 from lossladder.engines.fused.torch_interop import CELLS as KINDS
+from lossladder.engines.fused.torch_interop import code_features
 from lossladder.engines.fused.workspace import Sizes, allocate
 from lossladder.models import Network
 
@@ -103,7 +103,7 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
         directions=codes.directions,
         carried=True,
     )
-    learner = Learner(
+    learner = MemberState(
         parameters=np.zeros(1, dtype),
         memory=np.zeros((1, 1), dtype),
         knobs=np.zeros(4),

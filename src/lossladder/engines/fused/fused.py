@@ -15,11 +15,19 @@ from lossladder.cores import core_count
 from lossladder.engines import optimizer_state
 from lossladder.engines.engine import Chunk
 from lossladder.engines.fused.cells import CELLS
-from lossladder.engines.fused.codes import Codes, code_features, code_symbols
 from lossladder.engines.fused.compilation import compile_now, compiled, variant
-from lossladder.engines.fused.kernel import Learner, Windows, train
+from lossladder.engines.fused.kernel import MemberState, Windows, train
 from lossladder.engines.fused.torch_interop import CELLS as KINDS
-from lossladder.engines.fused.torch_interop import RULES, Member, kind, places, unsupported_reason
+from lossladder.engines.fused.torch_interop import (
+    RULES,
+    Codes,
+    Member,
+    code_features,
+    code_symbols,
+    kind,
+    places,
+    unsupported_reason,
+)
 from lossladder.engines.fused.workspace import Sizes, Work, aligned, allocate, parameter_count
 from lossladder.engines.population import Population, SingleMember, stack_states
 from lossladder.models import Network, State
@@ -85,10 +93,10 @@ class FusedPopulation(Population):
         after = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
         return torch.from_numpy(losses).to(state[0].dtype), after
 
-    def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> Learner:
+    def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
         """A member's parameters, optimizer and state, as the kernel sees them."""
         optimizer, parameters = self.optimizers[m], parameter_count(sizes)
-        learner = Learner(
+        learner = MemberState(
             parameters=aligned((parameters,), self.dtype),
             memory=aligned((2, parameters), self.dtype),
             knobs=np.array(optimizer_state.knobs(optimizer)),
@@ -104,7 +112,7 @@ class FusedPopulation(Population):
         self.members[m].read(learner.parameters, learner.memory)
         return learner
 
-    def _run(self, sizes: Sizes, windows: list[Windows], learners: list[Learner]) -> None:
+    def _run(self, sizes: Sizes, windows: list[Windows], learners: list[MemberState]) -> None:
         """A share of the members for each thread; compiled code lets go of Python's lock.
 
         Nothing else is done in the threads: they would wait for that lock more than they win.

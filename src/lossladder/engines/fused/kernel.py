@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,10 @@ from lossladder.engines.fused import readout
 from lossladder.engines.fused.arithmetic import compiled
 from lossladder.engines.fused.cells import backward, forward
 from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_tiny_numbers
-from lossladder.engines.fused.optimizers import clip, update
 from lossladder.engines.fused.simd import REGISTER
-from lossladder.engines.fused.weights import pack, unpack
-from lossladder.engines.fused.workspace import LSTM, Sizes, Work
+from lossladder.engines.fused.workspace import LSTM, Sizes, Work, pack, unpack
+
+SGD, ADAGRAD, ADAM = 0, 1, 2
 
 
 class Windows(NamedTuple):
@@ -26,7 +27,7 @@ class Windows(NamedTuple):
         features: (windows, steps, inputs, batch), used if there are no symbols.
         targets: (windows, steps, batch).
         scored: (windows, steps, batch), or empty: all of them.
-        codes, base, directions: what the network sees of a symbol, see `codes.py`.
+        codes, base, directions: what the network sees of a symbol, see `torch_interop.py`.
         carried: the state goes on from window to window.
     """
 
@@ -40,11 +41,11 @@ class Windows(NamedTuple):
     carried: bool
 
 
-class Learner(NamedTuple):
+class MemberState(NamedTuple):
     """What changes as a member learns: its own memory, of which no other touches a cache line.
 
     Args:
-        parameters: laid out as `weights.py` says.
+        parameters: laid out as `workspace.py` says.
         memory: the optimizer's vectors (2, parameters).
         knobs: lr, momentum or beta1, beta2, eps (4).
         steps: updates made so far (1).
@@ -62,6 +63,56 @@ class Learner(NamedTuple):
     losses: NDArray
     rule: int
     largest: float
+
+
+@compiled
+def clip(gradient: Any, largest: float) -> None:
+    """Shorten the gradient to `largest`, as torch.nn.utils.clip_grad_norm_; infinity: leave it."""
+    if largest == math.inf:
+        return
+    squares = gradient.dtype.type(0)
+    for g in gradient:
+        squares += g * g
+    shorten = largest / (math.sqrt(squares) + 1e-6)
+    if not shorten > 1:  # also for NaN, which must reach the parameters
+        for i in range(gradient.size):
+            gradient[i] *= shorten
+
+
+@compiled
+def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, knobs: Any) -> None:
+    """One step.
+
+    Args:
+        rule: SGD, ADAGRAD or ADAM.
+        parameters: changed in place.
+        gradient: of the loss by them.
+        memory: the optimizer's own vectors (2, parameters): momentum; sum of squares; both means.
+        step: updates so far, this one included.
+        knobs: lr, momentum or beta1, beta2, eps.
+    """
+    number = gradient.dtype.type
+    lr, first, second, eps = number(knobs[0]), number(knobs[1]), number(knobs[2]), number(knobs[3])
+    if rule == SGD:
+        momentum = memory[0]
+        for i in range(gradient.size):
+            momentum[i] = first * momentum[i] + gradient[i]
+            parameters[i] -= lr * momentum[i]
+    elif rule == ADAGRAD:
+        squares = memory[0]
+        for i in range(gradient.size):
+            squares[i] += gradient[i] * gradient[i]
+            parameters[i] -= lr * gradient[i] / (math.sqrt(squares[i]) + eps)
+    else:
+        mean, square = memory[0], memory[1]
+        new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
+        stride = number(knobs[0] / (1 - knobs[1] ** step))  # both means start at zero:
+        root = number(math.sqrt(1 - knobs[2] ** step))  # undo that bias
+        for i in range(gradient.size):
+            g = gradient[i]
+            mean[i] += (g - mean[i]) * new_mean
+            square[i] = second * square[i] + new_square * g * g
+            parameters[i] -= stride * mean[i] / (math.sqrt(square[i]) / root + eps)
 
 
 @compiled
@@ -172,9 +223,9 @@ def _fingerprint() -> str:
 def _cached(fingerprint: str) -> Any:
     """The entry, compiled on first use and kept on disk under the fingerprint of its sources."""
 
-    def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, learner: Learner) -> str:
+    def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberState) -> str:
         """Train a member on its chunk, in place."""
-        parameters, state, losses = learner.parameters, learner.state, learner.losses
+        parameters, state, losses = member.parameters, member.state, member.losses
         gradient, scored = work.gradient, work.scored
         scored[:] = True
         before = flush_tiny_numbers()
@@ -197,10 +248,10 @@ def _cached(fingerprint: str) -> Any:
                     _leave(sizes, work, state, start, rows)
             losses[window] = loss
             unpack(gradient, windows.base, windows.directions, sizes, work)
-            clip(gradient, learner.largest)
-            learner.steps[0] += 1
-            memory, knobs = learner.memory, learner.knobs
-            update(learner.rule, parameters, gradient, memory, learner.steps[0], knobs)
+            clip(gradient, member.largest)
+            member.steps[0] += 1
+            memory, knobs = member.memory, member.knobs
+            update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
         restore_tiny_numbers(before)
         return fingerprint  # in the closure, and so in the key of the cache
 

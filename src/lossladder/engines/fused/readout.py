@@ -1,4 +1,4 @@
-"""The readout: logits, cross entropy, and their derivatives; class 0 has logit 0 (`weights.py`).
+"""The readout: logits, cross entropy, and their derivatives; class 0 has logit 0 (`workspace.py`).
 
 With q_c the logits, p_c the softmax and w the weight of a step in the loss:
 

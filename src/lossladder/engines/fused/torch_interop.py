@@ -1,20 +1,21 @@
 """Between torch and the kernel: whose parameters and optimizer state, in which order.
 
-Every vector the kernel learns with is cut into the same places, see `weights.py`. A place is a
+Every vector the kernel learns with is cut into the same places, see `workspace.py`. A place is a
 view of the torch tensor it belongs to, turned if need be, so that copying there and back is all
 there is to it.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, Optimizer
 
 from lossladder.engines import optimizer_state
-from lossladder.engines.fused import optimizers
+from lossladder.engines.fused import kernel
 from lossladder.engines.fused.workspace import GRU, LSTM, RNN
 from lossladder.ladder import CrossEntropy
 from lossladder.models import GRU as TorchGRU
@@ -26,7 +27,7 @@ from lossladder.tasks import Task
 Place = tuple[Tensor, Callable[[Tensor], Tensor]]  # whose numbers; which of them, as seen from it
 
 CELLS = {NotebookRNN: RNN, TorchRNN: RNN, TorchLSTM: LSTM, TorchGRU: GRU}
-RULES = {SGD: optimizers.SGD, Adagrad: optimizers.ADAGRAD, Adam: optimizers.ADAM}
+RULES = {SGD: kernel.SGD, Adagrad: kernel.ADAGRAD, Adam: kernel.ADAM}
 
 
 def places(network: Network) -> list[Place]:
@@ -127,3 +128,44 @@ class Member:
             for (_, turn), tensors in zip(self.places, sources, strict=True)
         ]
         self._views = [list(views) for views in zip(*turned, strict=True)]
+
+
+class Codes(NamedTuple):
+    """How few numbers tell the inputs of a step apart.
+
+    The network sees features; the kernel multiplies weights with codes. Always
+
+        features = base + code @ directions
+
+    With real inputs, or fewer features than symbols, the code is the features themselves. With
+    one-hot symbols the code is one-hot without the first symbol, which is nothing: two symbols need
+    one number.
+
+    Args:
+        table: code of each symbol (symbols, codes); empty for real inputs.
+        base: (inputs,).
+        directions: (codes, inputs).
+    """
+
+    table: NDArray
+    base: NDArray
+    directions: NDArray
+
+
+def code_symbols(encoding: NDArray) -> Codes:
+    """For symbols that the network sees as the lines of `encoding` (symbols, inputs).
+
+    >>> codes = code_symbols(np.eye(2))
+    >>> codes.table.ravel().tolist(), codes.base.tolist(), codes.directions.tolist()
+    ([0.0, 1.0], [1.0, 0.0], [[-1.0, 1.0]])
+    """
+    symbols, inputs = encoding.shape
+    if inputs < symbols:
+        return code_features(inputs, encoding.dtype)._replace(table=np.ascontiguousarray(encoding))
+    others = np.ascontiguousarray(np.eye(symbols, dtype=encoding.dtype)[:, 1:])
+    return Codes(others, encoding[0].copy(), np.ascontiguousarray(encoding[1:] - encoding[0]))
+
+
+def code_features(inputs: int, dtype: DTypeLike) -> Codes:
+    """For real inputs: the code is the features."""
+    return Codes(np.zeros((0, inputs), dtype), np.zeros(inputs, dtype), np.eye(inputs, dtype=dtype))
