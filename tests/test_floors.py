@@ -1,7 +1,9 @@
 """The building: who may import whom, what stays light, and what files are called."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 
@@ -45,6 +47,29 @@ def test_a_file_says_what_it_is_and_is_named_by_what_it_holds(path):
     text = path.read_text()
     assert path.stem not in {"utils", "util", "common", "helpers", "helper", "base", "misc"}
     assert not text or text.startswith('"""')
+
+
+def test_what_one_looks_for_is_where_the_page_says():
+    page = (ROOT / "docs/layout.md").read_text()
+    rows = re.findall(r"^\| ([^|`]+) \| `([\w/]+\.py)` \| `(\w+)` \|$", page, re.MULTILINE)
+    assert len(rows) == 30
+    for looked_for, file, name in rows:
+        text = (ROOT / "src/lossladder" / file).read_text()
+        defined = rf"^\s*(class|def) {name}\b|^(\w+, )*{name}(, \w+)* ="
+        assert re.search(defined, text, re.MULTILINE), (looked_for, file, name)
+
+
+def test_no_public_class_is_defined_twice():
+    found: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.MULTILINE):
+            found.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
+
+
+def test_few_files_share_a_name():
+    names = Counter(path.name for path in SOURCES if path.name != "__init__.py")
+    assert sum(count > 1 for count in names.values()) <= 4
 
 
 def test_every_public_name_leads_to_something():

@@ -19,8 +19,13 @@ def error(message: str, code: int) -> int:
 
 
 def note(message: str) -> None:
-    """Say something in one line on standard error; the one place that names the program."""
-    print(f"lossladder: {' '.join(message.split())}", file=sys.stderr)
+    """Say something in one line on standard error."""
+    print(line(message), file=sys.stderr)
+
+
+def line(message: str) -> str:
+    """Return a message as one line that names the program."""
+    return f"lossladder: {' '.join(message.split())}"
 
 
 def echo(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossladder.cli.hydra_errors import quoted
 from lossladder.cli.main import run
-from lossladder.console import WRONG
+from lossladder.console import WRONG, line
 from lossladder.report.picture import COLOURS, GREY, INK, draw, png, read
 from lossladder.report.table import results
 
@@ -52,7 +52,7 @@ def sweep(
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # a table says it all
         outcome = run(argv, None if conf is None else Path(conf), packages)
     if outcome.code == WRONG:
-        raise ValueError(f"lossladder: {outcome.complaints[0]}")
+        raise ValueError(line(outcome.complaints[0]))
     if outcome.interrupted:  # what follows in a notebook must not run
         raise KeyboardInterrupt
     return results(folder)

@@ -26,7 +26,7 @@ from lossladder.sweeps.grouping import groups
 from lossladder.sweeps.job import Job, identity
 from lossladder.sweeps.lock import job_lock
 from lossladder.sweeps.progress import SweepBar
-from lossladder.sweeps.worker import Advance, Outcome
+from lossladder.sweeps.worker import Advance, JobOutcome
 from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]
@@ -303,8 +303,8 @@ def test_the_bar_forgets_where_the_members_of_a_dead_process_stood():
     assert bar.standing() == Counter({"lag 3": 2})
     bar.lose(7)
     assert bar.standing() == Counter()
-    bar.note(8, Outcome(0, "failed"))
-    bar.note(9, Outcome(1, "done", 0.5, "lag 8"))
+    bar.note(8, JobOutcome(0, "failed"))
+    bar.note(9, JobOutcome(1, "done", 0.5, "lag 8"))
     assert bar.standing() == Counter({"failed": 1, "lag 8": 1})
 
 

@@ -54,9 +54,8 @@ class StackedLauncher(Launcher):
         from lossladder.cli.hydra_job import bad_end, complain
         from lossladder.console import echo
         from lossladder.sweeps.launch import launch  # torch takes seconds: only now
-        from lossladder.train import train
 
-        launched = launch(self.loader, self.config, job_overrides, train)
+        launched = launch(self.loader, self.config, job_overrides)
         before = sum(outcome.before for _, outcome in launched)
         if before:
             way = "name another folder with hydra.sweep.dir= to train them anew"

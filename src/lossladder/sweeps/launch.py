@@ -16,22 +16,18 @@ from lossladder.sweeps import manifest
 from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.job import Job, folder_name, identity, job_folders, varied_keys
 from lossladder.sweeps.pool import WorkerPool
-from lossladder.sweeps.worker import Outcome, TrainAlone
+from lossladder.sweeps.worker import JobOutcome
 
 
 def launch(
-    loader: ConfigLoader,
-    config: DictConfig,
-    job_overrides: Sequence[Sequence[str]],
-    train_alone: TrainAlone,
-) -> list[tuple[Job, Outcome]]:
+    loader: ConfigLoader, config: DictConfig, job_overrides: Sequence[Sequence[str]]
+) -> list[tuple[Job, JobOutcome]]:
     """Train the jobs of a sweep, together where they can be.
 
     Args:
         loader: Hydra's.
         config: of the sweep.
         job_overrides: words of the command line, for each job.
-        train_alone: trains one run: config, folder, references, callbacks -> result.
     Raises:
         RequestError: if the folder is that of a run.
     """
@@ -50,7 +46,7 @@ def launch(
     words = manifest.command_words(config.hydra.overrides)
     manifest.add_command(folder, words, (job.identity for job in jobs))
     with one_thread():
-        return list(zip(jobs, WorkerPool(folder, train_alone, shown).train(jobs), strict=True))
+        return list(zip(jobs, WorkerPool(folder, shown).train(jobs), strict=True))
 
 
 @contextmanager
@@ -65,5 +61,5 @@ def one_thread() -> Iterator[None]:
 
 
 def _quiet(config: dict[str, Any]) -> dict[str, Any]:
-    """The same without a bar of its own: the sweep has one."""
+    """Return the config without a bar of its own: the sweep has one."""
     return {**config, "trainer": {**config["trainer"], "progress": False}}

@@ -20,7 +20,7 @@ from lossladder.runs.atomic import defer_interrupt
 from lossladder.sweeps.grouping import groups, slices
 from lossladder.sweeps.job import Job, ended, fail
 from lossladder.sweeps.progress import SweepBar
-from lossladder.sweeps.worker import Advance, Outcome, TrainAlone, outcome, work
+from lossladder.sweeps.worker import Advance, JobOutcome, outcome, work
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
 START_METHOD = "fork" if sys.platform == "linux" else "spawn"
@@ -51,20 +51,18 @@ class WorkerPool:
 
     Args:
         folder: of the sweep.
-        train_alone: trains one run: config, folder, references, callbacks -> result.
         shown: whether to draw a progress bar.
     """
 
-    def __init__(self, folder: Path, train_alone: TrainAlone, shown: bool) -> None:
+    def __init__(self, folder: Path, shown: bool) -> None:
         self.folder = folder
-        self.train_alone = train_alone
         self.shown = shown
         self.context = multiprocessing.get_context(START_METHOD)
-        self.outcomes: dict[int, Outcome] = {}
+        self.outcomes: dict[int, JobOutcome] = {}
         self.running: dict[Connection, _Running] = {}
 
-    def train(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Do what has not been done; how each job ended, in order.
+    def train(self, jobs: Sequence[Job]) -> list[JobOutcome]:
+        """Do what has not been done; return how each job ended, in order.
 
         Raises:
             KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
@@ -100,7 +98,7 @@ class WorkerPool:
 
     def _start(self, slice_: _Slice) -> None:
         ours, theirs = self.context.Pipe(duplex=False)
-        asked = (slice_.jobs, self.folder, self.train_alone, theirs, slice_.waits)
+        asked = (slice_.jobs, self.folder, theirs, slice_.waits)
         process = self.context.Process(target=work, args=asked)
         with defer_interrupt():  # Python drops what is raised while it forks
             process.start()
@@ -109,14 +107,14 @@ class WorkerPool:
             self.running[ours] = _Running(slice_, process, jobs)
 
     def _hear(self, connection: Connection) -> list[_Slice]:
-        """Take in a message, or the end of a process; gives what has to be done because of it."""
+        """Take in a message, or the end of a process; return what has to be done because of it."""
         running = self.running[connection]
         try:
-            message: Advance | Outcome = connection.recv()
+            message: Advance | JobOutcome = connection.recv()
         except EOFError:
             return self._end(connection)
         self.bar.note(running.process.pid or 0, message)
-        if isinstance(message, Outcome):
+        if isinstance(message, JobOutcome):
             job = running.left.pop(message.number)
             if message.status == "busy":  # the last to be tried: then all else is done
                 self.bar.say_once("another process is at some of the runs; they are waited for")
@@ -133,7 +131,7 @@ class WorkerPool:
             return [_Slice([job]) for job in lost]
         for job in lost:
             fail(job, f"the process that trained it {_death(running.process.exitcode)}")
-            self.outcomes[job.number] = Outcome(job.number, "failed")
+            self.outcomes[job.number] = JobOutcome(job.number, "failed")
             self.bar.note(running.process.pid or 0, self.outcomes[job.number])
         return []
 

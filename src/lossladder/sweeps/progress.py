@@ -7,7 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lossladder.sweeps.worker import Advance, Outcome
+from lossladder import console
+from lossladder.sweeps.worker import Advance, JobOutcome
 
 
 class SweepBar:
@@ -34,7 +35,7 @@ class SweepBar:
         self.under_way: dict[int, Counter[str]] = {}
         self.said: set[str] = set()
 
-    def note(self, slice_number: int, message: Advance | Outcome) -> None:
+    def note(self, slice_number: int, message: Advance | JobOutcome) -> None:
         """Take in what a slice reports."""
         if isinstance(message, Advance):
             self.updates += message.updates
@@ -57,7 +58,7 @@ class SweepBar:
         """A line of its own, above the bar."""
         if message not in self.said:
             self.said.add(message)
-            self.bar.write(f"lossladder: {message}", file=sys.stderr)
+            self.bar.write(console.line(message), file=sys.stderr)
 
     def close(self) -> None:
         """Leave the bar as it stands."""

@@ -3,29 +3,26 @@
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from lightning.pytorch import Callback
 
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import interrupt_pending
 from lossladder.runs.result import Result
 from lossladder.sweeps.job import Job, clear, ended, fail
 from lossladder.sweeps.lock import job_lock
-from lossladder.train import train_together
+from lossladder.train import train, train_together
 from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import ProgressReporter
 
-TrainAlone = Callable[[Mapping[str, Any], Path, Path, Sequence[Callback]], Result]
 
-
-class Outcome(NamedTuple):
+class JobOutcome(NamedTuple):
     """How a job ended.
 
     Args:
@@ -57,16 +54,13 @@ class Advance(NamedTuple):
     standing: Counter[str]
 
 
-def work(
-    slice_: Sequence[Job], sweep: Path, train_alone: TrainAlone, connection: Connection, wait: bool
-) -> None:
+def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool) -> None:
     """Do the jobs that nobody does and nobody has done; tell how each ended.
 
     Args:
         slice_: the jobs.
         sweep: folder of the sweep.
-        train_alone: trains one run: config, folder, references, callbacks -> result.
-        connection: to whoever wants to know: `Advance` and `Outcome`.
+        connection: to whoever wants to know: `Advance` and `JobOutcome`.
         wait: True: for jobs that another process is at.
     """
     signal.signal(signal.SIGINT, _once)
@@ -77,7 +71,7 @@ def work(
         mine: list[Job] = []
         for job in slice_:
             if not held.enter_context(job_lock(sweep, job.identity, wait)):
-                _tell(connection, Outcome(job.number, "busy"))
+                _tell(connection, JobOutcome(job.number, "busy"))
             elif (result := ended(job.folder)) is not None:
                 _tell(connection, outcome(job, result))
             else:
@@ -87,14 +81,14 @@ def work(
             mine.remove(job)
             _tell(connection, outcome(job, result))
         for job in mine:
-            _tell(connection, ended_how := _one(job, sweep, train_alone, connection))
+            _tell(connection, ended_how := _one(job, sweep, connection))
             if ended_how.status == "interrupted":
                 return
 
 
-def outcome(job: Job, result: Result, before: bool = False) -> Outcome:
-    """How a job ended, from its result."""
-    return Outcome(job.number, result.status, result.loss, result.rung, before=before)
+def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
+    """Return how a job ended, from its result."""
+    return JobOutcome(job.number, result.status, result.loss, result.rung, before=before)
 
 
 def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[tuple[Job, Result]]:
@@ -122,22 +116,22 @@ def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[
     return list(zip(together, results, strict=False))
 
 
-def _one(job: Job, sweep: Path, train_alone: TrainAlone, connection: Connection) -> Outcome:
+def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
     """Train a job alone; its folder says what went wrong, if it began."""
 
     def report(updates: int, stands: str) -> None:
         _tell(connection, Advance(updates, Counter([stands])))
 
     try:
-        return outcome(job, train_alone(job.config, job.folder, sweep, [ProgressReporter(report)]))
+        return outcome(job, train(job.config, job.folder, sweep, [ProgressReporter(report)]))
     except RequestError as error:
-        return Outcome(job.number, "wrong", message=str(error))
+        return JobOutcome(job.number, "wrong", message=str(error))
     except Exception:
         fail(job, traceback.format_exc())
-        return Outcome(job.number, "failed")
+        return JobOutcome(job.number, "failed")
 
 
-def _tell(connection: Connection, message: Advance | Outcome) -> None:
+def _tell(connection: Connection, message: Advance | JobOutcome) -> None:
     try:
         connection.send(message)
     except OSError:  # nobody is left to hear it: the work is still worth finishing
