@@ -100,9 +100,9 @@ def stack_states(states: Sequence[State]) -> State:
     return tuple(torch.stack(parts) for parts in zip(*states, strict=True))
 
 
-def unstack_state(state: State) -> list[State]:
+def unstack_state(state: State, members: int) -> list[State]:
     """The state of each member."""
-    return list(zip(*(part.unbind() for part in state), strict=True))
+    return [tuple(part[member] for part in state) for member in range(members)]
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:

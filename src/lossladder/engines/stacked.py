@@ -23,12 +23,24 @@ from lossladder import checks
 from lossladder.engines import optimizer_state, stacked_optimizers
 from lossladder.engines.engine import Chunk, detached
 from lossladder.engines.population import Population, SingleMember
-from lossladder.engines.stepwise import in_steps
-from lossladder.models import Network, State
+from lossladder.models import (
+    GRU,
+    LSTM,
+    Cell,
+    GRUCell,
+    LSTMCell,
+    Network,
+    State,
+    TorchRNN,
+    TorchRNNCell,
+)
+from lossladder.models.recurrent import TorchLayer
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
 
 _STATE_OF_ALL = 100_000  # numbers; half as many or twice as many are a few percent slower
+# torch has no batching rule for its layers on the CPU, and cuDNN's take the weights of one network
+_TWINS: dict[type[TorchLayer], type[Cell]] = {TorchRNN: TorchRNNCell, LSTM: LSTMCell, GRU: GRUCell}
 
 
 class Stacked(Population):
@@ -84,8 +96,9 @@ class Stacked(Population):
         """So many that a state of all of them still fits into the cache, many times over."""
         if chunk.inputs.device.type != "cpu":
             return len(self.networks)
-        state = chunk.inputs.shape[2] * self.networks[0].recurrent.hidden_size
-        return max(8, _STATE_OF_ALL // state)
+        one_sequence = self.networks[0].initial_state(batch_size=1)
+        largest = max((part.numel() for part in one_sequence), default=1)
+        return max(8, _STATE_OF_ALL // (chunk.inputs.shape[2] * largest))
 
     def _train(
         self, some: slice, chunk: Chunk, state: State | None
@@ -151,6 +164,20 @@ def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> st
     return reason or _unmappable_reason(in_steps(network), task)
 
 
+def in_steps(network: Network) -> Network:
+    """The same network of the same parameters, with torch's layer written one step at a time."""
+    recurrent = network.recurrent
+    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+        return network
+    with torch.device("meta"):  # draws no numbers: the layer's own parameters take their place
+        cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
+        twin = Network(cell, network.readout.out_features)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        setattr(cell, name, getattr(recurrent.layer, f"{name}_l0"))
+    twin.readout = network.readout
+    return twin
+
+
 def _unmappable_reason(network: Network, task: Task) -> str | None:
     """Try it: one member, one sequence of two steps."""
     tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
@@ -167,7 +194,7 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
     name = type(network.recurrent).__name__
     try:
         torch.vmap(losses)(member, inputs[None], targets[None])
-    except RuntimeError as error:
+    except Exception as error:  # a fault of the network's own shows again when it trains alone
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"
     if any(tensor._version != before[key] for key, tensor in member.items()):
         return f"{name} changes on the way; a network must be a function of what it is given"
