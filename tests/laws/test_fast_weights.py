@@ -1,20 +1,22 @@
 """A network of one's own with a matrix for a state: in every engine, in a run and in a sweep."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from fast_weights import FastWeights
-from test_engines import KINDS, assert_trains_like_the_plain_loop, small
-from test_members import assert_each_is_as_if_alone, chunks_of, in_float64, members_of
+from test_members import KINDS, assert_each_is_as_if_alone, chunks_of, in_float64, members_of
 from torch import nn
+from torch.optim import Adam
 
 import lossladder
 from lossladder.checks import RequestError
 from lossladder.cli.main import run
-from lossladder.engines import Stacked, stack_chunks
+from lossladder.engines import Auto, Autograd, Stacked, StackedEngine, stack_chunks
 from lossladder.models import Cell
 from lossladder.models.recurrent import output_and_state
+from lossladder.testing import check_engine, check_network
 
 SMALL = ("data.batch_size=20", "trainer.validate_every=50", "trainer.max_epochs=null")
 MODEL = "model._target_=fast_weights.FastWeights"  # with the keys of model=rnn
@@ -98,11 +100,13 @@ def test_the_output_is_read_out_and_not_carried():
 # --- engines --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ["autograd", "stacked", "auto"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_it_trains_like_in_a_plain_loop(kind, engine, built):
-    parts = small(built, kind, "model=rnn", MODEL, f"engine={engine}")
-    assert_trains_like_the_plain_loop(parts, kind)
+def test_it_keeps_the_laws_of_all_networks():
+    check_network(FastWeights(2, 5))
+
+
+@pytest.mark.parametrize("engine", [Autograd, StackedEngine, Auto])
+def test_it_trains_like_in_a_plain_loop(engine):
+    check_engine(engine, networks=(FastWeights,), optimizers=(partial(Adam, lr=0.1),))
 
 
 @pytest.mark.parametrize("kind", KINDS)

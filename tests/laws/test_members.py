@@ -1,7 +1,6 @@
 """What holds for many members at once: each trains as if it were alone."""
 
 import copy
-import inspect
 from itertools import starmap
 
 import pytest
@@ -425,11 +424,6 @@ def test_members_may_start_in_ways_of_their_own():
         optimizer = torch.optim.SGD(network.parameters(), 0.1)
         expected, _ = Autograd(network, Echo(), optimizer).train(chunk, None)
         assert torch.allclose(loss, expected, atol=1e-5)
-
-
-def test_starts_are_arguments_of_their_network(model_yaml, built):
-    recurrent = built("task=echo", f"model={model_yaml}").network.recurrent
-    assert {*recurrent.initialisation_arguments} <= {*inspect.signature(type(recurrent)).parameters}
 
 
 def test_a_population_has_one_optimizer_a_network_and_all_of_one_kind():
