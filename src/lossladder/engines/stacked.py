@@ -77,7 +77,7 @@ class Stacked(Population):
     def train(
         self, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
-        """One update a window for every member; see `Population.train`."""
+        """Make one update a window for every member; see `Population.train`."""
         losses, states = [], []
         at_once = self.at_once or self._best_at_once(chunk)
         for first in range(0, len(self.networks), at_once):
@@ -93,7 +93,7 @@ class Stacked(Population):
         return torch.cat(losses), tuple(map(torch.cat, zip(*states, strict=True)))
 
     def _best_at_once(self, chunk: Chunk) -> int:
-        """So many that a state of all of them still fits into the cache, many times over."""
+        """Return how many to train at once: their states fit into the cache many times over."""
         if chunk.inputs.device.type != "cpu":
             return len(self.networks)
         one_sequence = self.networks[0].initial_state(batch_size=1)
@@ -103,7 +103,7 @@ class Stacked(Population):
     def _train(
         self, some: slice, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
-        """The whole chunk, for some of the members."""
+        """Train some of the members on their whole chunks."""
         networks, optimizers = self.networks[some], self.optimizers[some]
         rows, constants = stacked_optimizers.read(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
@@ -136,7 +136,7 @@ class Stacked(Population):
         scored: Bool[Tensor, "batch time"] | None,
         state: State | None,
     ) -> tuple[Float[Tensor, ""], State]:
-        """One member's loss of a window; no state: from the initial one."""
+        """Return a member's loss of a window, and its state after it; no state: the initial one."""
         parts = row.split([shape.numel() for shape in self._shapes.values()])
         named = zip(self._shapes.items(), parts, strict=True)
         parameters = {name: part.view(shape) for (name, shape), part in named}
@@ -153,19 +153,19 @@ class StackedEngine(SingleMember):
 
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-        """Why this network, task and optimizer do not fit; None: they do."""
+        """Return why network, task and optimizer do not fit; None: they do."""
         return unsupported_reason(network, task, optimizer)
 
 
 def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-    """Why this network, task and optimizer do not fit; None: they do."""
+    """Return why network, task and optimizer do not fit; None: they do."""
     parameters = list(stacked_optimizers.trained(network).values())
     reason = optimizer_state.unsupported_reason(parameters, optimizer)
     return reason or _unmappable_reason(in_steps(network), task)
 
 
 def in_steps(network: Network) -> Network:
-    """The same network of the same parameters, with torch's layer written one step at a time."""
+    """Return a network of the same parameters, with torch's layer written one step at a time."""
     recurrent = network.recurrent
     if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
         return network
@@ -179,7 +179,7 @@ def in_steps(network: Network) -> Network:
 
 
 def _unmappable_reason(network: Network, task: Task) -> str | None:
-    """Try it: one member, one sequence of two steps."""
+    """Return why torch cannot map a network over members: it is tried, on two steps."""
     tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
     member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
     before = {name: tensor._version for name, tensor in member.items()}
@@ -202,7 +202,7 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
 
 
 def _tensors_of(network: Network) -> dict[str, Tensor]:
-    """Frozen parameters and buffers: a member's own, and never changed."""
+    """Return frozen parameters and buffers: a member's own, and never changed."""
     frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
     return {**frozen, **dict(network.named_buffers())}
 
@@ -213,7 +213,7 @@ def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
 
 
 def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
-    """Why these members cannot be stacked, each of which may fit alone; None: they can."""
+    """Return why members cannot be stacked although each may fit alone; None: they can."""
     first = networks[0]
     for network, optimizer in zip(networks, optimizers, strict=True):
         if type(optimizer) is not type(optimizers[0]):
@@ -228,7 +228,7 @@ def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimi
 
 
 def _difference(first: Network, other: Network) -> str | None:
-    """What tells two networks apart besides the values of their tensors."""
+    """Return what tells two networks apart besides the values of their tensors; None: nothing."""
     left, right = _description(first), _description(other)
     for what in {**left, **right}:
         if what not in left or what not in right or not _same(left[what], right[what]):
@@ -243,7 +243,7 @@ def _same(left: object, right: object) -> bool:
 
 
 def _description(network: Network) -> dict[str, object]:
-    """Modules, their settings, and the shapes of their tensors, by name."""
+    """Return modules, their settings, and the shapes of their tensors, by name."""
     described: dict[str, object] = {}
     for path, module in network.named_modules():
         described[path] = type(module)

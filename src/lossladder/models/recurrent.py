@@ -51,7 +51,7 @@ class Recurrent(nn.Module, ABC):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
 
     @abstractmethod
     def initialise(self, generator: Generator | None = None) -> None:
@@ -59,16 +59,16 @@ class Recurrent(nn.Module, ABC):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each tensor of the state, for one sequence."""
+        """Return the shape that each tensor of the state has for one sequence."""
         return ((self.hidden_size,),) * self.state_parts
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros."""
+        """Return the state before the first step: zeros."""
         parameter = next(self.parameters())
         return tuple(parameter.new_zeros(batch_size, *shape) for shape in self.state_shapes)
 
     def readout(self, output_size: int) -> nn.Linear:
-        """The linear map from hiddens to outputs that goes with this network."""
+        """Return the linear map from hiddens to outputs that goes with this network."""
         return nn.Linear(self.hidden_size, output_size)
 
 
@@ -88,7 +88,7 @@ class Cell(Recurrent):
 
     @abstractmethod
     def step(self, x: Float[Tensor, "batch input"], state: State) -> Step:
-        """The next state, of which the first tensor is read out; or (output, next state).
+        """Return the next state, whose first tensor is read out; or (output, next state).
 
         A pair of a tensor and a tuple is an output and a state. All else is a state, which is
         always a tuple, even of one tensor.
@@ -97,7 +97,7 @@ class Cell(Recurrent):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
         hiddens = []
         for x in inputs.unbind(dim=1):
             hidden, state = output_and_state(self.step(x, state))
@@ -106,7 +106,7 @@ class Cell(Recurrent):
 
 
 def output_and_state(stepped: object) -> tuple[Tensor, State]:
-    """What the readout sees of a step, and the state it leaves; see `Cell.step`.
+    """Return what the readout sees of a step, and the state it leaves; see `Cell.step`.
 
     Raises:
         TypeError: if the step returned neither a state nor an output and a state.
@@ -127,14 +127,14 @@ def output_and_state(stepped: object) -> tuple[Tensor, State]:
 
 
 def _kinds(thing: object) -> str:
-    """What a step returned, in the types it is made of: "(Tensor, list)"."""
+    """Return the types that something is made of: "(Tensor, list)"."""
     if isinstance(thing, tuple):
         return f"({', '.join(map(_kinds, thing))})"
     return type(thing).__name__
 
 
 class TorchLayer(Recurrent):
-    """What `torch_rnn`, `lstm` and `gru` share: the layer, its state and its start.
+    """A layer of torch's as `torch_rnn`, `lstm` and `gru` use it: with its state and its start.
 
     Args:
         layer: nn.RNN, nn.LSTM or nn.GRU; its two bias vectors are kept as torch has them.
@@ -159,7 +159,7 @@ class TorchLayer(Recurrent):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
         parts = tuple(part[None] for part in state)  # torch wants (layers, batch, hidden)
         hiddens, after = self.layer(inputs, parts if self.state_parts > 1 else parts[0])
         after = after if isinstance(after, tuple) else (after,)

@@ -46,7 +46,7 @@ class TorchRNNCell(Cell):
         nn.init.zeros_(self.bias_hh)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The state one step later."""
+        """Return the state one step later."""
         (h,) = state
         from_x = nn.functional.linear(x, self.weight_ih, self.bias_ih)
         return (torch.tanh(from_x + nn.functional.linear(h, self.weight_hh, self.bias_hh)),)

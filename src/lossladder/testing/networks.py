@@ -145,6 +145,7 @@ def _check_function(recurrent: Recurrent) -> None:
         hiddens.shape == expected,
         f"hiddens have shape {tuple(hiddens.shape)}; must be {expected}: batch, time, hidden_size",
     )
+    require(bool(hiddens.isfinite().all()), "hiddens are not finite, for inputs of a normal law")
     start = recurrent.initial_state(3)
     shapes = [[tuple(part.shape) for part in parts] for parts in (start, after)]
     require(
@@ -239,7 +240,7 @@ def _gradient_fault(recurrent: Recurrent, seed: int, initial: bool) -> str | Non
         hiddens, after = recurrent(inputs, recurrent.initial_state(2) if state is None else state)
         outputs = [hiddens, *(part for part in after if part.is_floating_point())]
         drawn = (normal(*out.shape, seed=100 + number) for number, out in enumerate(outputs))
-        return sum((w * out).sum() for w, out in zip(drawn, outputs, strict=True))
+        return torch.stack([(w * out).sum() for w, out in zip(drawn, outputs, strict=True)]).sum()
 
     gradients = torch.autograd.grad(
         loss(), list(variables.values()), allow_unused=True, materialize_grads=True
@@ -260,7 +261,7 @@ def _wrong_entry(name: str, variable: Tensor, gradient: Tensor, loss: Callable[[
     for place in list(np.ndindex(*variable.shape))[:1000]:
         direction = torch.zeros_like(variable)
         direction[place] = 1.0
-        slope, own = _slope(loss, variable, direction), float(gradient[place])
+        slope, own = _slope(loss, variable, direction), float(gradient[place]) + 0.0
         if not abs(slope - own) <= worst:
             worst = abs(slope - own)
             at = place_in_words(place)

@@ -93,7 +93,12 @@ def _check_attributes(task: Task) -> None:
 def _check_draws(task: Task, steps: int) -> None:
     """Sizes and ranges of what is drawn."""
     for batch_size, num_steps in ((1, 1), (7, 5), (50, steps)):
-        draw = task.draw(generator(0), batch_size, num_steps)
+        try:
+            draw = task.draw(generator(0), batch_size, num_steps)
+        except ValueError:
+            if num_steps == steps:
+                raise
+            continue  # a task may refuse to draw sequences of another length
         for name, part in draw._asdict().items():
             size = None if part is None else tuple(part.shape[:2])
             require(
@@ -145,9 +150,8 @@ def _check_who_decides(task: Task, steps: int) -> None:
                 complaint.format(name), one, "once", other, "again", ("row", "step", "output")
             )
     if len(first.inputs.unique(dim=0)) > 1:  # a task may have a single sequence
-        pairs = zip(first, drawn(1), strict=True)
         require(
-            any(a is not None and difference(a, b) is not None for a, b in pairs),
+            difference(first.inputs, drawn(1).inputs) is not None,
             "draw: generators of the seeds 0 and 1 drew the same; it must use the one it is given",
         )
 
@@ -365,7 +369,7 @@ def _check_by_step(
 def _check_stream(task: Task) -> None:
     """What holds where a stream is continued, and where a state is carried for ever."""
     reach = task.reach or 0
-    rows = 20_000
+    rows = min(20_000, max(4 * _ENTRIES // ((reach + 10) * task.output_size), 200))
     before = task.draw(generator(3), rows, max(reach, 1)).inputs
     past = before[:, before.shape[1] - reach :]
     after = task.draw(generator(4), rows, 10, past=past)
