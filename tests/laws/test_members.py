@@ -1,7 +1,6 @@
 """What holds for many members at once: each trains as if it were alone."""
 
 import copy
-import inspect
 from itertools import starmap
 
 import pytest
@@ -116,7 +115,7 @@ def assert_each_is_as_if_alone(networks, optimizers, task, carried, clip=None, *
         chunks = chunks_of(task, carried=carried, members=len(networks), seed=seed)
         expected, their_states = alone(twins, task, their_optimizers, chunks, states, clip)
         losses, after = population.train(stack_chunks(chunks), stack_states(states))
-        states = unstack_state(after)
+        states = unstack_state(after, len(networks))
         assert losses.shape == (len(networks), WINDOWS)
         assert not any(part.requires_grad for part in (losses, *after))
         assert_close(losses, expected, **tolerance)
@@ -289,7 +288,7 @@ def test_a_run_can_change_engines_after_any_chunk(optimizer):
         if seed == 1:
             stacked = Stacked(networks, echo(), optimizers)
             losses, after = stacked.train(stack_chunks(chunks), stack_states(states))
-            states = unstack_state(after)
+            states = unstack_state(after, len(networks))
         else:
             losses, states = alone(networks, echo(), optimizers, chunks, states)
         assert_close(losses, expected)
@@ -427,11 +426,6 @@ def test_members_may_start_in_ways_of_their_own():
         assert torch.allclose(loss, expected, atol=1e-5)
 
 
-def test_starts_are_arguments_of_their_network(model_yaml, built):
-    recurrent = built("task=echo", f"model={model_yaml}").network.recurrent
-    assert {*recurrent.initialisation_arguments} <= {*inspect.signature(type(recurrent)).parameters}
-
-
 def test_a_population_has_one_optimizer_a_network_and_all_of_one_kind():
     networks, optimizers = members_of(Leaky(2, 3))
     with pytest.raises(ValueError, match="one optimizer for each"):
@@ -453,5 +447,5 @@ def test_chunks_that_are_not_alike_cannot_be_stacked():
 
 def test_stacking_states_and_taking_them_apart_is_nothing():
     states = states_of(members_of(Leaky(2, 3))[0])
-    again = unstack_state(stack_states(states))
+    again = unstack_state(stack_states(states), len(states))
     assert all(starmap(torch.equal, zip(sum(states, ()), sum(again, ()), strict=True)))

@@ -1,6 +1,5 @@
-"""What every network must obey, and what ties the hand-written ones to torch's."""
+"""Our own networks keep the laws of all networks; and what ties the hand-written to torch's."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,9 +7,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
-from torch.func import functional_call
 
-from lossladder.models import GRU, LSTM, RNN, GRUCell, LSTMCell, Network, RNNByHand, TorchRNN
+from lossladder.models import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNByHand,
+    TorchRNN,
+    TorchRNNCell,
+)
+from lossladder.testing import check_network
 
 YAMLS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/model").glob("*.yaml"))
 NETWORKS = [*YAMLS, "rnn_by_hand model.learn_initial_state=true"]
@@ -25,16 +33,6 @@ GATES = {
 }
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def network(request, built) -> Network:
-    """The yaml's network, small and in float64, with nothing in it left at zero."""
-    choices = f"model={request.param} task=echo model.hidden_size=5".split(" ")
-    network = built(*choices).network.double()
-    for number, parameter in enumerate(network.parameters()):
-        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator(number))
-    return network
-
-
 def generator(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
@@ -43,112 +41,27 @@ def normal(*shape: int, seed: int = 0):
     return torch.randn(shape, generator=generator(seed), dtype=torch.float64)
 
 
-def some_state(network: Network, batch_size: int):
-    parts = network.initial_state(batch_size)
-    return tuple(torch.tanh(normal(*part.shape, seed=9 + i)) for i, part in enumerate(parts))
-
-
 def assert_close(left, right) -> None:
     torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-12)
 
 
-# --- the laws -------------------------------------------------------------------------------
-
-
-@given(cut=st.integers(0, 7))
-def test_a_later_input_changes_nothing_before_it(network, cut):
-    inputs = normal(3, 8, 2)
-    changed = torch.cat([inputs[:, :cut], normal(3, 8 - cut, 2, seed=1)], dim=1)
-    before, _ = network(inputs)
-    after, _ = network(changed)
-    assert torch.equal(before[:, :cut], after[:, :cut])
-    assert not torch.isclose(before[:, cut:], after[:, cut:]).all(dim=-1).any()
-
-
-@given(cuts=st.sets(st.integers(1, 11)), seed=st.integers(0, 2**32))
-def test_cutting_a_window_and_carrying_the_state_changes_nothing(network, cuts, seed):
-    inputs = normal(3, 12, 2, seed=seed)
-    state = some_state(network, 3)
-    whole = network(inputs, state)
-    pieces = []
-    for first, last in pairwise([0, *sorted(cuts), 12]):
-        logits, state = network(inputs[:, first:last], state)
-        pieces.append(logits)
-    assert_close((torch.cat(pieces, dim=1), state), whole)
-
-
-def test_without_a_state_a_network_starts_from_its_initial_one(network):
-    inputs = normal(3, 4, 2)
-    assert_close(network(inputs), network(inputs, network.initial_state(3)))
-    from_elsewhere, _ = network(inputs, some_state(network, 3))
-    same = bool(torch.isclose(network(inputs)[0], from_elsewhere).all())
-    assert same is not network.recurrent.remembers
-
-
-@given(row=st.integers(0, 3))
-def test_rows_of_a_batch_do_not_touch_each_other(network, row):
-    inputs, state = normal(4, 6, 2), some_state(network, 4)
-    logits, after = network(inputs, state)
-    others = torch.arange(4) != row
-    changed = torch.where(others[:, None, None], inputs, normal(4, 6, 2, seed=1))
-    fuzzed = tuple(torch.where(others[:, None], part, -part) for part in state)
-    assert_close(network(changed, fuzzed)[0][others], logits[others])
-    alone = slice(row, row + 1)
-    expected = logits[alone], tuple(part[alone] for part in after)
-    assert_close(network(inputs[alone], tuple(part[alone] for part in state)), expected)
-
-
-def test_gradients_equal_finite_differences(network):
-    names = [name for name, _ in network.named_parameters()]
-
-    def outputs(inputs, *rest):
-        state, values = rest[: -len(names)], rest[-len(names) :]
-        parameters = dict(zip(names, values, strict=True))
-        logits, after = functional_call(network, parameters, (inputs, state))
-        return logits, *after
-
-    variables = [normal(2, 3, 2), *some_state(network, 2), *network.parameters()]
-    variables = [v.detach().clone().requires_grad_() for v in variables]
-    assert torch.autograd.gradcheck(outputs, variables)
-
-
-def test_the_first_part_of_the_state_is_what_the_readout_sees(network):
-    logits, state = network(normal(3, 4, 2))
-    assert_close(network.readout(state[0]), logits[:, -1])
-
-
-def test_the_initial_state_is_the_same_for_every_sequence_and_zero_unless_it_is_learned(network):
-    state = network.initial_state(7)
-    assert len(state) == network.recurrent.state_parts
-    learned = network.recurrent.learns_initial_state
-    for part in state:
-        assert part.shape == (7, 5)
-        assert part.dtype == torch.float64  # as the parameters
-        assert torch.equal(part, part[:1].expand(7, -1))
-        assert part.requires_grad is bool(part.any()) is learned
-    _, after = network(normal(7, 3, 2))
-    assert [part.shape for part in after] == [part.shape for part in state]
+@pytest.mark.parametrize("words", NETWORKS)
+def test_a_network_keeps_the_laws_of_all_networks(words, built):
+    choices = f"model={words} task=echo model.hidden_size=5".split(" ")
+    check_network(built(*choices).network.recurrent)
 
 
 def parameters_of(network: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in network.parameters()]
 
 
-def test_a_generator_decides_every_parameter(model_yaml, built):
+def test_another_seed_draws_every_weight_anew(model_yaml, built):
     network = built(f"model={model_yaml}", "task=echo").network
-    network.initialise(generator(1))
-    first = parameters_of(network)
-    for parameter in network.parameters():
-        parameter.data.fill_(7.0)  # whatever stood there before
-    torch.manual_seed(3)
-    state = torch.random.get_rng_state()
-    network.initialise(generator(1))
-    assert torch.equal(torch.random.get_rng_state(), state)  # the global one was not touched
-    assert all(torch.equal(a, b) for a, b in zip(first, network.parameters(), strict=True))
-    network.initialise(generator(2))
-    drawn = [a for a in first if a.dim() > 1]
-    redrawn = [b for b in network.parameters() if b.dim() > 1]
-    assert not any(torch.equal(a, b) for a, b in zip(drawn, redrawn, strict=True))
+    drawn = []
+    for seed in (1, 2):
+        network.initialise(generator(seed))
+        drawn.append([weight for weight in parameters_of(network) if weight.dim() > 1])
+    assert not any(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
 
 
 def test_the_seed_of_a_run_decides_its_first_weights(model_yaml, built):
@@ -226,7 +139,7 @@ def outputs_and_gradients(recurrent):
     return (hiddens, after, inputs.grad, [part.grad for part in state]), gradients
 
 
-@pytest.mark.parametrize("twins", [(LSTMCell, LSTM), (GRUCell, GRU)])
+@pytest.mark.parametrize("twins", [(LSTMCell, LSTM), (GRUCell, GRU), (TorchRNNCell, TorchRNN)])
 def test_a_network_written_by_hand_equals_its_torch_twin(twins):
     hand, torchs = (make(input_size=3, hidden_size=5).double() for make in twins)
     for number, parameter in enumerate(hand.parameters()):

@@ -1,4 +1,4 @@
-"""What every task must obey: its ladder is proved by sampling, and its laws are laws."""
+"""Our own tasks keep the laws of all tasks, and some of their own."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
-from lossladder.ladder import CrossEntropy
 from lossladder.models import GRU, Network
-from lossladder.tasks import Batch, Count, Echo, Parity, Task, Unfold, bits
+from lossladder.tasks import Count, Echo, Parity, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
+from lossladder.testing import check_task
 
 YAMLS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf/task").glob("*.yaml"))
 # settings that no yaml has; each takes another way through sampling or theory
@@ -44,14 +44,6 @@ def task(request, built) -> Task:
     return SETTINGS.get(request.param) or built(f"task={request.param}").task
 
 
-@pytest.fixture(scope="module", params=YAMLS)
-def stream(request, built) -> Task:
-    task = built(f"task={request.param}").task
-    if not task.streams:
-        pytest.skip("independent sequences: nothing to continue")
-    return task
-
-
 def generator(seed: int = 0) -> Generator:
     return Generator().manual_seed(seed)
 
@@ -60,170 +52,22 @@ def steps_of(task: Task) -> int:
     return task.num_steps or (task.reach or 0) + 12
 
 
-def sampled(task: Task, seed: int = 0) -> Batch:
-    """As many sequences as a hundredth of a second of arithmetic allows."""
-    steps = steps_of(task)
-    return task.sample(generator(seed), 400_000 // (steps * task.output_size), steps)
-
-
-def surprise(task: Task, law: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Loss of each step of a batch to a predictor with this law."""
-    return task.losses(task.loss.logits_for(law), batch.targets)
-
-
 def assert_mean(values, expected, errors: float = 4) -> None:
     """The mean of independent values is the expected one, within so many standard errors."""
     error = values.std() / len(values) ** 0.5
     assert abs(values.mean() - expected) <= errors * error + TINY
 
 
-# --- the ladder -----------------------------------------------------------------------------
+def test_a_task_keeps_the_laws_of_all_tasks(task):
+    check_task(task)
 
 
-def test_every_rung_is_attained_by_its_predictor(task):
-    batch = sampled(task)
-    scored_steps = batch.scored.sum(dim=1).double()
-    for rung in task.ladder(steps_of(task), carried=False):
-        losses = surprise(task, rung.predictor(batch.inputs), batch)
-        of_row = torch.where(batch.scored, losses, 0.0).sum(dim=1)
-        # mean over all scored steps; rows, not steps, are independent
-        assert_mean((of_row - rung.loss * scored_steps) / scored_steps.mean(), 0.0)
-
-
-def test_every_rung_is_attained_by_its_predictor_at_every_single_step(task):
-    batch = sampled(task, seed=1)
+def test_every_rung_says_its_loss_at_every_step(task):
     for rung in task.ladder(steps_of(task), carried=False):
         assert rung.by_step is not None
-        assert len(rung.by_step) == steps_of(task)
-        losses = surprise(task, rung.predictor(batch.inputs), batch)
-        for step, loss in enumerate(rung.by_step):
-            rows = batch.scored[:, step]
-            if rows.sum() > 100:
-                # some thousand comparisons are made here: five standard errors, not four
-                assert_mean(losses[rows, step], loss, errors=5)
-
-
-def test_with_carried_state_every_rung_is_attained_from_the_first_step(stream):
-    batch = stream.sample(generator(2), 400, num_steps=stream.reach + 200)
-    for rung in stream.ladder():
-        losses = surprise(stream, rung.predictor(batch.inputs), batch)
-        # later steps see as much of the past as a carried state would bring
-        assert_mean(losses[:, stream.reach :].mean(dim=1), rung.loss)
-
-
-def test_the_expected_loss_of_a_predictor_is_its_rung_without_label_noise(task):
-    batch = sampled(task, seed=3)
-    for rung in task.ladder(steps_of(task), carried=False):
-        outputs = task.loss.logits_for(rung.predictor(batch.inputs))
-        losses = task.expected_losses(outputs, batch.probabilities)
-        of_row = torch.where(batch.scored, losses, 0.0).sum(dim=1)
-        scored_steps = batch.scored.sum(dim=1).double()
-        assert_mean((of_row - rung.loss * scored_steps) / scored_steps.mean(), 0.0)
-
-
-def test_the_ladder_goes_down_from_ceiling_to_floor(task):
-    ladder = task.ladder(steps_of(task), carried=False)
-    losses = [rung.loss for rung in ladder]
-    assert losses == sorted(losses, reverse=True)
-    assert len({rung.name for rung in ladder}) == len(ladder)
-    assert ladder.floor.loss >= 0
-    if isinstance(task.loss, CrossEntropy):  # nobody has to do worse than guess evenly
-        assert ladder.ceiling.loss <= torch.tensor(float(task.output_size)).log() + TINY
-
-
-def test_the_floor_predicts_with_the_law_that_travels_with_the_sample(task):
-    batch = sampled(task, seed=4)
-    floor = task.ladder(steps_of(task), carried=False).floor
-    assert torch.equal(floor.predictor(batch.inputs), batch.probabilities)
-    assert torch.equal(task.probabilities(batch.inputs), batch.probabilities)
-
-
-def test_the_ceiling_looks_at_no_input(task):
-    predicted = task.ladder(steps_of(task), carried=False).ceiling.predictor(sampled(task).inputs)
-    assert torch.equal(predicted, predicted[:1].expand_as(predicted))
-
-
-def test_a_rung_looks_no_further_back_than_it_says(task):
-    symbols = task.draw(generator(5), 64, steps_of(task)).inputs.long()
-    for rung in task.ladder(steps_of(task)):
-        if rung.reach is None:
-            continue
-        past = torch.arange(steps_of(task)) < steps_of(task) - 1 - rung.reach
-        changed = torch.where(past, (symbols + 1) % len(task.encoding), symbols)
-        before, after = (rung.predictor(task.features(s))[:, -1] for s in (symbols, changed))
-        assert torch.equal(before, after)
-
-
-# --- the laws -------------------------------------------------------------------------------
-
-
-@given(seed=st.integers(0, 2**32), cut=st.floats(0, 1))
-def test_predictors_are_causal_probability_laws(task, seed, cut):
-    steps = steps_of(task)
-    first = round(cut * (steps - 1))  # from here on, inputs change
-    symbols = torch.randint(len(task.encoding), (4, steps), generator=generator(seed))
-    changed = symbols.clone()
-    changed[:, first:] = (symbols[:, first:] + 1) % len(task.encoding)
-    for rung in task.ladder(steps, carried=False):
-        law = rung.predictor(task.features(symbols))
-        assert law.dtype == torch.float64
-        assert law.shape == (4, steps, task.output_size)
-        if isinstance(task.loss, CrossEntropy):  # the law of a real target is its values
-            assert (law >= 0).all()
-            assert torch.allclose(law.sum(dim=-1), torch.ones(4, steps, dtype=torch.float64))
-        assert torch.equal(law[:, :first], rung.predictor(task.features(changed))[:, :first])
-
-
-def assert_follow(targets, law, *, first: int = 0) -> None:
-    """Targets (rows, time) occur as often as their law (rows, time, classes) says, at each step.
-
-    Rows with the same law are counted together; what the law excludes or demands is exact, and so
-    is what it says of real targets.
-    """
-    if targets.is_floating_point():
-        assert torch.equal(targets[:, first:], law[:, first:])
-        return
-    for step in range(first, targets.shape[1]):
-        laws, which = law[:, step].unique(dim=0, return_inverse=True)
-        for number, chances in enumerate(laws):
-            drawn = targets[which == number, step]
-            for value, chance in enumerate(chances.tolist()):
-                spread = (len(drawn) * chance * (1 - chance)) ** 0.5
-                excess = int((drawn == value).sum()) - len(drawn) * chance
-                # the one comes from counting: small numbers are no normal law
-                assert abs(excess) <= (4.5 * spread + 1 if spread else TINY)
-
-
-def past_and_future(task, seed=0):
-    """A stream drawn in two parts, with the law of the second given the first."""
-    rows = 20_000
-    before = task.draw(generator(seed), rows, max(task.reach, 1))
-    past = before.inputs[:, before.inputs.shape[1] - task.reach :]
-    after = task.draw(generator(seed + 1), rows, 10, past=past)
-    inputs = torch.cat([past, after.inputs], dim=1)
-    return after, task.probabilities(task.features(inputs))[:, task.reach :]
 
 
 STREAMS = {name: task for name, task in SETTINGS.items() if task.streams}
-
-
-@pytest.mark.parametrize("settings", STREAMS.values(), ids=STREAMS)
-def test_a_continued_stream_follows_the_law_given_its_past(settings):
-    after, law = past_and_future(settings)
-    assert_follow(after.targets, law)
-
-
-def test_a_continued_stream_of_a_yaml_follows_the_law_given_its_past(stream):
-    after, law = past_and_future(stream)
-    assert_follow(after.targets, law)
-
-
-def test_targets_follow_the_law_that_travels_with_them(task):
-    steps = steps_of(task)
-    draw = task.draw(generator(6), 4000, steps)
-    batch = task.batch(draw)
-    # before a stream reaches back far enough its hidden past is mixed in, as the law says
-    assert_follow(batch.targets, batch.probabilities)
 
 
 def test_inputs_come_as_often_as_they_should(task):
@@ -244,55 +88,15 @@ def test_inputs_come_as_often_as_they_should(task):
 # --- sampling -------------------------------------------------------------------------------
 
 
-def test_sampling_depends_on_its_generator_and_on_nothing_else(task):
-    def draw(seed):
-        return [part for part in task.draw(generator(seed), 50, 30) if part is not None]
-
-    torch.manual_seed(1)
-    state = torch.random.get_rng_state()
-    first = draw(seed=0)
-    assert torch.equal(torch.random.get_rng_state(), state)  # the global one was not touched
-    torch.manual_seed(2)
-    assert all(torch.equal(a, b) for a, b in zip(first, draw(seed=0), strict=True))
-    if len(first[0].unique(dim=0)) > 1:  # a task may have a single sequence
-        assert not torch.equal(first[0], draw(seed=1)[0])
-
-
-@pytest.mark.parametrize("batch_size", [1, 7, 8, 9])
-@pytest.mark.parametrize("num_steps", [1, 5])
-def test_a_draw_has_the_size_asked_for(task, batch_size, num_steps):
-    draw = task.draw(generator(), batch_size, num_steps)
-    shapes = {tuple(part.shape[:2]) for part in draw if part is not None}
-    assert shapes == {(batch_size, num_steps)}
-    if draw.targets.is_floating_point():
-        assert draw.targets.shape[2:] == (task.output_size,)
-    else:
-        assert draw.targets.dim() == 2
-        assert int(draw.targets.max()) < task.output_size
-
-
-def test_the_shape_says_which_steps_carry_input_and_which_are_scored(task):
-    """A step carries input if its symbol differs between sequences."""
-    draw = task.draw(generator(13), 500, steps_of(task))
-    scored = task.batch(draw).scored
-    differs = (draw.inputs != draw.inputs[:1]).any(dim=0)
-    inputs = "many" if differs[1:].any() else "one"
-    outputs = "many" if (scored.sum(dim=1) > 1).any() else "one"
-    if steps_of(task) > 1 or task.shape == "one_to_one":  # a single step looks like one to one
-        assert task.shape == f"{inputs}_to_{outputs}"
-
-
 DYADIC = {n: task for n, task in STREAMS.items() if task._target_bits and task._input_bits}
 
 
 @pytest.mark.parametrize("settings", DYADIC.values(), ids=DYADIC)
-def test_packed_and_general_sampling_follow_the_same_law(settings, monkeypatch):
-    packed, law = past_and_future(settings, seed=8)
-    assert_follow(packed.targets, law)
+def test_general_sampling_follows_the_same_law_as_packed(settings, monkeypatch):
+    packed = settings.draw(generator(8), 50, 10)
     monkeypatch.setattr(settings, "_target_bits", None)
-    general, law = past_and_future(settings, seed=8)
-    assert_follow(general.targets, law)
-    assert not torch.equal(packed.targets, general.targets)  # it did take another way
+    assert not torch.equal(settings.draw(generator(8), 50, 10).targets, packed.targets)
+    check_task(settings)
 
 
 @pytest.mark.parametrize("resolution", range(1, 9))

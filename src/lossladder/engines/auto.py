@@ -25,7 +25,7 @@ _WORTH_STACKING = 4  # members; fewer pay more for the mapping than they share
 
 
 class Auto(Engine):
-    """`fused` where it fits and pays, `autograd` otherwise; decided once, before the first update.
+    """Takes `fused` where it fits and pays, and `autograd` otherwise; decided once, at the start.
 
     Compiling the fused kernel takes a while, once for a machine. A run that would be over by then
     trains on autograd, and the kernel is compiled in the background for the next one.
@@ -41,11 +41,11 @@ class Auto(Engine):
 
     @property
     def waits_for(self) -> str | None:
-        """What the chosen engine waits for."""
+        """Return what the chosen engine waits for."""
         return self.engine.waits_for
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
-        """The reason, and the engine it speaks for."""
+        """Return the reason, and the engine it speaks for."""
         misfit = Fused.unsupported_reason(self.network, self.task, self.optimizer)
         if misfit is not None:
             return f"fused does not fit: {misfit}", Autograd
@@ -65,7 +65,7 @@ class Auto(Engine):
         return "too short a run to wait for fused, which is compiled for the next one", Autograd
 
     def prepare(self) -> None:
-        """Make the chosen engine ready; have fused compiled, if it was for want of that not chosen.
+        """Make the chosen engine ready; have `fused` compiled if only that spoke against it.
 
         Not when the engine is built: a network that is only looked at or scored trains nothing.
         """
@@ -74,12 +74,12 @@ class Auto(Engine):
             compile_for_later(self._for_later)
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; see `Engine.train`."""
+        """Make one update a window; see `Engine.train`."""
         return self.engine.train(chunk, state)
 
 
 def for_members(engine: Engine, count: int) -> SingleMember | None:
-    """An engine whose population trains `count` members like this one; None: each alone.
+    """Return an engine whose population trains `count` members like this; None: each alone.
 
     What was asked for by name is kept; `auto` leaves room for `stacked`, which pays among many.
     """

@@ -11,12 +11,12 @@ from lossladder.tasks.task import mean_over_scored
 
 
 class Autograd(Engine):
-    """`loss.backward()` and `optimizer.step()` for each window."""
+    """Calls `loss.backward()` and `optimizer.step()` for each window."""
 
     name = "autograd"
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; see `Engine.train`."""
+        """Make one update a window; see `Engine.train`."""
         inputs = self.task.features(chunk.inputs)  # once for all windows
         for parameter in self.network.parameters():
             if parameter.grad is None and parameter.requires_grad:

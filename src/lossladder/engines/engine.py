@@ -70,7 +70,7 @@ class Engine(ABC):
 
     @property
     def waits_for(self) -> str | None:
-        """What `prepare` takes noticeable time for; None: nothing."""
+        """Return what `prepare` takes noticeable time for; None: nothing."""
         return None
 
     def prepare(self) -> None:  # noqa: B027  a hook most engines need not fill
@@ -78,10 +78,11 @@ class Engine(ABC):
 
     @abstractmethod
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; the loss of each, a mean over scored steps, before its update.
+        """Make one update a window; return the loss of each before its update, and the last state.
 
-        The gradient stops at the start of each window: the state is carried, detached. Only an
-        initial state is a function of the parameters, and learned where it depends on them.
+        A loss is a mean over scored steps. The gradient stops at the start of each window: the
+        state is carried, detached. Only an initial state is a function of the parameters, and
+        learned where it depends on them.
 
         Args:
             chunk: the windows.
@@ -90,5 +91,5 @@ class Engine(ABC):
 
 
 def detached(state: State) -> State:
-    """The same state with no history: the gradient stops here, which is the truncation."""
+    """Return the state without its history: the gradient stops here, which is the truncation."""
     return tuple(part.detach() for part in state)

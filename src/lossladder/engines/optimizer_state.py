@@ -25,7 +25,7 @@ PLAIN: dict[str, Any] = {  # options of which one value is known
 
 
 def unsupported_reason(parameters: Sequence[Tensor], optimizer: Optimizer) -> str | None:
-    """Why nothing can step in for this optimizer of these parameters; None: something can."""
+    """Return why nothing can step in for an optimizer of these parameters; None: something can."""
     if type(optimizer) not in MEMORY:
         return f"it knows SGD, Adagrad and Adam, not {type(optimizer).__name__}"
     if len(optimizer.param_groups) != 1:
@@ -40,20 +40,20 @@ def unsupported_reason(parameters: Sequence[Tensor], optimizer: Optimizer) -> st
 
 
 def knobs(optimizer: Optimizer) -> tuple[float, float, float, float]:
-    """Learning rate, momentum or beta1, beta2, eps."""
+    """Return learning rate, momentum or beta1, beta2, eps."""
     (group,) = optimizer.param_groups
     first, second = group.get("betas", (group.get("momentum", 0.0), 0.0))
     return float(group["lr"]), float(first), float(second), float(group.get("eps", 0.0))
 
 
 def remembered(optimizer: Optimizer) -> tuple[str, ...]:
-    """Names of the tensors the optimizer keeps for each parameter; plain SGD keeps none."""
+    """Return the names of what an optimizer keeps for each parameter; plain SGD keeps nothing."""
     (group,) = optimizer.param_groups
     return () if group.get("momentum", 1) == 0 else MEMORY[type(optimizer)]
 
 
 def steps_made(optimizer: Optimizer) -> int:
-    """Updates so far, as the optimizer counts them; parameters never used have no count."""
+    """Return the updates an optimizer has counted; parameters never used have no count."""
     return max((int(kept.get("step", 0)) for kept in optimizer.state.values()), default=0)
 
 

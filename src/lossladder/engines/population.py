@@ -48,7 +48,7 @@ class Population(ABC):
     def train(
         self, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
-        """One update a window for every member; see `Engine.train`.
+        """Make one update a window for every member; see `Engine.train`.
 
         Every tensor has a leading member axis, in the chunk, in the state and in what comes back.
         A member's losses are those it would have alone: even one that diverges touches no other.
@@ -56,7 +56,7 @@ class Population(ABC):
 
 
 class SingleMember(Engine):
-    """An engine made of a population of one; refuses what `unsupported_reason` names."""
+    """An engine made of a population of one; it refuses what `unsupported_reason` names."""
 
     population_class: type[Population]  # what trains several of them at once
 
@@ -68,17 +68,17 @@ class SingleMember(Engine):
     @staticmethod
     @abstractmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-        """Why this network, task and optimizer do not fit; None: they do."""
+        """Return why network, task and optimizer do not fit; None: they do."""
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
-        """One update a window; see `Engine.train`."""
+        """Make one update a window; see `Engine.train`."""
         stacked = None if state is None else stack_states([state])
         losses, after = self.population.train(stack_chunks([chunk]), stacked)
         return losses[0], tuple(part[0] for part in after)
 
 
 def stack_chunks(chunks: Sequence[Chunk]) -> Chunk:
-    """The members' chunks as one, with a leading member axis.
+    """Return the members' chunks as one, with a leading member axis.
 
     Raises:
         ValueError: if some carry their state or mask their steps, and others do not.
@@ -96,17 +96,17 @@ def stack_chunks(chunks: Sequence[Chunk]) -> Chunk:
 
 
 def stack_states(states: Sequence[State]) -> State:
-    """The members' states as one, with a leading member axis."""
+    """Return the members' states as one, with a leading member axis."""
     return tuple(torch.stack(parts) for parts in zip(*states, strict=True))
 
 
-def unstack_state(state: State) -> list[State]:
-    """The state of each member."""
-    return list(zip(*(part.unbind() for part in state), strict=True))
+def unstack_state(state: State, members: int) -> list[State]:
+    """Return the state of each member."""
+    return [tuple(part[member] for part in state) for member in range(members)]
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:
-    """(members, windows, batch, time, ...), time-major in storage like the parts; one: a view."""
+    """Return (members, windows, batch, time, ...), time-major in storage like the parts."""
     if len(parts) == 1:
         return parts[0][None]
     return torch.stack([part.transpose(1, 2) for part in parts]).transpose(2, 3)

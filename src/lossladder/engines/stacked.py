@@ -23,12 +23,24 @@ from lossladder import checks
 from lossladder.engines import optimizer_state, stacked_optimizers
 from lossladder.engines.engine import Chunk, detached
 from lossladder.engines.population import Population, SingleMember
-from lossladder.engines.stepwise import in_steps
-from lossladder.models import Network, State
+from lossladder.models import (
+    GRU,
+    LSTM,
+    Cell,
+    GRUCell,
+    LSTMCell,
+    Network,
+    State,
+    TorchRNN,
+    TorchRNNCell,
+)
+from lossladder.models.recurrent import TorchLayer
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
 
 _STATE_OF_ALL = 100_000  # numbers; half as many or twice as many are a few percent slower
+# torch has no batching rule for its layers on the CPU, and cuDNN's take the weights of one network
+_TWINS: dict[type[TorchLayer], type[Cell]] = {TorchRNN: TorchRNNCell, LSTM: LSTMCell, GRU: GRUCell}
 
 
 class Stacked(Population):
@@ -65,7 +77,7 @@ class Stacked(Population):
     def train(
         self, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
-        """One update a window for every member; see `Population.train`."""
+        """Make one update a window for every member; see `Population.train`."""
         losses, states = [], []
         at_once = self.at_once or self._best_at_once(chunk)
         for first in range(0, len(self.networks), at_once):
@@ -81,16 +93,17 @@ class Stacked(Population):
         return torch.cat(losses), tuple(map(torch.cat, zip(*states, strict=True)))
 
     def _best_at_once(self, chunk: Chunk) -> int:
-        """So many that a state of all of them still fits into the cache, many times over."""
+        """Return how many to train at once: their states fit into the cache many times over."""
         if chunk.inputs.device.type != "cpu":
             return len(self.networks)
-        state = chunk.inputs.shape[2] * self.networks[0].recurrent.hidden_size
-        return max(8, _STATE_OF_ALL // state)
+        one_sequence = self.networks[0].initial_state(batch_size=1)
+        largest = max((part.numel() for part in one_sequence), default=1)
+        return max(8, _STATE_OF_ALL // (chunk.inputs.shape[2] * largest))
 
     def _train(
         self, some: slice, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
-        """The whole chunk, for some of the members."""
+        """Train some of the members on their whole chunks."""
         networks, optimizers = self.networks[some], self.optimizers[some]
         rows, constants = stacked_optimizers.read(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
@@ -123,7 +136,7 @@ class Stacked(Population):
         scored: Bool[Tensor, "batch time"] | None,
         state: State | None,
     ) -> tuple[Float[Tensor, ""], State]:
-        """One member's loss of a window; no state: from the initial one."""
+        """Return a member's loss of a window, and its state after it; no state: the initial one."""
         parts = row.split([shape.numel() for shape in self._shapes.values()])
         named = zip(self._shapes.items(), parts, strict=True)
         parameters = {name: part.view(shape) for (name, shape), part in named}
@@ -140,19 +153,33 @@ class StackedEngine(SingleMember):
 
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-        """Why this network, task and optimizer do not fit; None: they do."""
+        """Return why network, task and optimizer do not fit; None: they do."""
         return unsupported_reason(network, task, optimizer)
 
 
 def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-    """Why this network, task and optimizer do not fit; None: they do."""
+    """Return why network, task and optimizer do not fit; None: they do."""
     parameters = list(stacked_optimizers.trained(network).values())
     reason = optimizer_state.unsupported_reason(parameters, optimizer)
     return reason or _unmappable_reason(in_steps(network), task)
 
 
+def in_steps(network: Network) -> Network:
+    """Return a network of the same parameters, with torch's layer written one step at a time."""
+    recurrent = network.recurrent
+    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+        return network
+    with torch.device("meta"):  # draws no numbers: the layer's own parameters take their place
+        cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
+        twin = Network(cell, network.readout.out_features)
+    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+        setattr(cell, name, getattr(recurrent.layer, f"{name}_l0"))
+    twin.readout = network.readout
+    return twin
+
+
 def _unmappable_reason(network: Network, task: Task) -> str | None:
-    """Try it: one member, one sequence of two steps."""
+    """Return why torch cannot map a network over members: it is tried, on two steps."""
     tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
     member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
     before = {name: tensor._version for name, tensor in member.items()}
@@ -167,7 +194,7 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
     name = type(network.recurrent).__name__
     try:
         torch.vmap(losses)(member, inputs[None], targets[None])
-    except RuntimeError as error:
+    except Exception as error:  # a fault of the network's own shows again when it trains alone
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"
     if any(tensor._version != before[key] for key, tensor in member.items()):
         return f"{name} changes on the way; a network must be a function of what it is given"
@@ -175,7 +202,7 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
 
 
 def _tensors_of(network: Network) -> dict[str, Tensor]:
-    """Frozen parameters and buffers: a member's own, and never changed."""
+    """Return frozen parameters and buffers: a member's own, and never changed."""
     frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
     return {**frozen, **dict(network.named_buffers())}
 
@@ -186,7 +213,7 @@ def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
 
 
 def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
-    """Why these members cannot be stacked, each of which may fit alone; None: they can."""
+    """Return why members cannot be stacked although each may fit alone; None: they can."""
     first = networks[0]
     for network, optimizer in zip(networks, optimizers, strict=True):
         if type(optimizer) is not type(optimizers[0]):
@@ -201,7 +228,7 @@ def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimi
 
 
 def _difference(first: Network, other: Network) -> str | None:
-    """What tells two networks apart besides the values of their tensors."""
+    """Return what tells two networks apart besides the values of their tensors; None: nothing."""
     left, right = _description(first), _description(other)
     for what in {**left, **right}:
         if what not in left or what not in right or not _same(left[what], right[what]):
@@ -216,7 +243,7 @@ def _same(left: object, right: object) -> bool:
 
 
 def _description(network: Network) -> dict[str, object]:
-    """Modules, their settings, and the shapes of their tensors, by name."""
+    """Return modules, their settings, and the shapes of their tensors, by name."""
     described: dict[str, object] = {}
     for path, module in network.named_modules():
         described[path] = type(module)

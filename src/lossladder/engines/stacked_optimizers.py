@@ -39,7 +39,7 @@ class Rows:
 
 
 def trained(network: Network) -> dict[str, Tensor]:
-    """The parameters that are not frozen, in the order of a row."""
+    """Return the parameters that are not frozen, in the order of a row."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
@@ -66,7 +66,7 @@ def write(rows: Rows, networks: Sequence[Network], optimizers: Sequence[Optimize
 
 
 def _kept(network: Network, optimizer: Optimizer, name: str) -> Iterator[Tensor]:
-    """What the optimizer keeps under this name; zeros before its first step."""
+    """Yield what the optimizer keeps under this name; zeros before its first step."""
     for parameter in trained(network).values():
         kept = optimizer.state.get(parameter, {}).get(name)
         yield torch.zeros_like(parameter) if kept is None else kept
@@ -125,6 +125,6 @@ _RULES: dict[type[Optimizer], Callable[[Rows, Tensor], None]] = {
 
 @torch.no_grad()
 def update(rows: Rows, gradient: Float[Tensor, "members size"], kind: type[Optimizer]) -> None:
-    """One step of every member, as torch's optimizer of this kind would make it."""
+    """Make one step of every member, as torch's optimizer of this kind would."""
     rows.steps += 1
     _RULES[kind](rows, gradient)

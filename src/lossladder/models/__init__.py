@@ -4,10 +4,10 @@ from lossladder.models.gru import GRU, GRUCell
 from lossladder.models.lstm import LSTM, LSTMCell
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
-from lossladder.models.recurrent import Cell, Recurrent, State
+from lossladder.models.recurrent import Cell, Recurrent, State, Step
 from lossladder.models.rnn import RNN
 from lossladder.models.rnn_by_hand import RNNByHand
-from lossladder.models.torch_rnn import TorchRNN
+from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
 
 __all__ = [
     "GRU",
@@ -21,5 +21,7 @@ __all__ = [
     "RNNByHand",
     "Recurrent",
     "State",
+    "Step",
     "TorchRNN",
+    "TorchRNNCell",
 ]

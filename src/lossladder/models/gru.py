@@ -54,7 +54,7 @@ class GRUCell(Cell):
         nn.init.zeros_(self.bias_hh)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The state one step later."""
+        """Return the state one step later."""
         (h,) = state
         from_x = (x @ self.weight_ih.T + self.bias_ih).chunk(3, dim=-1)  # (batch, hidden) each
         from_h = (h @ self.weight_hh.T + self.bias_hh).chunk(3, dim=-1)

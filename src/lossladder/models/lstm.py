@@ -75,7 +75,7 @@ class LSTMCell(Cell):
         nn.init.constant_(forget, self.forget_bias)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The state one step later."""
+        """Return the state one step later."""
         h, c = state
         gates = x @ self.weight_ih.T + self.bias_ih + h @ self.weight_hh.T + self.bias_hh
         i, f, g, o = gates.chunk(4, dim=-1)  # (batch, hidden) each

@@ -28,7 +28,7 @@ class Layer(nn.Linear):
         self.bias.requires_grad_(train_biases != "none")
 
     def forward(self, input: Float[Tensor, "*rest in"]) -> Float[Tensor, "*rest out"]:
-        """W x + b."""
+        """Return W x + b."""
         return nn.functional.linear(input, self.weight) + self.bias
 
 
@@ -78,9 +78,9 @@ class MLP(Cell):
             nn.init.constant_(self.layer.bias, self.bias)
 
     def readout(self, output_size: int) -> nn.Linear:
-        """The linear map from hiddens to outputs, with biases trained like the layer's own."""
+        """Return the linear map from hiddens to outputs; its biases train like the layer's."""
         return Layer(self.hidden_size, output_size, self.train_biases)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The hiddens of this step, whatever the state."""
+        """Return the hiddens of this step, whatever the state."""
         return (torch.sigmoid(self.layer(x)),)

@@ -75,18 +75,18 @@ class Network(nn.Module):
             nn.init.constant_(self.readout.bias, self.readout_bias)
 
     def trained(self) -> list[nn.Parameter]:
-        """The parameters that are not frozen."""
+        """Return the parameters that are not frozen."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State | None = None
     ) -> tuple[Float[Tensor, "batch time output"], State]:
-        """Logits at every step, and the state after the last; without a state, from the initial."""
+        """Return logits at every step, and the state after the last; no state: the initial one."""
         if state is None:
             state = self.initial_state(len(inputs))
         hiddens, after = self.recurrent(inputs, state)
         return self.readout(hiddens), after
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step."""
+        """Return the state before the first step."""
         return self.recurrent.initial_state(batch_size)

@@ -9,14 +9,26 @@ from torch import Generator, Tensor, nn
 
 from lossladder import checks
 
-State = tuple[Tensor, ...]  # each (batch, hidden); the first is what the readout sees
+State = tuple[Tensor, ...]  # what is carried from step to step; of any shapes, batch first
+Step = State | tuple[Tensor, State]  # the next state; or an output of its own, and the next state
 
 
 class Recurrent(nn.Module, ABC):
     """A causal map from a window of inputs to a window of hiddens, with a state passed along.
 
-    Cutting a window in two and carrying the state across the cut changes nothing, and rows of a
-    batch do not touch each other.
+    Cutting a window in two and carrying the state across the cut changes nothing, rows of a batch
+    do not touch each other, and no tensor that is handed in is changed. `check_network` of
+    `lossladder.testing` tries all of it.
+
+    Attributes:
+        state_parts: number of tensors in the state, each (batch, hidden_size).
+        state_shapes: instead of that, where a state has other shapes: that of each tensor, for one
+            sequence. `((hidden_size, hidden_size), ())` is a matrix and a number for each.
+        remembers: False: the state is handed on, but nothing that comes out depends on it.
+        learns_initial_state: True: `initial_state` depends on parameters.
+        initialisation_arguments: those arguments of the constructor that only say how parameters
+            start, such as a gain, and that are kept under their own names. Members of a sweep are
+            trained together although they differ in these; in any other argument they may not.
 
     Args:
         input_size: features a step.
@@ -25,10 +37,9 @@ class Recurrent(nn.Module, ABC):
         ValueError: if a size is no whole number above 0.
     """
 
-    state_parts = 1  # tensors in the state
-    remembers = True  # False: the state is handed on, but nothing that comes out depends on it
-    learns_initial_state = False  # True: `initial_state` depends on parameters
-    # arguments that say how parameters start, and nothing else: members may differ in these
+    state_parts: int = 1
+    remembers: bool = True
+    learns_initial_state: bool = False
     initialisation_arguments: tuple[str, ...] = ()
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
@@ -40,44 +51,90 @@ class Recurrent(nn.Module, ABC):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
 
     @abstractmethod
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters; all randomness comes from `generator`, if one is given."""
 
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Return the shape that each tensor of the state has for one sequence."""
+        return ((self.hidden_size,),) * self.state_parts
+
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros."""
+        """Return the state before the first step: zeros."""
         parameter = next(self.parameters())
-        return tuple(
-            parameter.new_zeros(batch_size, self.hidden_size) for _ in range(self.state_parts)
-        )
+        return tuple(parameter.new_zeros(batch_size, *shape) for shape in self.state_shapes)
 
     def readout(self, output_size: int) -> nn.Linear:
-        """The linear map from hiddens to outputs that goes with this network."""
+        """Return the linear map from hiddens to outputs that goes with this network."""
         return nn.Linear(self.hidden_size, output_size)
 
 
 class Cell(Recurrent):
-    """A recurrent network written one step at a time."""
+    """A recurrent network written one step at a time.
+
+    The readout sees the first tensor of the state, (batch, hidden_size); or else an output of the
+    step's own, which is no state and is not carried. A fast weight, for instance, adds to a matrix
+    what its input asks for, and puts out what it finds there:
+
+        def step(self, x, state):
+            (memory,) = state                              # (batch, hidden, hidden)
+            key, value, query = self.project(x).chunk(3, dim=-1)
+            memory = self.decay * memory + value[:, :, None] * key[:, None, :]
+            return (memory @ query[:, :, None])[..., 0], (memory,)
+    """
 
     @abstractmethod
-    def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The state one step later."""
+    def step(self, x: Float[Tensor, "batch input"], state: State) -> Step:
+        """Return the next state, whose first tensor is read out; or (output, next state).
+
+        A pair of a tensor and a tuple is an output and a state. All else is a state, which is
+        always a tuple, even of one tensor.
+        """
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
         hiddens = []
         for x in inputs.unbind(dim=1):
-            state = self.step(x, state)
-            hiddens.append(state[0])
+            hidden, state = output_and_state(self.step(x, state))
+            hiddens.append(hidden)
         return torch.stack(hiddens, dim=1), state
 
 
+def output_and_state(stepped: object) -> tuple[Tensor, State]:
+    """Return what the readout sees of a step, and the state it leaves; see `Cell.step`.
+
+    Raises:
+        TypeError: if the step returned neither a state nor an output and a state.
+
+    >>> h, c = torch.zeros(1, 2), torch.ones(1, 2)
+    >>> output_and_state((h, c))[0] is h, output_and_state((c, (h,)))[0] is c
+    (True, True)
+    """
+    if isinstance(stepped, tuple) and stepped and isinstance(stepped[0], Tensor):
+        own = len(stepped) == 2 and isinstance(stepped[1], tuple)
+        state = stepped[1] if own else stepped
+        if all(isinstance(part, Tensor) for part in state):
+            return stepped[0], state
+    raise TypeError(
+        f"step returned {_kinds(stepped)}: must be the next state, a tuple of tensors; or a pair "
+        "of an output and the next state"
+    )
+
+
+def _kinds(thing: object) -> str:
+    """Return the types that something is made of: "(Tensor, list)"."""
+    if isinstance(thing, tuple):
+        return f"({', '.join(map(_kinds, thing))})"
+    return type(thing).__name__
+
+
 class TorchLayer(Recurrent):
-    """What `torch_rnn`, `lstm` and `gru` share: the layer, its state and its start.
+    """A layer of torch's as `torch_rnn`, `lstm` and `gru` use it: with its state and its start.
 
     Args:
         layer: nn.RNN, nn.LSTM or nn.GRU; its two bias vectors are kept as torch has them.
@@ -102,7 +159,7 @@ class TorchLayer(Recurrent):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
         parts = tuple(part[None] for part in state)  # torch wants (layers, batch, hidden)
         hiddens, after = self.layer(inputs, parts if self.state_parts > 1 else parts[0])
         after = after if isinstance(after, tuple) else (after,)

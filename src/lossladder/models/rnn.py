@@ -35,6 +35,6 @@ class RNN(Cell):
         nn.init.zeros_(self.bias)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
-        """The state one step later."""
+        """Return the state one step later."""
         (h,) = state
         return (torch.tanh(torch.addmm(self.bias, torch.cat([x, h], dim=-1), self.weight)),)

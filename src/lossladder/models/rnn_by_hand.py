@@ -61,7 +61,7 @@ class RNNByHand(Recurrent):
             nn.init.zeros_(self.start)
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros, or what was learned, for every sequence."""
+        """Return the state before the first step: zeros, or what was learned for all sequences."""
         if self.learns_initial_state:
             return (self.start.expand(batch_size, -1),)
         return super().initial_state(batch_size)
@@ -69,7 +69,7 @@ class RNNByHand(Recurrent):
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
-        """Hiddens at every step, and the state after the last."""
+        """Return hiddens at every step, and the state after the last."""
         hiddens = _Window.apply(inputs, state[0], self.weight, self.bias)
         return hiddens, (hiddens[:, -1],)
 
@@ -81,7 +81,7 @@ class _Window(torch.autograd.Function):
 
     @staticmethod
     def forward(x_BTI: Tensor, h0_BH: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Hiddens of every step (batch, time, hidden)."""
+        """Return the hiddens of every step (batch, time, hidden)."""
         h_BH, hiddens = h0_BH, []
         for x_BI in x_BTI.unbind(dim=1):
             h_BH = torch.tanh(torch.cat([x_BI, h_BH], dim=-1) @ weight + bias)
@@ -96,7 +96,7 @@ class _Window(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_h_BTH: Tensor) -> tuple[Tensor, ...]:
-        """From the gradient of the hiddens to those of inputs, initial state, weight and bias."""
+        """Return the gradients of inputs, initial state, weight and bias, from the hiddens'."""
         x_BTI, h0_BH, weight, h_BTH = ctx.saved_tensors
         input_size = x_BTI.shape[-1]
         weight_x, weight_h = weight[:input_size], weight[input_size:]

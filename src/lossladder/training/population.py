@@ -112,7 +112,8 @@ class PopulationLearner(LightningModule):
         losses, after = self.population.train(stack_chunks(chunks), before)
         now = time.perf_counter()
         share = (now - self._since) / len(self.active)
-        for learner, state, loss in zip(self.active, unstack_state(after), losses, strict=True):
+        states = unstack_state(after, len(self.active))
+        for learner, state, loss in zip(self.active, states, losses, strict=True):
             learner.state = tuple(part.clone() for part in state)  # a view would keep all of them
             learner.record(loss, share)
         self._since = now

@@ -1,0 +1,448 @@
+"""The laws of tasks: sampling and theory, and each held against the other."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import torch
+from jaxtyping import Bool, Float, Integer, Shaped
+from torch import Tensor, nn
+
+from lossladder.ladder import CrossEntropy, Ladder, Rung
+from lossladder.tasks import Batch, Draw, Task
+from lossladder.testing.comparison import (
+    ROUNDING,
+    UNLIKELY,
+    difference,
+    generator,
+    require,
+    require_equal,
+    rounded,
+    undisturbed,
+    unlike,
+    with_error,
+)
+
+_ENTRIES = 1_000_000  # probabilities sampled for a rung: some 0.1 s of arithmetic
+_SHAPES = ("one_to_one", "one_to_many", "many_to_one", "many_to_many")
+
+Predictor = Callable[[Tensor], Tensor]
+Law = Float[Tensor, "batch time output"]
+Scored = Bool[Tensor, "batch time"]
+
+
+def check_task(task: Task) -> None:
+    """Check that a task keeps the laws of all tasks, and its ladder those of ladders.
+
+    Sampling: a draw has the size asked for, symbols that have an encoding, and targets that are
+    classes or real values. The generator decides all of it. `shape` is what the sequences say.
+
+    Theory: the predictor of every rung, and `probabilities`, put out laws in float64 that sum to 1,
+    see nothing of later steps or other rows, and look no further back than their `reach`. The
+    ceiling looks at no input; the floor predicts with `probabilities`.
+
+    Both together: drawn targets follow `probabilities`, at every step, and also where a stream is
+    continued from its `past`. Every rung's loss is what its predictor attains: on drawn targets, in
+    expectation, at every step where it has `by_step`, with a state carried for ever, and exactly on
+    the sequences of `everything()`, each of which is drawn as often as any other.
+
+    Args:
+        task: any; nothing about it is changed.
+    Raises:
+        AssertionError: naming the rung or the step, what came, and what the law demands.
+    """
+    steps = task.num_steps or (task.reach or 0) + 12
+    _check_attributes(task)
+    _check_draws(task, steps)
+    _check_who_decides(task, steps)
+    draw = task.draw(generator(2), max(_ENTRIES // (steps * task.output_size), 200), steps)
+    batch = task.batch(draw)
+    _check_shape(task, batch)
+    ladder = task.ladder(steps, carried=False)
+    _check_rungs(task, ladder, steps)
+    symbols, few = draw.inputs[:48], Batch(*(part[:48] for part in batch))
+    _check_predictor(task, "probabilities", task.probabilities, task.reach, symbols, few)
+    for rung in ladder:
+        who = f"{_name(rung)}: its predictor"
+        _check_predictor(task, who, rung.predictor, rung.reach, symbols, few)
+    _check_ends(ladder, few)
+    _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
+    for rung in ladder:
+        _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
+    if task.streams:
+        _check_stream(task)
+    _check_everything(task, ladder, steps)
+    _check_description(task, few)
+
+
+def _check_attributes(task: Task) -> None:
+    """What a task says about itself."""
+    require(task.shape in _SHAPES, f"shape={task.shape!r}: must be one of {', '.join(_SHAPES)}")
+    require(
+        task.streams == (task.num_steps is None),
+        f"streams={task.streams}, num_steps={task.num_steps}: a stream has no length, and "
+        "independent sequences have one",
+    )
+    require(
+        not task.streams or task.reach is not None,
+        "reach=None: a stream is continued from its last `reach` symbols; must be a whole number",
+    )
+
+
+def _check_draws(task: Task, steps: int) -> None:
+    """Sizes and ranges of what is drawn."""
+    for batch_size, num_steps in ((1, 1), (7, 5), (50, steps)):
+        try:
+            draw = task.draw(generator(0), batch_size, num_steps)
+        except ValueError:
+            if num_steps == steps:
+                raise
+            continue  # a task may refuse to draw sequences of another length
+        for name, part in draw._asdict().items():
+            size = None if part is None else tuple(part.shape[:2])
+            require(
+                size in (None, (batch_size, num_steps)),
+                f"draw: {batch_size} sequences of {num_steps} steps were asked for, and {name} has "
+                f"shape {size}",
+            )
+        _check_range("symbols", draw.inputs, len(task.encoding), "rows of the encoding")
+        if draw.targets.is_floating_point():
+            own = tuple(draw.targets.shape[2:])
+            require(
+                own == (task.output_size,),
+                f"draw: a real target has shape {own}, and output_size is {task.output_size}",
+            )
+        else:
+            _check_range("targets", draw.targets, task.output_size, "classes, by output_size")
+        scored = torch.ones(draw.inputs.shape[:2]) if draw.scored is None else draw.scored
+        require(bool(scored.any()), f"draw: of {num_steps} steps it scores none")
+        require(
+            not task.streams or bool(scored.all()),
+            "draw: it leaves steps of a stream unscored; a stream is scored at every step",
+        )
+
+
+def _check_range(what: str, values: Tensor, size: int, which: str) -> None:
+    require(
+        values.dim() == 2 and not values.is_floating_point(),
+        f"draw: {what} are {values.dtype} {tuple(values.shape)}; must be whole numbers by row and "
+        "step",
+    )
+    low, high = int(values.min()), int(values.max())
+    require(
+        low >= 0 and high < size,
+        f"draw: {what} from {low} to {high} came, and there are {size} {which}",
+    )
+
+
+def _check_who_decides(task: Task, steps: int) -> None:
+    """The generator, and nobody else."""
+
+    def drawn(seed: int) -> Draw:
+        return task.draw(generator(seed), 50, steps)
+
+    first, again = (undisturbed("draw", seed, partial(drawn, 0)) for seed in (1, 2))
+    complaint = "draw: generators of the same seed draw {}; all randomness must come from them"
+    for name, one, other in zip(Draw._fields, first, again, strict=True):
+        if one is not None and other is not None:
+            require_equal(
+                complaint.format(name), one, "once", other, "again", ("row", "step", "output")
+            )
+    if len(first.inputs.unique(dim=0)) > 1:  # a task may have a single sequence
+        require(
+            difference(first.inputs, drawn(1).inputs) is not None,
+            "draw: generators of the seeds 0 and 1 drew the same; it must use the one it is given",
+        )
+
+
+def _check_shape(task: Task, batch: Batch) -> None:
+    """A step carries input if its symbol differs between sequences."""
+    if batch.inputs.shape[1] == 1 and task.shape != "one_to_one":
+        return  # a single step looks like one to one
+    later = (batch.inputs[:, 1:] != batch.inputs[:1, 1:]).any()
+    outputs = "many" if (batch.scored.sum(dim=1) > 1).any() else "one"
+    found = f"{'many' if later else 'one'}_to_{outputs}"
+    require(
+        task.shape == found,
+        f"shape={task.shape!r}: what is drawn is {found}, by the steps at which the inputs of "
+        "sequences differ and by those that are scored",
+    )
+
+
+def _check_rungs(task: Task, ladder: Ladder, steps: int) -> None:
+    """What rungs say about themselves."""
+    names = [rung.name for rung in ladder]
+    require(len({*names}) == len(names), f"ladder: its rungs {names} must have different names")
+    require(
+        type(ladder.loss) is type(task.loss),
+        f"ladder: its loss is the {type(ladder.loss).__name__}, and the task's the "
+        f"{type(task.loss).__name__}; make it with Ladder(rungs, self.loss)",
+    )
+    floor, ceiling, most = ladder.floor, ladder.ceiling, math.log(task.output_size)
+    require(floor.loss > -ROUNDING, f"{_name(floor)}: its loss {floor.loss:.6g} is below 0")
+    require(
+        not isinstance(task.loss, CrossEntropy) or ceiling.loss < most + ROUNDING,
+        f"{_name(ceiling)}: its loss {ceiling.loss:.6g} is above {most:.6g}, the price of guessing "
+        f"evenly among {task.output_size} classes",
+    )
+    if not task.streams:  # whose sequences start from nothing, whatever is carried
+        for rung, same in zip(ladder, task.ladder(), strict=True):
+            require(
+                abs(rung.loss - same.loss) < ROUNDING,
+                f"{_name(rung)}: its loss is {rounded(same.loss)} in ladder(), and "
+                f"{rounded(rung.loss)} in ladder(num_steps={steps}, carried=False)",
+            )
+    for rung in ladder:
+        length = steps if rung.by_step is None else len(rung.by_step)
+        require(length == steps, f"{_name(rung)}: by_step has {length} losses for {steps} steps")
+
+
+def _check_predictor(
+    task: Task,
+    who: str,
+    predict: Predictor,
+    reach: int | None,
+    symbols: Integer[Tensor, "batch time"],
+    batch: Batch,
+) -> None:
+    """What it puts out is a law, and depends on nothing but the inputs it may know."""
+    inputs, scored = batch.inputs, batch.scored
+    law, expected = predict(inputs), (*scored.shape, task.output_size)
+    require(
+        law.dtype == torch.float64 and law.shape == expected,
+        f"{who} puts out {law.dtype} {tuple(law.shape)}; must be torch.float64 {expected}",
+    )
+    if isinstance(task.loss, CrossEntropy):  # the law of real targets is their values
+        below = torch.where(scored, law.amin(dim=-1).clamp(max=0), 0.0)
+        total = torch.where(scored, law.sum(dim=-1), 1.0)
+        for complaint, found, due in (
+            ("chances are below 0", below, torch.zeros_like(below)),
+            ("chances do not sum to 1", total, torch.ones_like(total)),
+        ):
+            require_equal(f"{who}: {complaint}", found, "here", due, "is due", ("row", "step"))
+    for rows in (slice(0, 1), slice(len(inputs) // 2, None)):
+        alone = predict(inputs[rows])
+        complaint = f"{who} looks at other rows"
+        _equal_laws(complaint, alone, "without them", law[rows], "with them", scored[rows])
+    steps = inputs.shape[1]
+    for cut in {*range(1, steps, max(steps // 8, 1)), max(steps - 1, 1)}:
+        try:
+            before = predict(inputs[:, :cut])
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise AssertionError(f"{who} fails on the first {cut} steps alone: {why}") from error
+        complaint = f"{who} looks at later inputs, from step {cut} on"
+        _equal_laws(complaint, before, "without them", law[:, :cut], "with them", scored[:, :cut])
+    for step in {steps // 2, steps - 1}:
+        if reach is not None and step > reach:
+            old = torch.arange(steps) < step - reach
+            others = torch.where(old, (symbols + 1) % len(task.encoding), symbols)
+            now = scored[:, step, None]
+            changed, own = (
+                torch.where(now, here[:, step], 0.0)
+                for here in (predict(task.features(others)), law)
+            )
+            complaint = f"{who} looks further back from step {step} than its reach of {reach}"
+            pair = changed, "with others there", own, "with its own"
+            require_equal(complaint, *pair, ("row", "target"))
+
+
+def _check_ends(ladder: Ladder, batch: Batch) -> None:
+    """The ceiling knows no input, the floor knows everything."""
+    ceiling, floor = (rung.predictor(batch.inputs) for rung in (ladder.ceiling, ladder.floor))
+    first, both_scored = ceiling[:1].expand_as(ceiling), batch.scored & batch.scored[:1]
+    complaint = f"{_name(ladder.ceiling)} is the ceiling, and looks at the inputs"
+    _equal_laws(complaint, ceiling, "here", first, "in row 0", both_scored)
+    complaint = f"{_name(ladder.floor)} is the floor, and does not predict with `probabilities`"
+    exact = batch.probabilities
+    _equal_laws(complaint, floor, "by its predictor", exact, "by those", batch.scored)
+
+
+def _equal_laws(
+    complaint: str, one: Tensor, in_one: str, other: Tensor, in_other: str, scored: Scored
+) -> None:
+    """Two laws are the same at every scored step."""
+    left, right = (torch.where(scored[..., None], law, 0.0) for law in (one, other))
+    require_equal(complaint, left, in_one, right, in_other, ("row", "step", "target"))
+
+
+def _check_targets(
+    what: str, targets: Shaped[Tensor, "batch time *output"], law: Law, scored: Scored
+) -> None:
+    """Targets come as often as their law says: at each step, among rows of the same law."""
+    for step in range(law.shape[1]):
+        rows = scored[:, step]
+        chances, came = law[rows, step], targets[rows, step]
+        if not rows.any():
+            continue
+        if came.is_floating_point():  # the law of a real target is its value
+            complaint = f"{what} at step {step} are not what the law says"
+            axes = "scored row", "output"
+            require_equal(complaint, came, "was drawn", chances, "is the law", axes, tolerance=1e-6)
+        else:
+            _check_frequencies(f"{what} at step {step}", came, chances)
+
+
+def _check_frequencies(
+    what: str, came: Integer[Tensor, " rows"], law: Float[Tensor, "rows output"]
+) -> None:
+    """Targets of one step; rows of more than a hundred laws are grouped by the order of them."""
+    impossible = law.gather(1, came[:, None])[:, 0] < 1e-12
+    if impossible.any():
+        raise AssertionError(f"{what}: {came[impossible][0]} came, and has no chance in its law")
+    key = law @ torch.arange(2.0, 2 + law.shape[1], dtype=torch.float64).sqrt()
+    group = key.mul(1e9).round().unique(return_inverse=True)[1]
+    if int(group.max()) >= 100:
+        group = key.argsort().argsort() * 100 // len(key)
+    hits = nn.functional.one_hot(came, law.shape[1]).double()
+    none = law.new_zeros(int(group.max()) + 1, law.shape[1])
+    seen, due, variance = (none.index_add(0, group, part) for part in (hits, law, law * (1 - law)))
+    # Bernstein: the variance is known, and no row counts for more than 1
+    excess = (seen - due).abs() - (2 * UNLIKELY * variance).sqrt() - UNLIKELY / 3
+    if excess.max() > 0:
+        worst, target = divmod(int(excess.argmax()), law.shape[1])
+        raise AssertionError(
+            f"{what}: {target} came {int(seen[worst, target])} times in "
+            f"{int((group == worst).sum())} sequences whose law says {due[worst, target]:.1f}"
+        )
+
+
+def _check_loss(task: Task, who: str, rung: Rung, batch: Batch) -> None:
+    """A rung's loss is what its predictor attains, with and without the noise of the targets."""
+    law, scored = rung.predictor(batch.inputs), batch.scored
+    outputs = task.loss.logits_for(law)
+    drawn = task.losses(outputs, batch.targets)
+    if (endless := torch.where(scored, drawn.isinf(), False)).any():
+        row, step = endless.nonzero()[0].tolist()
+        raise AssertionError(
+            f"{who} gives no chance to target {batch.targets[row, step]}, which came at row {row}, "
+            f"step {step}"
+        )
+    expected = task.expected_losses(outputs, batch.probabilities)
+    steps = scored.sum(dim=1).double()
+    # a target that is too rare to come up may still cost this much in a step
+    rare = -math.log(law[law > 1e-12].min()) if isinstance(task.loss, CrossEntropy) else 0.0
+    for kind, losses, unseen in (("sampled", drawn, rare), ("expected", expected, 0.0)):
+        of_row = torch.where(scored, losses.double(), 0.0).sum(dim=1)
+        # a mean over all scored steps; rows, not steps, are independent
+        values = (of_row - rung.loss * steps) / steps.mean()
+        found = unlike(values, 0.0, unseen / float(steps.mean()))
+        if found is not None:
+            mean, error = found
+            raise AssertionError(
+                f"{who}'s {kind} loss {with_error(rung.loss + mean, error)} "
+                f"is not the loss {rounded(rung.loss, error)} that the ladder states"
+            )
+    if rung.by_step is not None:
+        _check_by_step(who, rung, rung.by_step, expected, scored)
+
+
+def _check_by_step(
+    who: str,
+    rung: Rung,
+    by_step: tuple[float, ...],
+    expected: Float[Tensor, "batch time"],
+    scored: Scored,
+) -> None:
+    """The losses by step are what the predictor attains there; their mean is the rung's loss."""
+    for step, loss in enumerate(by_step):
+        values = expected[scored[:, step], step]
+        found = unlike(values, loss) if len(values) > 100 else None
+        if found is not None:
+            mean, error = found
+            raise AssertionError(
+                f"{who}'s expected loss at step {step}, {with_error(mean, error)}, is not the "
+                f"{rounded(loss, error)} of by_step"
+            )
+    weights = scored.double()
+    above = torch.tensor(by_step, dtype=torch.float64) - rung.loss
+    found = unlike((weights * above).sum(dim=1) / weights.sum(dim=1).mean(), 0.0)
+    if found is not None:
+        mean, error = found
+        raise AssertionError(
+            f"{_name(rung)}: the mean of by_step over the scored steps, "
+            f"{rounded(rung.loss + mean, error)}, is not its loss {rounded(rung.loss, error)}"
+        )
+
+
+def _check_stream(task: Task) -> None:
+    """What holds where a stream is continued, and where a state is carried for ever."""
+    reach = task.reach or 0
+    rows = min(20_000, max(4 * _ENTRIES // ((reach + 10) * task.output_size), 200))
+    before = task.draw(generator(3), rows, max(reach, 1)).inputs
+    past = before[:, before.shape[1] - reach :]
+    after = task.draw(generator(4), rows, 10, past=past)
+    law = task.probabilities(task.features(torch.cat([past, after.inputs], dim=1)))[:, reach:]
+    everywhere = torch.ones(law.shape[:2], dtype=torch.bool)
+    targets = after.targets if after.targets.is_floating_point() else after.targets.long()
+    _check_targets("targets of a stream continued from its `past`,", targets, law, everywhere)
+    steps = reach + 40
+    batch = task.sample(generator(5), max(_ENTRIES // (steps * task.output_size), 200), steps)
+    # later steps see as much of the past as a state carried for ever would bring
+    settled = batch._replace(scored=batch.scored & (torch.arange(steps) >= reach))
+    for rung in task.ladder():
+        who = f"{_name(rung)}, with a state carried for ever: its predictor"
+        _check_loss(task, who, replace(rung, by_step=None), settled)
+
+
+def _check_everything(task: Task, ladder: Ladder, steps: int) -> None:
+    """The sequences of a finite task are drawn equally often, and rungs are exact over them."""
+    try:
+        draw = task.everything()
+    except ValueError:
+        return  # endless, or not equally likely
+    size, length = draw.inputs.shape
+    require(
+        length == steps, f"everything: its sequences have {length} steps, not num_steps={steps}"
+    )
+    which = draw.inputs.unique(dim=0, return_inverse=True)[1]
+    again = (which.bincount() > 1)[which]
+    if again.any():
+        raise AssertionError(f"everything: {draw.inputs[again][0].tolist()} is in it twice")
+    drawn = task.draw(generator(6), min(200 * size, 50_000), steps).inputs
+    both = torch.cat([draw.inputs.long(), drawn.long()])
+    which = both.unique(dim=0, return_inverse=True)[1]
+    counts = which[size:].bincount(minlength=int(which.max()) + 1)
+    foreign = (counts.index_fill(0, which[:size], 0) > 0)[which[size:]]
+    if foreign.any():
+        raise AssertionError(f"everything: has no {drawn[foreign][0].tolist()}, which was drawn")
+    seen, due = counts[which[:size]].double(), len(drawn) / size
+    limit = math.sqrt(2 * UNLIKELY * due * (1 - 1 / size)) + UNLIKELY / 3
+    worst = int((seen - due).abs().argmax())
+    require(
+        abs(float(seen[worst]) - due) <= limit,
+        f"everything: {draw.inputs[worst].tolist()} was drawn {int(seen[worst])} times, where each "
+        f"of {size} equally likely sequences is due {due:.1f} times",
+    )
+    if size * steps * task.output_size <= 2 * _ENTRIES:
+        _check_exactly(task, ladder, task.batch(draw))
+
+
+def _check_exactly(task: Task, ladder: Ladder, batch: Batch) -> None:
+    """The loss of each rung, summed over every sequence there is."""
+    _check_targets("everything: targets", batch.targets, batch.probabilities, batch.scored)
+    weights = batch.scored.double()
+    for rung in ladder:
+        outputs = task.loss.logits_for(rung.predictor(batch.inputs))
+        losses = task.expected_losses(outputs, batch.probabilities)
+        exact = float(torch.where(batch.scored, losses, 0.0).sum() / weights.sum())
+        require(
+            abs(exact - rung.loss) < 1e-7,
+            f"{_name(rung)}: over all {len(weights)} sequences its predictor's loss is "
+            f"{rounded(exact)}, not the {rounded(rung.loss)} that the ladder states",
+        )
+
+
+def _check_description(task: Task, batch: Batch) -> None:
+    """A batch can be looked at."""
+    lines = task.describe(batch, row=2).splitlines()
+    widths = {len(line) for line in lines}
+    require(
+        len(widths) == 1,
+        f"describe: its lines are {sorted(widths)} characters long; must be equally long, and some",
+    )
+
+
+def _name(rung: Rung) -> str:
+    return f"rung {rung.name!r}"
