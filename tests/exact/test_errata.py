@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from docs.notebooks import worked_example_by_hand as by_hand
 from docs.notebooks.execute import HERE, read
 from lossladder.models import RNN, Network
-from lossladder.tasks import Echo, by_hand
+from lossladder.tasks import Echo
 
 ROOT = HERE.parents[1]
 ERRATA = (ROOT / "docs" / "errata.md").read_text()

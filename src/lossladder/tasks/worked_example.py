@@ -1,9 +1,4 @@
-"""Back-propagation by hand: the article's one example as a task, and its whole calculation.
-
-python -m lossladder.tasks.worked_example
-
-prints every number of the page, each beside the value that autograd finds.
-"""
+"""The worked example of back-propagation: a well-known article's one example as a task."""
 
 from functools import partial
 
@@ -12,8 +7,10 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
 from lossladder.ladder import HalfSquaredError, Ladder, Rung
-from lossladder.tasks.by_hand import INPUTS, TARGETS
 from lossladder.tasks.task import Draw, Task
+
+INPUTS = (0.05, 0.10)
+TARGETS = (0.01, 0.99)
 
 
 class WorkedExample(Task):
@@ -90,9 +87,3 @@ def _repeated(
     values: tuple[float, ...], batch_size: int, num_steps: int
 ) -> Float[Tensor, "batch time output"]:
     return torch.tensor(values, dtype=torch.float64).expand(batch_size, num_steps, -1).clone()
-
-
-if __name__ == "__main__":
-    from lossladder.tasks.by_hand_page import page
-
-    print(page())
