@@ -7,7 +7,7 @@ from lossladder.data.datamodule import Data, joined, windows
 from lossladder.data.seeds import seeded
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
-from lossladder.tasks import Batch, Draw, Task
+from lossladder.tasks import Batch, Draw, StreamTask, Task
 
 _BLOCK = 500  # time steps drawn at once; part of what a seed means
 
@@ -16,7 +16,7 @@ class Streams(Data):
     """`batch_size` streams side by side, new ones every epoch.
 
     Args:
-        task: must be a task of streams.
+        task: must be a `StreamTask`.
         batch_size: streams side by side.
         bptt_steps: window length, time steps: how far the gradient reaches.
         stream_steps: length of a stream, time steps an epoch; the part of a window that is left
@@ -42,7 +42,7 @@ class Streams(Data):
         member: int = 0,
     ) -> None:
         super().__init__(task, batch_size, windows_per_chunk, seed, member)
-        if not task.streams:
+        if not isinstance(task, StreamTask):
             raise ValueError(
                 f"task={type(task).__name__.lower()}: has independent sequences, no streams; "
                 "use data=fresh or data=split"
@@ -55,7 +55,7 @@ class Streams(Data):
                 f"stream_steps={stream_steps}"
             )
         self.updates_per_epoch = stream_steps // bptt_steps
-        self._reach = task.reach or 0
+        self._draw, self._reach = task.draw, task.reach or 0
         self._block_steps = max(_BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
 
@@ -84,7 +84,7 @@ class Streams(Data):
                     before = self._blocks[epoch, number - 1]
                     past = before.inputs[:, self._block_steps - self._reach :]
                 generator = seeded("training", self.seed, self.member, epoch, number)
-                draw = self.task.draw(generator, self.batch_size, self._block_steps, past)
+                draw = self._draw(generator, self.batch_size, self._block_steps, past)
                 self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
         return self._blocks[epoch, block]
 

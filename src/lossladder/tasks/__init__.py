@@ -3,9 +3,20 @@
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
-from lossladder.tasks.task import Batch, Draw, Task
+from lossladder.tasks.task import Batch, Draw, StreamTask, Task
 from lossladder.tasks.unfold import Unfold
 from lossladder.tasks.worked_example import WorkedExample
 from lossladder.tasks.xor import XOR
 
-__all__ = ["XOR", "Batch", "Count", "Draw", "Echo", "Parity", "Task", "Unfold", "WorkedExample"]
+__all__ = [
+    "XOR",
+    "Batch",
+    "Count",
+    "Draw",
+    "Echo",
+    "Parity",
+    "StreamTask",
+    "Task",
+    "Unfold",
+    "WorkedExample",
+]

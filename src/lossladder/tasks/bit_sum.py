@@ -31,7 +31,6 @@ class BitSum(Task):
         ValueError: if a size is no whole number above 0, or a chance is none.
     """
 
-    streams = False
     reach = None
     encoding = torch.tensor([[0.0], [1.0]])
 
@@ -52,14 +51,8 @@ class BitSum(Task):
 
     # --- sampling ---------------------------------------------------------------------------
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw strings of bits; see `Task.draw`. Strings are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw strings of bits; see `Task.draw`."""
         ones = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
         lengths = torch.full((batch_size,), num_steps)
         if self.mixed_lengths:

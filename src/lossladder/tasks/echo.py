@@ -12,13 +12,13 @@ from torch import Generator, Tensor
 from lossladder import checks
 from lossladder.ladder import Ladder, Rung, binary_entropy
 from lossladder.tasks import bits
-from lossladder.tasks.task import Draw, Task
+from lossladder.tasks.task import Draw, StreamTask
 
 NOTEBOOK_EFFECTS = {3: 0.5, 8: -0.25}
 Lags = tuple[int, ...]
 
 
-class Echo(Task):
+class Echo(StreamTask):
     """Past ones at fixed lags raise or lower the chance of a one now.
 
         input    1   0   0   1   1   0   1
@@ -41,8 +41,6 @@ class Echo(Task):
     """
 
     shape = "many_to_many"
-    streams = True
-    num_steps = None
     output_size = 2
     encoding = torch.eye(2)
 
@@ -91,7 +89,7 @@ class Echo(Task):
         num_steps: int,
         past: Integer[Tensor, "batch reach"] | None = None,
     ) -> Draw:
-        """Draw inputs and targets; see `Task.draw`."""
+        """Draw inputs and targets; see `StreamTask.draw`."""
         if self._input_bits is not None and self._target_bits is not None:
             fine = self._input_bits, self._target_bits
             return self._draw_packed(generator, batch_size, num_steps, past, *fine)

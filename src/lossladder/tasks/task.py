@@ -48,8 +48,8 @@ class Task(ABC):
     Args:
         shape: one_to_one, one_to_many, many_to_one or many_to_many: which steps carry input and
             which are scored.
-        streams: True: one endless sequence a row, state carried from window to window.
-            False: independent sequences of `num_steps`.
+        streams: False: independent sequences of `num_steps`. True, for a `StreamTask` only: one
+            endless sequence a row, with the state carried from window to window.
         num_steps: length of a sequence, in time steps; None for streams.
         reach: how many past steps the law of a target can depend on; None: all of them.
         encoding: what a network sees for each symbol, (symbols, input).
@@ -58,7 +58,7 @@ class Task(ABC):
     """
 
     shape: str
-    streams: bool
+    streams: bool = False
     num_steps: int | None
     reach: int | None
     encoding: Float[Tensor, "symbols input"]
@@ -71,21 +71,13 @@ class Task(ABC):
         return self.encoding.shape[1]
 
     @abstractmethod
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw fresh sequences; all randomness comes from `generator`.
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw fresh sequences from their start.
 
         Args:
             generator: source of all randomness.
             batch_size: sequences side by side.
             num_steps: length, in time steps.
-            past: the symbols just before, when a stream is continued; None starts a new one, whose
-                own past is drawn and stays hidden.
         """
 
     @abstractmethod
@@ -173,6 +165,31 @@ class Task(ABC):
             f"{name:<11}" + " ".join(cell.rjust(width) for cell in row_of_cells)
             for name, row_of_cells in cells.items()
         )
+
+
+class StreamTask(Task):
+    """A task of endless sequences, which are drawn piece by piece."""
+
+    streams = True
+    num_steps = None
+
+    @abstractmethod
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw the next piece of each stream.
+
+        Args:
+            generator: source of all randomness.
+            batch_size: streams side by side.
+            num_steps: length of the piece, in time steps.
+            past: the `reach` symbols before it; None: new streams, whose own past is drawn as well
+                and stays hidden.
+        """
 
 
 def _listed(values: Float[Tensor, " size"]) -> str:

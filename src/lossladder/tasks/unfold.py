@@ -38,7 +38,6 @@ class Unfold(Task):
     """
 
     shape = "one_to_many"
-    streams = False
     reach = None
     output_size = 2
 
@@ -48,14 +47,8 @@ class Unfold(Task):
 
     # --- sampling ---------------------------------------------------------------------------
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw numbers; see `Task.draw`. Sequences are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw numbers, and unfold them; see `Task.draw`."""
         numbers = torch.randint(self.longest + 1, (batch_size,), generator=generator)
         return self._unfolded(numbers, num_steps)
 

@@ -3,7 +3,7 @@
 from functools import partial
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lossladder.ladder import HalfSquaredError, Ladder, Rung
@@ -29,21 +29,14 @@ class WorkedExample(Task):
     """
 
     shape = "one_to_one"
-    streams = False
     num_steps = 1
     reach = 0
     output_size = 2
     loss = HalfSquaredError()
     encoding = torch.tensor([INPUTS])  # the one symbol there is, as a network sees it
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """The example, as often as asked for; nothing about it is random."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Repeat the example as often as asked for; nothing about it is random."""
         symbols = torch.zeros(batch_size, num_steps, dtype=torch.long)
         return Draw(symbols, _repeated(TARGETS, batch_size, num_steps), None)
 

@@ -26,20 +26,13 @@ class XOR(Task):
     """
 
     shape = "one_to_one"
-    streams = False
     num_steps = 1
     reach = 0
     output_size = 2
     encoding = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw pairs of bits; see `Task.draw`. Pairs are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw pairs of bits; see `Task.draw`."""
         return _labelled(torch.randint(4, (batch_size, num_steps), generator=generator))
 
     def everything(self) -> Draw:
