@@ -19,7 +19,7 @@ class Curriculum(Fresh):
     what loss is a success at each length and where labels are at the last step only.
 
     Validation and ladder are those of the task's full length from the start. How long a sequence is
-    depends on what was learnt before: data are a pure function of (seed, member, step, length), and
+    depends on what was learnt before: data are a pure function of (seed, step, length), and
     a checkpoint holds the length and the average.
 
     Args:
@@ -31,7 +31,6 @@ class Curriculum(Fresh):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates between two measurements.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task has no length to grow to, a size is no whole number above 0, or
             start_length, promote_at or memory is out of its range.
@@ -47,7 +46,6 @@ class Curriculum(Fresh):
         updates_per_epoch: int,
         windows_per_chunk: int,
         seed: int,
-        member: int = 0,
     ) -> None:
         if task.num_steps is None:
             raise ValueError(
@@ -55,7 +53,7 @@ class Curriculum(Fresh):
                 "grow to; use data=streams or data=fresh"
             )
         checks.whole("windows_per_chunk", windows_per_chunk)
-        super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed)
         start_length = checks.whole("start_length", start_length, at_most=task.num_steps)
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)
         self.memory = checks.real("memory", memory, least=0.0, most=0.999)
@@ -68,7 +66,7 @@ class Curriculum(Fresh):
 
     def advance(self, network: Network, updates: range) -> None:
         """Measure how well the current length is mastered; grow by a step if it is."""
-        generator = seeded("measuring", self.seed, self.member, updates.stop)
+        generator = seeded("measuring", self.seed, updates.stop)
         draw = self.task.draw(generator, self.batch_size, self.length)
         kept = self.memory ** len(updates)
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
@@ -88,5 +86,5 @@ class Curriculum(Fresh):
         self._blocks = {}  # drawn at another length
 
     def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, self.member, block, self.length)
+        generator = seeded("training", self.seed, block, self.length)
         return self._sequences(generator, self.length)

@@ -1,4 +1,4 @@
-"""The promise of a DataModule: chunks as a pure function of (seed, member, step)."""
+"""The promise of a DataModule: chunks as a pure function of (seed, step)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ Drawn = TypeVar("Drawn")
 class Data(LightningDataModule, ABC):
     """Training chunks and one validation batch for a task.
 
-    Because a chunk depends on nothing but (seed, member, updates), a run can go on exactly from any
+    Because a chunk depends on nothing but (seed, updates), a run can go on exactly from any
     step, and every engine sees the same data. Where sequences grow in training, it depends on their
     `length` as well, which checkpoints hold.
 
@@ -37,7 +37,6 @@ class Data(LightningDataModule, ABC):
         windows_per_chunk: windows handed to the engine at once; more of them spread the trainer's
             cost a batch over more updates. None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if a size is no whole number above 0.
     """
@@ -49,7 +48,7 @@ class Data(LightningDataModule, ABC):
     engine_windows = 50  # as many windows a chunk as the engine likes; given once there is one
 
     def __init__(
-        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int, member: int = 0
+        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int
     ) -> None:
         super().__init__()
         self.task = task
@@ -58,7 +57,6 @@ class Data(LightningDataModule, ABC):
             checks.whole("windows_per_chunk", windows_per_chunk)
         self.windows_per_chunk = windows_per_chunk
         self.seed = seed
-        self.member = member
 
     @abstractmethod
     def chunk(self, updates: range) -> Chunk:

@@ -25,7 +25,6 @@ class Fresh(Data):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps,
             or bptt_steps is longer than the task's own sequences.
@@ -41,9 +40,8 @@ class Fresh(Data):
         updates_per_epoch: int,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, windows_per_chunk, seed)
         self.updates_per_epoch = checks.whole("updates_per_epoch", updates_per_epoch)
         if bptt_steps is None:
             if task.num_steps is None:
@@ -74,7 +72,7 @@ class Fresh(Data):
         return self._blocks[block]
 
     def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, self.member, block)
+        generator = seeded("training", self.seed, block)
         return self._sequences(generator, self.bptt_steps)
 
     def _sequences(self, generator: Generator, num_steps: int) -> Draw:

@@ -24,7 +24,6 @@ class Split(Data):
         windows_per_chunk: updates handed to the engine at once, over several epochs if need be;
             None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task is not finite, a size is no whole number above 0, train_size leaves
             nothing to test on, or batch_size is larger than train_size or does not divide it.
@@ -41,9 +40,8 @@ class Split(Data):
         split_seed: int | None,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, windows_per_chunk, seed)
         everything = task.everything()
         self.bptt_steps = everything.inputs.shape[1]
         size = len(everything.inputs)
@@ -78,7 +76,7 @@ class Split(Data):
         epoch, window = divmod(update, self.updates_per_epoch)
         order = self.train
         if self.shuffle:
-            generator = seeded("shuffle", self.seed, self.member, epoch)
+            generator = seeded("shuffle", self.seed, epoch)
             order = order[torch.randperm(self.train_size, generator=generator)]
         return order[window * self.batch_size : (window + 1) * self.batch_size]
 

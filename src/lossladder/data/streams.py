@@ -23,7 +23,6 @@ class Streams(Data):
             over at the end is not used.
         windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task has no streams, a size is no whole number above 0, or bptt_steps is
             longer than the stream.
@@ -39,9 +38,8 @@ class Streams(Data):
         stream_steps: int,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, windows_per_chunk, seed)
         if not isinstance(task, StreamTask):
             raise ValueError(
                 f"task={type(task).__name__.lower()}: has independent sequences, no streams; "
@@ -83,7 +81,7 @@ class Streams(Data):
                 if number > 0:
                     before = self._blocks[epoch, number - 1]
                     past = before.inputs[:, self._block_steps - self._reach :]
-                generator = seeded("training", self.seed, self.member, epoch, number)
+                generator = seeded("training", self.seed, epoch, number)
                 draw = self._draw(generator, self.batch_size, self._block_steps, past)
                 self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
         return self._blocks[epoch, block]
