@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lossladder.cores import core_count
+
 _PACKAGES = ("lossladder", "torch", "lightning", "numpy", "numba")
 
 
@@ -14,7 +16,7 @@ def machine() -> dict[str, Any]:
     """State of this machine, now."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": core_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

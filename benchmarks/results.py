@@ -1,6 +1,6 @@
 """What the raw rounds say: medians, losses that are compared, and the machine's own floor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
@@ -42,6 +42,23 @@ def spread(entry: Result, clock: str) -> float:
     speeds = sorted(one["work"] / one[clock] for one in entry["rounds"])
     cut = len(speeds) // 4
     return (speeds[-1 - cut] - speeds[cut]) / median(speeds)
+
+
+def times_as_fast(
+    contest: Result, entry: Result, ours: Collection[str], clock: str = "cpu"
+) -> float | None:
+    """Return how many times as fast ours is; None: none of ours with as many members was measured.
+
+    Args:
+        contest: as it was measured.
+        entry: of the contest, with which ours is compared.
+        ours: names of entries, at most one for each number of members.
+        clock: cpu or wall.
+    """
+    others = measured(contest)
+    mine = [others[name] for name in ours if name in others]
+    alike = [one for one in mine if one["members"] == entry["members"]]
+    return per_second(alike[0], clock) / per_second(entry, clock) if alike else None
 
 
 def loss_of(contest: Result, entry: Result) -> float | None:

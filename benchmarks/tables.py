@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.asked import answers
+from benchmarks.contests import CONTESTS
 from benchmarks.fits import crossing, curve, memory, slope
 from benchmarks.results import (
     LOSS_TOLERANCE,
@@ -17,6 +17,7 @@ from benchmarks.results import (
     per_second,
     share_of_floor,
     spread,
+    times_as_fast,
 )
 
 _PROBED = ("echo-4", "echo-16", "count", "parity")
@@ -28,9 +29,8 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
     taken = contests.get("contests", {})
     return {
         "machine": _machine(contests) if contests else _MISSING,
-        "asked": asked(taken),
-        **{name.replace("-", "_"): contest(taken.get(name)) for name in
-           ("echo-4", "echo-16", "count", "parity", "data", "runs", "sweep", "starts")},
+        **{name.replace("-", "_"): contest(taken.get(name), known.ours)
+           for name, known in CONTESTS.items()},
         "trainer": trainer(taken),
         "floors": floors(taken),
         "startup": startup(taken),
@@ -39,37 +39,32 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
     }  # fmt: skip
 
 
-def asked(contests: Mapping[str, Any]) -> str:
-    """Each figure that was asked, beside the one measured."""
-    rows = []
-    for answer in answers(contests):
-        ask, below = answer.ask, answer.ask.against == "floor"
-        verdict = {True: "yes", False: "no", None: "not measured"}[answer.met]
-        wanted = f"{'at most' if below else 'at least'} {ask.ratio:g} ×"
-        ratio = "" if answer.ratio is None else f"{_plain(answer.ratio)} ×"
-        rows.append([ask.row, answer.ours, answer.peer, ask.clock, wanted, ratio, verdict])
-    return _table(["what", "ours", "against", "time", "asked", "measured", "met"], rows)
+def contest(taken: Mapping[str, Any] | None, ours: Sequence[str] = ()) -> str:
+    """Return the speed of everybody in a contest, how much faster ours is, floor and loss.
 
-
-def contest(taken: Mapping[str, Any] | None) -> str:
-    """Speed of everybody in a contest, its ratio to the floor, and its loss."""
+    Args:
+        taken: the contest as it was measured; None: it was not.
+        ours: the entries that the others are compared with, one for each number of members.
+    """
     if taken is None or not measured(taken):
         return _MISSING
     trains = taken["problem"] is not None
     everybody = loss_everybody_has(taken)
     paces = [pace_is(taken, clock) for clock in ("cpu", "wall")]
-    head = ["who", *paces, "half of the rounds within", "peak MB"]
+    head = ["who", *paces, *(["ours is faster by"] if ours else [])]
+    head += ["half of the rounds within", "peak MB"]
     rows = []
     for entry in sorted(measured(taken).values(), key=lambda one: per_second(one, "cpu")):
         row = [
             entry["label"],
             *(_plain(pace(taken, entry, clock)) for clock in ("cpu", "wall")),
+            *([_times(times_as_fast(taken, entry, ours))] if ours else []),
             f"{spread(entry, 'cpu'):.0%}",
             f"{entry['peak_mb']:.0f}" if "peak_mb" in entry else "",
         ]
         if trains:
             share, loss = share_of_floor(taken, entry), loss_of(taken, entry)
-            row += ["" if share is None else f"{_plain(share)} ×", _loss(loss, everybody)]
+            row += [_times(share), _loss(loss, everybody)]
         rows.append(row)
     return _table([*head, *(["of the floor", "loss"] if trains else [])], rows)
 
@@ -175,6 +170,10 @@ def _described(about: Mapping[str, Any]) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{_plain(ratio)} ×"
 
 
 def _plain(value: float) -> str:

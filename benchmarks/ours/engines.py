@@ -16,14 +16,26 @@ from lossladder.engines import Autograd, Chunk, Engine
 from lossladder.models import Network, State
 
 
-def engine_of(name: str, problem: Problem, network: Network) -> Engine:
-    """An engine for one network."""
-    given = network, task_of(problem), optimizer_of(problem, network)
+def engine_class(name: str) -> type:
+    """Return the class of an engine; what it needs is imported here and not before.
+
+    Raises:
+        ImportError: if a package it needs is not there.
+    """
     if name == "autograd":
-        return Autograd(*given)
+        return Autograd
+    if name == "stacked":
+        from lossladder.engines import Stacked
+
+        return Stacked
     from lossladder.engines import Fused
 
-    return Fused(*given)
+    return Fused
+
+
+def engine_of(name: str, problem: Problem, network: Network) -> Engine:
+    """Return an engine for one network."""
+    return engine_class(name)(network, task_of(problem), optimizer_of(problem, network))
 
 
 class One(Trainee):

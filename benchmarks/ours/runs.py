@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.contestant import Contestant, Round
+from lossladder.cores import core_count
 
 _ROOT = Path(__file__).parents[2]
 RECIPE = ("model=rnn", "optimizer=adagrad", "trainer.max_epochs=1", "trainer.progress=false")
@@ -105,7 +106,7 @@ def _timed(commands: Sequence[Sequence[str]], at_once: int | None = None) -> tup
     """Run all commands, one a core; wall and CPU time from the first start to the last end."""
     before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     waiting, running = list(commands), []
-    cores = at_once or len(os.sched_getaffinity(0))
+    cores = at_once or core_count()
     while waiting or running:
         while waiting and len(running) < cores:
             running.append(

@@ -20,13 +20,13 @@ from benchmarks.contestant import Clock, Losses, Round, Trainee
 from benchmarks.ours.networks import chunk_of, set_start
 from benchmarks.problems import Problem
 from lossladder.cli.resolvers import conf_dir, register_resolvers
+from lossladder.data import Streams
 from lossladder.data.datamodule import IntervalLoader
 from lossladder.engines import Chunk
 from lossladder.models import State
 from lossladder.runs.result import Result
 from lossladder.tasks import Task
 from lossladder.train import train
-from lossladder.data import Streams
 
 
 class Given(Streams):
@@ -124,7 +124,7 @@ class InTrainer(Trainee):
         result = self._run(updates)
         clock = Given.last.clock
         losses = torch.cat(Given.last.losses)[None, : self.problem.windows].float().numpy()
-        notes = {"steps_per_second": result.steps_per_second}
+        notes = {"steps_per_second": result.steps_per_second or 0.0}
         return Round(clock.wall, clock.cpu, float(updates), losses, notes)
 
     def _run(self, updates: int) -> Result:
@@ -146,6 +146,6 @@ class InTrainer(Trainee):
         config["names"] = {"task": "echo", "model": "rnn", "engine": self.engine}
         with tempfile.TemporaryDirectory() as folder:
             result = train(config, Path(folder) / "run", Path(folder))
-        if result["status"] != "done":
-            raise RuntimeError(f"the run {result['status']}")
+        if result.status != "done":
+            raise RuntimeError(f"the run {result.status}")
         return result
