@@ -213,13 +213,14 @@ def test_the_ladder_goes_from_one_number_for_both_outputs_to_the_example():
 
 def test_half_the_squared_error_is_held_against_values_as_against_targets():
     loss = HalfSquaredError()
-    law = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    outputs = loss.logits_for(law.flip(0))
-    by_definition = ((law.flip(0) - law) ** 2).sum(dim=-1) / 2
-    for measure in (loss.of_targets(outputs, law), loss.expected(outputs, law)):
+    values = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    outputs = loss.logits_for(values.flip(0))
+    by_definition = ((values.flip(0) - values) ** 2).sum(dim=-1) / 2
+    for measure in (loss.of_targets(outputs, values), loss.expected(outputs, values)):
         assert torch.allclose(measure, by_definition, rtol=1e-12)
     assert torch.allclose(
-        loss.divergence(law, loss.prediction(loss.logits_for(law))), torch.zeros(5, 3).double()
+        loss.divergence(values, loss.prediction(loss.logits_for(values))),
+        torch.zeros(5, 3).double(),
     )
 
 

@@ -195,14 +195,14 @@ def test_rows_and_blocks_of_a_stream_are_strangers():
 def test_targets_know_the_stream_across_the_blocks_it_is_drawn_in(task):
     data = streams(task=task, batch_size=400, stream_steps=1500)
     inputs, targets = stream_of(data)
-    law = task.probabilities(task.features(inputs))[..., 1]
+    chances = task.probabilities(task.features(inputs))[..., 1]
     for block in (500, 700, 1000, 1400):  # edges of blocks, of 500 or of 700 steps
         near = slice(block - 10, block + 10)
         if block >= task.reach:
-            certain = law[:, near] == 1
+            certain = chances[:, near] == 1
             assert bool(targets[:, near][certain].all())
-            excess = (targets[:, near] - law[:, near]).sum()
-            spread = (law[:, near] * (1 - law[:, near])).sum() ** 0.5
+            excess = (targets[:, near] - chances[:, near]).sum()
+            spread = (chances[:, near] * (1 - chances[:, near])).sum() ** 0.5
             assert abs(excess) < 4 * spread
 
 

@@ -1,4 +1,4 @@
-"""Fresh sequences that grow as they are mastered: a step longer at each success."""
+"""Fresh sequences that grow as they are mastered, by a step at each success."""
 
 from typing import Any
 
@@ -15,8 +15,7 @@ class Curriculum(Fresh):
 
     After each chunk the network answers `batch_size` sequences that it has not seen, as long as
     those it trains on. The share of right answers at scored steps enters a moving average, which
-    starts from zero at every length. Engines return losses; a gate on the loss would need to know
-    what loss is a success at each length and where labels are at the last step only.
+    starts from zero at every length.
 
     Validation and ladder are those of the task's full length from the start. How long a sequence is
     depends on what was learnt before: data are a pure function of (seed, step, length), and
@@ -61,29 +60,33 @@ class Curriculum(Fresh):
 
     @property
     def length(self) -> int:
-        """Steps of the sequences trained on now."""
+        """Number of steps of the sequences trained on now."""
         return self._length
 
     def advance(self, network: Network, updates: range) -> None:
         """Measure how well the current length is mastered; grow by a step if it is."""
+        # A gate on right answers, not on the loss: what loss is a success differs from length to
+        # length, and with the step at which labels stand.
         generator = seeded("measuring", self.seed, updates.stop)
         draw = self.task.draw(generator, self.batch_size, self.length)
+        # the average forgets by updates, so that it does not depend on how they are cut into chunks
         kept = self.memory ** len(updates)
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
         if self.accuracy > self.promote_at and self.length < self.bptt_steps:
             self._start(self.length + 1, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """What Lightning keeps of the data in a checkpoint."""
+        """Return what Lightning keeps of the data in a checkpoint."""
         return {"length": self.length, "accuracy": self.accuracy}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Take up what `state_dict` returned."""
         self._start(state_dict["length"], state_dict["accuracy"])
 
     def _start(self, length: int, average: float) -> None:
         self._length, self.accuracy = length, average
-        self._blocks = {}  # drawn at another length
+        # what has been drawn has another length
+        self._blocks = {}
 
     def _draw(self, block: int) -> Draw:
         generator = seeded("training", self.seed, block, self.length)

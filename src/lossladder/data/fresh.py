@@ -13,10 +13,10 @@ _BLOCK = 50  # windows drawn at once; part of what a seed means
 
 
 class Fresh(Data):
-    """Sequences that are never seen twice.
+    """Independent sequences that are never seen twice.
 
-    A task of streams can be had like this too: windows without carried state, which see no further
-    back than their own start; the ladder accounts for it.
+    Streams can be cut like this too, into windows without carried state, which see no further back
+    than their own start; the ladder accounts for it.
 
     Args:
         task: draws the sequences.
@@ -56,7 +56,9 @@ class Fresh(Data):
         self._blocks: dict[int, Draw] = {}  # the last one drawn
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates."""
+        """Return the windows of these updates."""
+        # Blocks begin at fixed updates, whatever is asked for: how a run is cut into chunks, and
+        # where it goes on after an end, change nothing.
         parts = []
         for block in range(updates.start // _BLOCK, -(-updates.stop // _BLOCK)):
             first = max(updates.start - block * _BLOCK, 0) * self.batch_size
@@ -67,6 +69,7 @@ class Fresh(Data):
         return windows(joined(parts, along=0), len(updates), self.carried)
 
     def _block(self, block: int) -> Draw:
+        # one block is kept: chunks go on where the last one ended
         if block not in self._blocks:
             self._blocks = {block: self._draw(block)}
         return self._blocks[block]
@@ -76,14 +79,14 @@ class Fresh(Data):
         return self._sequences(generator, self.bptt_steps)
 
     def _sequences(self, generator: Generator, num_steps: int) -> Draw:
-        """A block of them."""
+        """Draw a block of sequences."""
         return self.task.draw(generator, self.batch_size * _BLOCK, num_steps)
 
     def validation(self) -> Batch:
-        """Fresh sequences."""
+        """Draw sequences that are fresh as well."""
         size = self.sequences(1024, self.bptt_steps)
         return self.task.sample(seeded("validation", self.seed), size, self.bptt_steps)
 
     def ladder(self) -> Ladder:
-        """What sequences that start from nothing allow."""
+        """Return the ladder of sequences that start from nothing."""
         return self.task.ladder(self.bptt_steps, carried=False)

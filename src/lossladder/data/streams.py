@@ -54,13 +54,16 @@ class Streams(Data):
             )
         self.updates_per_epoch = stream_steps // bptt_steps
         self._draw, self._reach = task.draw, task.reach or 0
+        # a block holds at least what the next one must know of it
         self._block_steps = max(_BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates, all of one epoch."""
+        """Return the windows of these updates, all of one epoch."""
         epoch, first = divmod(updates.start, self.updates_per_epoch)
         start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
+        # Blocks begin at fixed steps of the epoch, whatever is asked for: how a run is cut into
+        # chunks, and where it goes on after an end, change nothing.
         parts = []
         for block in range(start // self._block_steps, -(-end // self._block_steps)):
             offset = block * self._block_steps
@@ -70,11 +73,11 @@ class Streams(Data):
         return windows(joined(parts, along=1), len(updates), self.carried)
 
     def _block(self, epoch: int, block: int) -> Draw:
-        """A block of the epoch's streams, which continues the block before it."""
+        """Return a block of the epoch's streams, which continues the block before it."""
         last = next(iter(self._blocks), (epoch, -1))
         if last != (epoch, block):
-            # on from the last one drawn, or from the start of the epoch; no recursion, which a
-            # run that goes on late in a long stream would take too deep
+            # On from the last one drawn, or from the start of the epoch. A loop and no recursion,
+            # which a run that goes on late in a long stream would take too deep.
             on_the_way = last[0] == epoch and last[1] < block
             for number in range(last[1] + 1 if on_the_way else 0, block + 1):
                 past = None
@@ -83,11 +86,13 @@ class Streams(Data):
                     past = before.inputs[:, self._block_steps - self._reach :]
                 generator = seeded("training", self.seed, epoch, number)
                 draw = self._draw(generator, self.batch_size, self._block_steps, past)
-                self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
+                # one block is kept, so that memory stays flat however long the stream is
+                self._blocks = {(epoch, number): draw}
         return self._blocks[epoch, block]
 
     def validation(self) -> Batch:
-        """Fresh streams; the first steps, in which the state fills, are not scored."""
+        """Draw fresh streams, whose first steps are not scored."""
+        # in them the state fills: the loss is that of a state that has been carried for long
         warm_up = max(50, self._reach)
         batch = self.task.sample(
             seeded("validation", self.seed), self.sequences(200, 550), warm_up + 500
@@ -96,9 +101,9 @@ class Streams(Data):
         return batch._replace(scored=scored)
 
     def ladder(self) -> Ladder:
-        """What a state carried for ever can attain."""
+        """Return the ladder of a state that is carried for ever."""
         return self.task.ladder()
 
     def training_ladder(self) -> Ladder:
-        """The same with the streams' first steps, which see a shorter past."""
+        """Return the ladder that has the streams' first steps, which see a shorter past."""
         return self.task.ladder(self.stream_steps, carried=False)
