@@ -141,7 +141,7 @@ class BitSum(Task):
         rungs: list[Rung] = []
         for known in _numbers_known(num_steps):
             rung = self._rung(known, num_steps)
-            # bits that are worth nothing make no rung: knowing 49 of 50 says nothing of a parity
+            # bits worth nothing make no rung: 49 of 50 fair bits say nothing of their parity
             if not rungs or rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
                 rungs.append(rung)
         return Ladder(rungs)
@@ -154,7 +154,7 @@ class BitSum(Task):
             loss=float((by_step * weights).sum() / weights.sum()),
             knows=_knows(known, num_steps),
             predictor=partial(self.predict, known=known),
-            # the last bit is the step's own, which lies no step back
+            # the last bit is that of the step itself, at lag 0
             reach=max(known - 1, 0),
             by_step=tuple(float(loss) for loss in by_step),
         )
