@@ -13,7 +13,7 @@ _PACKAGES = ("lossladder", "torch", "lightning", "numpy", "numba")
 
 
 def machine() -> dict[str, Any]:
-    """State of this machine, now."""
+    """Return the state of this machine, now."""
     return {
         "processor": _processor(),
         "cores": core_count(),
@@ -27,12 +27,12 @@ def machine() -> dict[str, Any]:
 
 
 def load() -> float:
-    """Processes that wanted to run, over the last minute."""
+    """Return how many processes wanted to run over the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def _processor() -> str:
-    """The model, and the widest vector instructions it has."""
+    """Return the processor's model and its widest vector instructions."""
     rows = [
         row.split(":", 1) for row in Path("/proc/cpuinfo").read_text().splitlines() if ":" in row
     ]

@@ -25,7 +25,7 @@ _MISSING = "not measured yet: `make bench`"
 
 
 def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, str]:
-    """Every table by the name of its place."""
+    """Return every table by the name of its place."""
     taken = contests.get("contests", {})
     return {
         "machine": _machine(contests) if contests else _MISSING,
@@ -70,14 +70,14 @@ def contest(taken: Mapping[str, Any] | None, ours: Sequence[str] = ()) -> str:
 
 
 def _loss(loss: float | None, everybody: float | None) -> str:
-    """The loss, marked where it is not everybody's."""
+    """Return the loss, marked where it is not everybody's."""
     if loss is None or everybody is None:
         return ""
     return f"{loss:.4f}" + ("" if abs(loss - everybody) < LOSS_TOLERANCE else " **differs**")
 
 
 def trainer(contests: Mapping[str, Any]) -> str:
-    """What the runs inside the Trainer say of themselves."""
+    """Return what the runs inside the Trainer say of themselves."""
     lines = []
     for taken in contests.values():
         for entry in measured(taken).values():
@@ -88,7 +88,7 @@ def trainer(contests: Mapping[str, Any]) -> str:
 
 
 def floors(contests: Mapping[str, Any]) -> str:
-    """What the core can do, and the least time an update can take on it."""
+    """Return what the core can do, and the least time an update can take on it."""
     rows = []
     for name in _PROBED:
         taken = contests.get(name)
@@ -105,7 +105,7 @@ def floors(contests: Mapping[str, Any]) -> str:
 
 
 def startup(contests: Mapping[str, Any]) -> str:
-    """What comes before the first update of those in the first contest."""
+    """Return what comes before the first update of those in the first contest."""
     taken = contests.get("echo-4")
     if taken is None:
         return _MISSING
@@ -122,7 +122,7 @@ def startup(contests: Mapping[str, Any]) -> str:
 
 
 def skipped(contests: Mapping[str, Any]) -> str:
-    """Who is missing, and why."""
+    """Return who is missing, and why."""
     lines = [
         f"* {taken['title']}: {entry['label']}: {entry['status']}, {entry['why']}"
         for taken in contests.values()
@@ -133,7 +133,7 @@ def skipped(contests: Mapping[str, Any]) -> str:
 
 
 def grown(growth: Mapping[str, Any]) -> str:
-    """Slopes of the growth curves, and where the engines cross."""
+    """Return the slopes of the growth curves, and where the engines cross."""
     rows = []
     for axis in growth["axes"].values():
         for engine, points in axis["points"].items():
@@ -177,5 +177,5 @@ def _times(ratio: float | None) -> str:
 
 
 def _plain(value: float) -> str:
-    """Three digits."""
+    """Return a number with three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -64,7 +64,7 @@ class One(Trainee):
     engine_name = "autograd"
 
     def start(self) -> None:
-        """A new network, optimizer, engine and state."""
+        """Make a new network, optimizer, engine and state."""
         network = network_of(self.problem).to(self.dtype)
         self.engine = engine_of(self.engine_name, self.problem, network)
         self.state = tuple(
@@ -72,7 +72,7 @@ class One(Trainee):
         )
 
     def train(self, windows: int) -> Losses:
-        """One chunk, in one call."""
+        """Train on one chunk, in one call."""
         losses, _ = self.engine.train(first_windows(self.chunk, windows), self.state)
         return losses[None].float().numpy()
 
@@ -87,7 +87,7 @@ class ManyFused(One):
     """Many networks on the compiled engine, each with a copy of the data, as if it were its own."""
 
     def start(self) -> None:
-        """New networks around the shared start."""
+        """Make new networks around the shared start."""
         from lossladder.engines import FusedPopulation
 
         networks = [network_of(self.problem, s) for s in self.problem.starts(self.members)]
@@ -97,7 +97,7 @@ class ManyFused(One):
         self.state = tuple(part.expand(self.members, *part.shape).contiguous() for part in first)
 
     def train(self, windows: int) -> Losses:
-        """A chunk for each member, in one call."""
+        """Train on a chunk for each member, in one call."""
         chunk = _for_each(first_windows(self.chunk, windows), self.members)
         losses, _ = self.population.train(chunk, self.state)
         return losses.float().numpy()
@@ -107,7 +107,7 @@ class ManyStacked(ManyFused):
     """A user's own cell, many networks at once."""
 
     def start(self) -> None:
-        """New networks around the shared start."""
+        """Make new networks around the shared start."""
         from lossladder.engines import Stacked
 
         networks = [
@@ -120,7 +120,7 @@ class ManyStacked(ManyFused):
 
 
 def _for_each(chunk: Chunk, members: int) -> Chunk:
-    """The same chunk for every member: a leading axis that costs no memory."""
+    """Return the chunk with a leading axis for the members, which costs no memory."""
 
     def each(part: torch.Tensor) -> torch.Tensor:
         return part.expand(members, *part.shape)

@@ -34,7 +34,7 @@ class Growing(Contestant):
         engine_class(engine)  # an engine that lacks a package says so now, not in a round
 
     def round(self, size: int | None) -> Round:
-        """A few updates at this size, after one that does not count."""
+        """Make a few updates at this size, after one that does not count."""
         sizes = BASE | {self.axis: size or BASE[self.axis]}
         once = echo(sizes["window"], sizes["hidden"], sizes["batch"], sizes["window"])
         windows = round(min(max(_FLOPS / once.flops() / sizes["members"], _LEAST), _MOST))
