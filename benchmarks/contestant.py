@@ -14,7 +14,7 @@ Losses = NDArray[np.float32]  # (members, windows), nats a scored step, before e
 
 
 class Round(NamedTuple):
-    """What a round took.
+    """The cost of a round, and what it trained.
 
     Args:
         wall: seconds.
@@ -32,7 +32,7 @@ class Round(NamedTuple):
 
 
 class Clock:
-    """Wall and CPU time of a block; of child processes as well, once they have ended."""
+    """The wall and CPU time of a block of code, threads included."""
 
     wall = cpu = 0.0
 
@@ -58,7 +58,7 @@ class Contestant(ABC):
 
     @abstractmethod
     def round(self, size: int | None) -> Round:
-        """One round of this size: so many updates, for those who train; None: all there are."""
+        """Do one round of this size: so many updates, for those who train; None: all there are."""
 
 
 class Trainee(Contestant):
@@ -80,11 +80,11 @@ class Trainee(Contestant):
 
     @abstractmethod
     def start(self) -> None:
-        """Back to the shared start: weights, optimizer and state. Not timed."""
+        """Go back to the shared start: weights, optimizer and state. Not timed."""
 
     @abstractmethod
     def train(self, windows: int) -> Losses:
-        """This many updates from the start on; the loss of each (members, windows)."""
+        """Make this many updates; return the loss of each (members, windows)."""
 
     def round(self, size: int | None) -> Round:
         """Start again, then train: only the training is timed."""

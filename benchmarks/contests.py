@@ -33,6 +33,7 @@ class Contest:
         unit: of the work.
         entries: in the order of their turns.
         problem: kind and sizes; None: they do not train.
+        ours: the entries with which the page compares the others, one for each number of members.
         compared: which loss must be equal: `loss` (mean of the last 100 updates) or `first_loss`.
     """
 
@@ -42,6 +43,7 @@ class Contest:
     entries: Sequence[Entry]
     problem: Mapping[str, Any] | None = None
     compared: str = "loss"
+    ours: Sequence[str] = ()
 
 
 ECHO_4 = Contest(
@@ -49,6 +51,7 @@ ECHO_4 = Contest(
     title="Echo, hidden 4, window 5, batch 200",
     unit="updates",
     problem={"kind": "echo", "bptt_steps": 5, "hidden_size": 4},
+    ours=("auto-in-trainer", "fused-16", "fused-64"),
     entries=(
         *PROBES, TEMPLATE, KERAS, KERAS_50, LOOP, NOTEBOOK, jax(1), jax(16, SOME), jax(64, SOME),
         AUTOGRAD, in_trainer("autograd", 1), fused(1), in_trainer("fused", 60),
@@ -60,6 +63,7 @@ ECHO_16 = Contest(
     title="Echo, hidden 16, window 10, batch 200",
     unit="updates",
     problem={"kind": "echo", "bptt_steps": 10, "hidden_size": 16},
+    ours=("fused-1", "fused-16", "fused-64"),
     entries=(
         *PROBES, NOTEBOOK, LOOP, jax(1), jax(16, 100), jax(64, 50), AUTOGRAD, fused(1),
         in_trainer("fused", 20), fused(16, windows=100), fused(64), fused(64, 2),
@@ -70,6 +74,7 @@ COUNT = Contest(
     title="Count, LSTM of 12, 10 steps, batch 100",
     unit="updates",
     problem={"kind": "count", "updates": 100},
+    ours=("fused-1", "fused-16", "fused-64"),
     entries=(
         *PROBES, LOOP, jax(1), jax(16), jax(64, 30), AUTOGRAD, fused(1), fused(16), fused(64),
     ),
@@ -79,6 +84,7 @@ PARITY = Contest(
     title="Parity, 10 000 strings of 50 bits in one batch, hidden 25",
     unit="updates",
     problem={"kind": "parity"},
+    ours=("fused-1",),
     compared="first_loss",
     entries=(
         *PROBES,
@@ -103,6 +109,7 @@ DATA = Contest(
     name="data",
     title="A million symbols of echo",
     unit="symbols",
+    ours=("ours",),
     entries=(
         Entry(
             "notebook",
@@ -118,6 +125,7 @@ RUNS = Contest(
     name="runs",
     title="64 one-epoch runs of echo, from the command to the results",
     unit="runs",
+    ours=("sweep",),
     entries=(
         runs("processes", "a process each, `python train.py`", "Processes", seeds=4),
         runs("members-apart", "**64 members**, start-up apart", "MembersApart", runs=64),
@@ -128,6 +136,7 @@ SWEEP = Contest(
     name="sweep",
     title="128 one-epoch runs of echo: 64 seeds by hidden 4 and 16",
     unit="runs",
+    ours=("sweep",),
     entries=(
         runs(
             "one-by-one",

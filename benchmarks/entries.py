@@ -41,7 +41,7 @@ class Entry:
 
     @property
     def how_to_get(self) -> str:
-        """How to come by what it needs."""
+        """How one comes by what it needs."""
         if not self.package:
             return "not in this version of lossladder"
         return f"{_HOW_TO_GET[self.package]}, or --python {self.package}=<interpreter that has it>"
@@ -55,7 +55,7 @@ SOME = 200  # updates of a timed round of those who would take too long for a wh
 
 
 def jax(members: int, windows: int | None = None) -> Entry:
-    """The round in one jit."""
+    """Return JAX, with the whole round in one jit."""
     plural = "" if members == 1 else "s by vmap"
     options = {"members": members}
     label = f"JAX, whole round in one jit, {members} member{plural}"
@@ -65,7 +65,7 @@ def jax(members: int, windows: int | None = None) -> Entry:
 
 
 def fused(members: int, cores: int = 1, windows: int | None = None) -> Entry:
-    """Our compiled engine."""
+    """Return our compiled engine."""
     name = f"fused-{members}" + ("" if cores == 1 else f"-on-{cores}")
     label = f"**fused**, {members} member{'' if members == 1 else 's'}"
     label += "" if cores == 1 else f", {cores} cores"
@@ -77,20 +77,20 @@ def fused(members: int, cores: int = 1, windows: int | None = None) -> Entry:
 
 
 def in_trainer(engine: str, epochs: int) -> Entry:
-    """A real run with an engine."""
+    """Return a real run with an engine."""
     options = {"engine": engine, "epochs": epochs}
     label = f"**{engine}**, 1 member, inside the Trainer"
     return Entry(f"{engine}-in-trainer", label, "benchmarks.ours.trainer:InTrainer", "", options)
 
 
 def start(name: str, label: str, *words: str) -> Entry:
-    """A command, from its start to its end."""
+    """Return a command, from its start to its end."""
     where = "benchmarks.ours.runs:Command"
     return Entry(name, label, where, "", {"words": words}, warm_up=False)
 
 
 def runs(name: str, label: str, kind: str, **options: Any) -> Entry:
-    """Whole runs on two cores, start-up included."""
+    """Return whole runs on two cores, start-up included."""
     file = "population" if kind == "MembersApart" else "runs"
     where = f"benchmarks.ours.{file}:{kind}"
     return Entry(name, label, where, "", options, cores=2, warm_up=False)

@@ -10,25 +10,25 @@ Points = Sequence[Mapping[str, Any]]
 
 
 def curve(points: Points) -> tuple[list[int], list[float]]:
-    """Sizes, and the median cost there: CPU-microseconds an update of one member, or a symbol."""
+    """Return sizes and the median cost there: CPU-microseconds a member's update, or a symbol."""
     micros = [1e6 * median(one["cpu"] / one["work"] for one in point["rounds"]) for point in points]
     return [point["size"] for point in points], micros
 
 
 def slope(sizes: Sequence[float], micros: Sequence[float]) -> float:
-    """Exponent of the cost in the size, over the larger half: 0 flat, 1 in proportion."""
+    """Return the exponent of the cost over the larger half of sizes: 0 flat, 1 in proportion."""
     half = len(sizes) // 2 if len(sizes) > 2 else 0
     return float(np.polyfit(np.log(sizes[half:]), np.log(micros[half:]), 1)[0])
 
 
 def memory(points: Points) -> tuple[float | None, float | None]:
-    """Least and most peak memory over the sizes, MB; None: was not noted."""
+    """Return the least and most peak memory over the sizes, MB; None: was not noted."""
     peaks = [one["peak_mb"] for point in points for one in point["rounds"] if "peak_mb" in one]
     return (min(peaks), max(peaks)) if peaks else (None, None)
 
 
 def crossing(axis: Mapping[str, Any]) -> str | None:
-    """From which size on autograd is faster than fused, in words; None: not both measured."""
+    """Return in words from which size on autograd beats fused; None: not both measured."""
     if not {"fused", "autograd"} <= axis["points"].keys():
         return None
     fused, autograd = (

@@ -7,14 +7,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lossladder.cores import core_count
+
 _PACKAGES = ("lossladder", "torch", "lightning", "numpy", "numba")
 
 
 def machine() -> dict[str, Any]:
-    """State of this machine, now."""
+    """Return the state of this machine, now."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": core_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -25,12 +27,12 @@ def machine() -> dict[str, Any]:
 
 
 def load() -> float:
-    """Processes that wanted to run, over the last minute."""
+    """Return how many processes wanted to run over the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def _processor() -> str:
-    """The model, and the widest vector instructions it has."""
+    """Return the processor's model and its widest vector instructions."""
     rows = [
         row.split(":", 1) for row in Path("/proc/cpuinfo").read_text().splitlines() if ":" in row
     ]

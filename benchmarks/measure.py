@@ -73,7 +73,7 @@ def _described(entry: Entry) -> dict[str, Any]:
 def _started(
     entry: Entry, contest: Contest, pythons: Pythons, result: dict[str, Any], say: Say
 ) -> Worker | None:
-    """A worker that is ready and warm; None: it cannot be had, and the result says why."""
+    """Return a worker that is ready and warm; None: it cannot be had, and the result says why."""
     task: dict[str, Any] = {
         "where": entry.where,
         "cores": sorted(os.sched_getaffinity(0))[: entry.cores],
@@ -104,7 +104,7 @@ def _started(
 
 
 def _round(entry: Entry, workers: Mapping[str, Worker], result: dict[str, Any], say: Say) -> bool:
-    """One turn; False: it did not survive it."""
+    """Let an entry take a turn; return whether it survived."""
     try:
         result["rounds"].append(workers[entry.name].round(entry.windows))
     except CrashError as crash:

@@ -27,7 +27,7 @@ def write(results: Path, page: Path) -> None:
 
 
 def filled(text: str, contests: dict[str, Any], growth: dict[str, Any]) -> str:
-    """The page with every table in its place.
+    """Return the page with every table in its place.
 
     Raises:
         ValueError: if the page has a mark that nobody knows.

@@ -18,7 +18,7 @@ _SHOWN = ("echo-4", "echo-16", "count", "parity")
 
 
 def speeds(contests: Mapping[str, Any], path: Path) -> None:
-    """Updates a CPU-second of everybody, contest by contest; the floor as a line."""
+    """Draw the updates a CPU-second of everybody, contest by contest; the floor is a line."""
     from matplotlib.figure import Figure
 
     shown = [c for name in _SHOWN if (c := contests["contests"].get(name)) and measured(c)]
@@ -58,7 +58,7 @@ def _bars(axes: "Axes", contest: Mapping[str, Any]) -> None:
 
 
 def growth(results: Mapping[str, Any], path: Path) -> None:
-    """Cost of an update against each size, both logarithmic; memory against the stream."""
+    """Draw the cost of an update against each size, and memory against the stream."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 7.6), dpi=150, facecolor="white")

@@ -47,36 +47,36 @@ class Problem:
 
     @property
     def windows(self) -> int:
-        """Updates of a whole round."""
+        """Number of updates of a whole round."""
         return self.inputs.shape[0]
 
     @property
     def batch_size(self) -> int:
-        """Sequences side by side."""
+        """Number of sequences side by side."""
         return self.inputs.shape[1]
 
     @property
     def bptt_steps(self) -> int:
-        """Steps of a window."""
+        """Number of steps of a window."""
         return self.inputs.shape[2]
 
     @property
     def hidden_size(self) -> int:
-        """Features of the state."""
+        """Number of features of the state."""
         return self.start["readout"].shape[0]
 
     @property
     def input_size(self) -> int:
-        """Features a step."""
+        """Number of features a step."""
         return 2 if self.one_hot else 1
 
     @property
     def gates(self) -> int:
-        """Rows of the weights for each hidden unit."""
+        """Number of rows of the weights for each hidden unit."""
         return 4 if self.cell == "lstm" else 1
 
     def starts(self, members: int) -> list[Start]:
-        """The start of each member: the first is the shared one, the others lie around it."""
+        """Return the start of each member: the shared one first, the others around it."""
         around = np.random.default_rng(0)
         others = [
             {
@@ -88,7 +88,7 @@ class Problem:
         return [self.start, *others]
 
     def flops(self) -> float:
-        """Multiplications and additions of one update: every weight is used three times.
+        """Return the multiplications and additions of one update: each weight is used three times.
 
         Forward, back to the state below, and for its own gradient; 2 operations each time.
         """
@@ -98,7 +98,7 @@ class Problem:
         return 6.0 * (steps * recurrent + scored * self.hidden_size * self.classes)
 
     def activations(self) -> float:
-        """Values of tanh and sigmoid of one update; the softmax counts as one a class but one."""
+        """Return the values of tanh and sigmoid of an update; a softmax has one a class but one."""
         steps = self.bptt_steps * self.batch_size
         scored = self.batch_size if self.last_only else steps
         each = 5 if self.cell == "lstm" else 1  # four gates and the memory cell
@@ -106,14 +106,14 @@ class Problem:
 
 
 def problem(kind: str, **sizes: int) -> Problem:
-    """The problem of this name, in these sizes."""
+    """Return the problem of this name, in these sizes."""
     return _KINDS[kind](**sizes)
 
 
 def echo(
     bptt_steps: int, hidden_size: int, batch_size: int = 200, stream_steps: int = 5000
 ) -> Problem:
-    """R2RT's echo task: a one now is likelier after a one 3 steps back, rarer after one 8 back."""
+    """Return R2RT's echo: a one is likelier after a one 3 steps back, rarer after one 8 back."""
     random = np.random.Generator(np.random.SFC64(0))
     ones = random.integers(0, 2, batch_size * stream_steps, dtype=np.uint8)
     chance = 0.5 + 0.5 * np.roll(ones, 3) - 0.25 * np.roll(ones, 8)
@@ -133,7 +133,7 @@ def echo(
 
 
 def count(updates: int = 100, hidden_size: int = 12) -> Problem:
-    """How many of 10 bits are ones: 500 strings in batches of 100, over and over."""
+    """Return the count of ones in 10 bits: 500 strings in batches of 100, over and over."""
     random = np.random.default_rng(1)
     strings = (np.arange(1024)[:, None] >> np.arange(9, -1, -1) & 1).astype(np.uint8)
     inputs = random.permutation(strings)[:500].reshape(5, 100, 10)
@@ -155,7 +155,7 @@ def count(updates: int = 100, hidden_size: int = 12) -> Problem:
 
 
 def parity(updates: int = 1, examples: int = 10_000, hidden_size: int = 25) -> Problem:
-    """The notebook's: 50 bits, odd or even, all in one batch, weights from a normal law."""
+    """Return the notebook's parity of 50 bits: one batch, weights from a normal distribution."""
     bits = np.random.RandomState(1).randint(2, size=(examples, 50)).astype(np.uint8)
     random = np.random.RandomState(1)
 
@@ -191,7 +191,7 @@ _KINDS: dict[str, Callable[..., Problem]] = {"echo": echo, "count": count, "pari
 
 
 def _cut(stream: Array, batch_size: int, bptt_steps: int) -> Array:
-    """(batch * time,) -> (windows, batch, time); what is left over at the end is not used."""
+    """Return (batch * time,) as (windows, batch, time); the rest at the end is not used."""
     rows = stream.reshape(batch_size, -1)
     windows = rows.shape[1] // bptt_steps
     cut = rows[:, : windows * bptt_steps].reshape(batch_size, windows, bptt_steps)

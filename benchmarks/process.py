@@ -118,7 +118,7 @@ class Worker:
         return answer
 
     def _last_words(self) -> str:
-        """The last line it left on standard error, and how it ended."""
+        """Return the last line it left on standard error, and how it ended."""
         code = self._process.wait()
         self._complaints.seek(0)
         lines = self._complaints.read().decode(errors="replace").strip().splitlines()
@@ -126,5 +126,5 @@ class Worker:
 
 
 def interpreter(names: Sequence[str], chosen: Mapping[str, str], default: str) -> str:
-    """The first interpreter chosen for one of these names."""
+    """Return the first interpreter chosen for one of these names."""
     return next((chosen[name] for name in names if name in chosen), default)

@@ -1,6 +1,6 @@
 """What the raw rounds say: medians, losses that are compared, and the machine's own floor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
@@ -11,7 +11,7 @@ LOSS_TOLERANCE = 1e-3  # nats: float32 rounds differently in every order of summ
 
 
 def measured(contest: Result) -> dict[str, Result]:
-    """The entries that have rounds, without the probes."""
+    """Return the entries that have rounds, without the probes."""
     return {
         name: entry
         for name, entry in contest["entries"].items()
@@ -20,45 +20,59 @@ def measured(contest: Result) -> dict[str, Result]:
 
 
 def per_second(entry: Result, clock: str) -> float:
-    """Median speed over the rounds, in the contest's unit a second of `cpu` or `wall`."""
+    """Return the median speed over the rounds, in the contest's unit a second of `clock`."""
     return median(one["work"] / one[clock] for one in entry["rounds"])
 
 
 def pace(contest: Result, entry: Result, clock: str) -> float:
-    """Updates or symbols a second; of whole runs and starts, which take seconds, the seconds."""
+    """Return updates or symbols a second; of whole runs and starts, the seconds of one."""
     speed = per_second(entry, clock)
     return speed if contest["unit"] in ("updates", "symbols") else 1 / speed
 
 
 def pace_is(contest: Result, clock: str) -> str:
-    """What `pace` counts, in words."""
+    """Return what `pace` counts, in words."""
     second, unit = "CPU-second" if clock == "cpu" else "second", contest["unit"]
     fast = unit in ("updates", "symbols")
     return f"{unit} a {second}" if fast else f"{second}s a {unit.removesuffix('s')}"
 
 
 def spread(entry: Result, clock: str) -> float:
-    """Range of the middle half of the rounds, as a share of the median."""
+    """Return the range of the middle half of the rounds, as a share of the median."""
     speeds = sorted(one["work"] / one[clock] for one in entry["rounds"])
     cut = len(speeds) // 4
     return (speeds[-1 - cut] - speeds[cut]) / median(speeds)
 
 
+def times_as_fast(contest: Result, entry: Result, ours: Collection[str]) -> float | None:
+    """Return how many times as fast ours is, by CPU time; None: no such entry was measured.
+
+    Args:
+        contest: as it was measured.
+        entry: of the contest, with which ours is compared.
+        ours: names of entries, at most one for each number of members.
+    """
+    others = measured(contest)
+    mine = [others[name] for name in ours if name in others]
+    alike = [one for one in mine if one["members"] == entry["members"]]
+    return per_second(alike[0], "cpu") / per_second(entry, "cpu") if alike else None
+
+
 def loss_of(contest: Result, entry: Result) -> float | None:
-    """The loss that is compared: of the first whole round of the shared start."""
+    """Return the loss that is compared, of the first whole round from the shared start."""
     first = entry.get("warm_up") or entry["rounds"][0]
     return first.get(contest["compared"])
 
 
 def loss_everybody_has(contest: Result) -> float | None:
-    """The median of the losses."""
+    """Return the median of the losses; None: nobody trained."""
     losses = [loss_of(contest, entry) for entry in measured(contest).values()]
     known = [loss for loss in losses if loss is not None]
     return median(known) if known else None
 
 
 def floor(contest: Result) -> float | None:
-    """CPU-seconds of an update's arithmetic at this core's peak; None: was not measured."""
+    """Return the CPU-seconds of an update's arithmetic at this core's peak; None: not measured."""
     probes = [contest["entries"].get(name) for name in ("gemm", "tanh")]
     if contest["problem"] is None or not all(p and p["rounds"] for p in probes):
         return None
@@ -68,6 +82,6 @@ def floor(contest: Result) -> float | None:
 
 
 def share_of_floor(contest: Result, entry: Result) -> float | None:
-    """How many times the floor an update takes."""
+    """Return how many times the floor an update takes; None: there is none."""
     seconds = floor(contest)
     return None if seconds is None else 1 / (per_second(entry, "cpu") * seconds)

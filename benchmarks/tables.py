@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks.asked import answers
+from benchmarks.contests import CONTESTS
 from benchmarks.fits import crossing, curve, memory, slope
 from benchmarks.results import (
     LOSS_TOLERANCE,
@@ -17,6 +17,7 @@ from benchmarks.results import (
     per_second,
     share_of_floor,
     spread,
+    times_as_fast,
 )
 
 _PROBED = ("echo-4", "echo-16", "count", "parity")
@@ -24,13 +25,12 @@ _MISSING = "not measured yet: `make bench`"
 
 
 def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, str]:
-    """Every table by the name of its place."""
+    """Return every table by the name of its place."""
     taken = contests.get("contests", {})
     return {
         "machine": _machine(contests) if contests else _MISSING,
-        "asked": asked(taken),
-        **{name.replace("-", "_"): contest(taken.get(name)) for name in
-           ("echo-4", "echo-16", "count", "parity", "data", "runs", "sweep", "starts")},
+        **{name.replace("-", "_"): contest(taken.get(name), known.ours)
+           for name, known in CONTESTS.items()},
         "trainer": trainer(taken),
         "floors": floors(taken),
         "startup": startup(taken),
@@ -39,50 +39,45 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
     }  # fmt: skip
 
 
-def asked(contests: Mapping[str, Any]) -> str:
-    """Each figure that was asked, beside the one measured."""
-    rows = []
-    for answer in answers(contests):
-        ask, below = answer.ask, answer.ask.against == "floor"
-        verdict = {True: "yes", False: "no", None: "not measured"}[answer.met]
-        wanted = f"{'at most' if below else 'at least'} {ask.ratio:g} ×"
-        ratio = "" if answer.ratio is None else f"{_plain(answer.ratio)} ×"
-        rows.append([ask.row, answer.ours, answer.peer, ask.clock, wanted, ratio, verdict])
-    return _table(["what", "ours", "against", "time", "asked", "measured", "met"], rows)
+def contest(taken: Mapping[str, Any] | None, ours: Sequence[str] = ()) -> str:
+    """Return the speed of everybody in a contest, how much faster ours is, floor and loss.
 
-
-def contest(taken: Mapping[str, Any] | None) -> str:
-    """Speed of everybody in a contest, its ratio to the floor, and its loss."""
+    Args:
+        taken: the contest as it was measured; None: it was not.
+        ours: the entries that the others are compared with, one for each number of members.
+    """
     if taken is None or not measured(taken):
         return _MISSING
     trains = taken["problem"] is not None
     everybody = loss_everybody_has(taken)
     paces = [pace_is(taken, clock) for clock in ("cpu", "wall")]
-    head = ["who", *paces, "half of the rounds within", "peak MB"]
+    head = ["who", *paces, *(["ours is faster by"] if ours else [])]
+    head += ["half of the rounds within", "peak MB"]
     rows = []
     for entry in sorted(measured(taken).values(), key=lambda one: per_second(one, "cpu")):
         row = [
             entry["label"],
             *(_plain(pace(taken, entry, clock)) for clock in ("cpu", "wall")),
+            *([_times(times_as_fast(taken, entry, ours))] if ours else []),
             f"{spread(entry, 'cpu'):.0%}",
             f"{entry['peak_mb']:.0f}" if "peak_mb" in entry else "",
         ]
         if trains:
             share, loss = share_of_floor(taken, entry), loss_of(taken, entry)
-            row += ["" if share is None else f"{_plain(share)} ×", _loss(loss, everybody)]
+            row += [_times(share), _loss(loss, everybody)]
         rows.append(row)
     return _table([*head, *(["of the floor", "loss"] if trains else [])], rows)
 
 
 def _loss(loss: float | None, everybody: float | None) -> str:
-    """The loss, marked where it is not everybody's."""
+    """Return the loss, marked where it is not everybody's."""
     if loss is None or everybody is None:
         return ""
     return f"{loss:.4f}" + ("" if abs(loss - everybody) < LOSS_TOLERANCE else " **differs**")
 
 
 def trainer(contests: Mapping[str, Any]) -> str:
-    """What the runs inside the Trainer say of themselves."""
+    """Return what the runs inside the Trainer say of themselves."""
     lines = []
     for taken in contests.values():
         for entry in measured(taken).values():
@@ -93,7 +88,7 @@ def trainer(contests: Mapping[str, Any]) -> str:
 
 
 def floors(contests: Mapping[str, Any]) -> str:
-    """What the core can do, and the least time an update can take on it."""
+    """Return what the core can do, and the least time an update can take on it."""
     rows = []
     for name in _PROBED:
         taken = contests.get(name)
@@ -110,7 +105,7 @@ def floors(contests: Mapping[str, Any]) -> str:
 
 
 def startup(contests: Mapping[str, Any]) -> str:
-    """What comes before the first update of those in the first contest."""
+    """Return what comes before the first update of those in the first contest."""
     taken = contests.get("echo-4")
     if taken is None:
         return _MISSING
@@ -127,7 +122,7 @@ def startup(contests: Mapping[str, Any]) -> str:
 
 
 def skipped(contests: Mapping[str, Any]) -> str:
-    """Who is missing, and why."""
+    """Return who is missing, and why."""
     lines = [
         f"* {taken['title']}: {entry['label']}: {entry['status']}, {entry['why']}"
         for taken in contests.values()
@@ -138,7 +133,7 @@ def skipped(contests: Mapping[str, Any]) -> str:
 
 
 def grown(growth: Mapping[str, Any]) -> str:
-    """Slopes of the growth curves, and where the engines cross."""
+    """Return the slopes of the growth curves, and where the engines cross."""
     rows = []
     for axis in growth["axes"].values():
         for engine, points in axis["points"].items():
@@ -177,6 +172,10 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{_plain(ratio)} ×"
+
+
 def _plain(value: float) -> str:
-    """Three digits."""
+    """Return a number with three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

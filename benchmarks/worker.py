@@ -44,7 +44,7 @@ def main(argument: str) -> None:
 
 
 def _prepared(options: dict[str, Any]) -> tuple[Any, dict[str, float]]:
-    """The contestant, and what it took to get it."""
+    """Return the contestant, and what it took to get it."""
     from benchmarks.contestant import Clock
 
     module, name = options.pop("where").split(":")
@@ -66,7 +66,7 @@ def _prepared(options: dict[str, Any]) -> tuple[Any, dict[str, float]]:
 
 
 def _round(contestant: Any, size: int | None, least: float | None) -> dict[str, Any]:
-    """One round, repeated until the clock has something to measure."""
+    """Do a round, repeated until the clock has something to measure."""
     least = _LEAST_CPU if least is None else least
     done = [contestant.round(size)]
     while sum(one.cpu for one in done) < least and len(done) < _MOST_REPEATS:
@@ -83,7 +83,7 @@ def _round(contestant: Any, size: int | None, least: float | None) -> dict[str, 
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process, or of the largest of its children."""
+    """Return the peak resident memory of this process, or of the largest of its children."""
     status = Path("/proc/self/status").read_text()  # getrusage would count the parent's as well
     (kilobytes,) = [row.split()[1] for row in status.splitlines() if row.startswith("VmHWM")]
     return max(int(kilobytes), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024

@@ -14,7 +14,7 @@ class EchoData(Contestant):
         self.task, self.generator = Echo(), Generator().manual_seed(0)
 
     def round(self, size: int | None) -> Round:
-        """Inputs and targets of all streams."""
+        """Draw inputs and targets of all streams."""
         with Clock() as clock:
             draw = self.task.draw(self.generator, batch_size=200, num_steps=self.symbols // 200)
         notes = {"share_of_ones": float(draw.targets.float().mean())}

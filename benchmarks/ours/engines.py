@@ -16,14 +16,26 @@ from lossladder.engines import Autograd, Chunk, Engine
 from lossladder.models import Network, State
 
 
-def engine_of(name: str, problem: Problem, network: Network) -> Engine:
-    """An engine for one network."""
-    given = network, task_of(problem), optimizer_of(problem, network)
+def engine_class(name: str) -> type:
+    """Return the class of an engine; what it needs is imported here and not before.
+
+    Raises:
+        ImportError: if a package it needs is not there.
+    """
     if name == "autograd":
-        return Autograd(*given)
+        return Autograd
+    if name == "stacked":
+        from lossladder.engines import Stacked
+
+        return Stacked
     from lossladder.engines import Fused
 
-    return Fused(*given)
+    return Fused
+
+
+def engine_of(name: str, problem: Problem, network: Network) -> Engine:
+    """Return an engine for one network."""
+    return engine_class(name)(network, task_of(problem), optimizer_of(problem, network))
 
 
 class One(Trainee):
@@ -52,7 +64,7 @@ class One(Trainee):
     engine_name = "autograd"
 
     def start(self) -> None:
-        """A new network, optimizer, engine and state."""
+        """Make a new network, optimizer, engine and state."""
         network = network_of(self.problem).to(self.dtype)
         self.engine = engine_of(self.engine_name, self.problem, network)
         self.state = tuple(
@@ -60,7 +72,7 @@ class One(Trainee):
         )
 
     def train(self, windows: int) -> Losses:
-        """One chunk, in one call."""
+        """Train on one chunk, in one call."""
         losses, _ = self.engine.train(first_windows(self.chunk, windows), self.state)
         return losses[None].float().numpy()
 
@@ -75,7 +87,7 @@ class ManyFused(One):
     """Many networks on the compiled engine, each with a copy of the data, as if it were its own."""
 
     def start(self) -> None:
-        """New networks around the shared start."""
+        """Make new networks around the shared start."""
         from lossladder.engines import FusedPopulation
 
         networks = [network_of(self.problem, s) for s in self.problem.starts(self.members)]
@@ -85,7 +97,7 @@ class ManyFused(One):
         self.state = tuple(part.expand(self.members, *part.shape).contiguous() for part in first)
 
     def train(self, windows: int) -> Losses:
-        """A chunk for each member, in one call."""
+        """Train on a chunk for each member, in one call."""
         chunk = _for_each(first_windows(self.chunk, windows), self.members)
         losses, _ = self.population.train(chunk, self.state)
         return losses.float().numpy()
@@ -95,7 +107,7 @@ class ManyStacked(ManyFused):
     """A user's own cell, many networks at once."""
 
     def start(self) -> None:
-        """New networks around the shared start."""
+        """Make new networks around the shared start."""
         from lossladder.engines import Stacked
 
         networks = [
@@ -108,7 +120,7 @@ class ManyStacked(ManyFused):
 
 
 def _for_each(chunk: Chunk, members: int) -> Chunk:
-    """The same chunk for every member: a leading axis that costs no memory."""
+    """Return the chunk with a leading axis for the members, which costs no memory."""
 
     def each(part: torch.Tensor) -> torch.Tensor:
         return part.expand(members, *part.shape)

@@ -1,11 +1,10 @@
 """One size of the echo problem grows, the others stay: what does an update cost?"""
 
-from importlib import import_module
 from pathlib import Path
 
 from benchmarks.contestant import Clock, Contestant, Round
 from benchmarks.ours import engines
-from benchmarks.ours.engines import engine_of
+from benchmarks.ours.engines import engine_class, engine_of
 from benchmarks.ours.networks import network_of, task_of
 from benchmarks.problems import echo
 from benchmarks.worker import peak_mb
@@ -32,11 +31,10 @@ class Growing(Contestant):
 
     def __init__(self, axis: str, engine: str) -> None:
         self.axis, self.kind = axis, _KINDS[engine, axis == "members"]
-        if engine != "autograd":
-            import_module(f"lossladder.engines.{engine}")  # not there yet: said now, not in a round
+        engine_class(engine)  # an engine that lacks a package says so now, not in a round
 
     def round(self, size: int | None) -> Round:
-        """A few updates at this size, after one that does not count."""
+        """Make a few updates at this size, after one that does not count."""
         sizes = BASE | {self.axis: size or BASE[self.axis]}
         once = echo(sizes["window"], sizes["hidden"], sizes["batch"], sizes["window"])
         windows = round(min(max(_FLOPS / once.flops() / sizes["members"], _LEAST), _MOST))
@@ -54,8 +52,7 @@ class Streaming(Contestant):
 
     def __init__(self, axis: str, engine: str) -> None:
         self.engine = engine
-        if engine != "autograd":
-            import_module(f"lossladder.engines.{engine}")
+        engine_class(engine)
 
     def round(self, size: int | None) -> Round:
         """Train once through the stream; note the most memory held meanwhile."""

@@ -29,13 +29,13 @@ class OwnCell(Cell):
         torch.nn.init.zeros_(self.bias)
 
     def step(self, x: Tensor, state: State) -> State:
-        """The state one step later."""
+        """Return the state one step later."""
         (h,) = state
         return (torch.tanh(x @ self.of_input + h @ self.of_state + self.bias),)
 
 
 def task_of(problem: Problem) -> Task:
-    """Which task the data is of."""
+    """Return the task that the data are of."""
     if problem.one_hot:
         return Echo()
     if problem.cell == "lstm":
@@ -44,7 +44,7 @@ def task_of(problem: Problem) -> Task:
 
 
 def network_of(problem: Problem, start: Start | None = None, own: bool = False) -> Network:
-    """The built-in network, or one around the user's own cell, at the start."""
+    """Return the built-in network, or one around the user's own cell, at the start."""
     sizes = problem.input_size, problem.hidden_size
     recurrent: Recurrent = LSTM(*sizes) if problem.cell == "lstm" else RNN(*sizes)
     network = Network(OwnCell(*sizes) if own else recurrent, problem.classes)
@@ -76,7 +76,7 @@ def set_start(network: Network, start: Start) -> None:
 
 
 def optimizer_of(problem: Problem, network: Network) -> Optimizer:
-    """The problem's optimizer."""
+    """Return the problem's optimizer."""
     parameters, lr = list(network.parameters()), problem.learning_rate
     if problem.optimizer == "adagrad":
         return Adagrad(parameters, lr=lr, initial_accumulator_value=0.1)
@@ -84,7 +84,7 @@ def optimizer_of(problem: Problem, network: Network) -> Optimizer:
 
 
 def chunk_of(problem: Problem) -> Chunk:
-    """All windows; stored as a task draws them, the batch contiguous."""
+    """Return all windows, stored as a task draws them, the batch contiguous."""
     scored = None
     if problem.last_only:
         scored = torch.zeros(problem.inputs.shape, dtype=torch.bool)
@@ -95,7 +95,7 @@ def chunk_of(problem: Problem) -> Chunk:
 
 
 def first_windows(chunk: Chunk, windows: int) -> Chunk:
-    """The first windows of a chunk."""
+    """Return the first windows of a chunk."""
     scored = None if chunk.scored is None else chunk.scored[:windows]
     return chunk._replace(
         inputs=chunk.inputs[:windows], targets=chunk.targets[:windows], scored=scored
@@ -103,7 +103,7 @@ def first_windows(chunk: Chunk, windows: int) -> Chunk:
 
 
 def state_of(problem: Problem, network: Network) -> State:
-    """The state before the first window."""
+    """Return the state before the first window."""
     if problem.state is None:
         return network.initial_state(problem.batch_size)
     return (torch.from_numpy(problem.state),)

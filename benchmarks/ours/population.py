@@ -35,7 +35,7 @@ class Members:
         )
 
     def train(self) -> Tensor:
-        """All updates of all members, each on data of its own; the losses (members, updates)."""
+        """Make all updates, each member on its own data; return losses (members, updates)."""
         data = [member.data for member in self.parts]
         state = stack_states([m.network.initial_state(m.data.batch_size) for m in self.parts])
         losses, updates = [], data[0].schedule.updates

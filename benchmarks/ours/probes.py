@@ -15,7 +15,7 @@ _REPEATS = 5
 
 
 class Probe(Contestant):
-    """Does the work again and again, in the way that proved fastest."""
+    """A contestant that does some work again and again, in the way that proved fastest."""
 
     work: float  # of one call
 
@@ -28,11 +28,11 @@ class Probe(Contestant):
     works: dict[str, float]
 
     def ways(self) -> dict[str, Callable[[], object]]:
-        """The candidates by name; `works` says how much each of them does."""
+        """Return the candidates by name; `works` says how much each of them does."""
         raise NotImplementedError
 
     def round(self, size: int | None) -> Round:
-        """A few calls."""
+        """Make a few calls."""
         with Clock() as clock:
             for _ in range(_REPEATS):
                 self.call()
@@ -43,7 +43,7 @@ class Gemm(Probe):
     """float32 matrix products; work in floating-point operations."""
 
     def ways(self) -> dict[str, Callable[[], object]]:
-        """NumPy's and torch's, in a few sizes."""
+        """Return NumPy's and torch's, in a few sizes."""
         ways: dict[str, Callable[[], object]] = {}
         self.works = {}
         for size in (128, 256, 512, 1024):
@@ -60,7 +60,7 @@ class Tanh(Probe):
     """float32 tanh of numbers in the first-level cache; work in values."""
 
     def ways(self) -> dict[str, Callable[[], object]]:
-        """NumPy's, torch's, and a polynomial compiled by Numba, where it is there."""
+        """Return NumPy's, torch's, and a polynomial compiled by Numba, where it is there."""
         x = torch.linspace(-4, 4, 2000)
         out = torch.empty_like(x)
         ways: dict[str, Callable[[], object]] = {
@@ -79,7 +79,7 @@ class Tanh(Probe):
 
 
 def _seconds(call: Callable[[], object]) -> float:
-    """The best of a few calls."""
+    """Return the seconds of the fastest of a few calls."""
     call()
     best = float("inf")
     for _ in range(20):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.contestant import Contestant, Round
+from lossladder.cores import core_count
 
 _ROOT = Path(__file__).parents[2]
 RECIPE = ("model=rnn", "optimizer=adagrad", "trainer.max_epochs=1", "trainer.progress=false")
@@ -29,7 +30,7 @@ class Command(Contestant):
         self.words = list(words)
 
     def round(self, size: int | None) -> Round:
-        """One start."""
+        """Start it once."""
         with tempfile.TemporaryDirectory() as logs:
             is_run = self.words[0].endswith(".py") and "--help" not in self.words
             wall, cpu = _timed([[*self.words, *([f"logs={logs}"] if is_run else [])]])
@@ -40,7 +41,7 @@ class Compilation(Contestant):
     """The fused kernel compiled for the tanh RNN, as on a machine that has never run it."""
 
     def round(self, size: int | None) -> Round:
-        """One process, with a cache of its own."""
+        """Compile in one process, with a cache of its own."""
         program = (
             "from lossladder.engines import Fused\n"
             "from benchmarks.ours.networks import network_of, optimizer_of, task_of\n"
@@ -72,7 +73,7 @@ class Processes(Contestant):
         self.at_once = at_once
 
     def round(self, size: int | None) -> Round:
-        """All of them."""
+        """Make all of the runs."""
         with tempfile.TemporaryDirectory() as logs:
             words = ["train.py", *RECIPE, f"logs={logs}"]
             wall, cpu = _timed([[*words, *own] for own in self.own], self.at_once)
@@ -94,7 +95,7 @@ class Sweep(Contestant):
         self.runs = seeds * len(sizes)
 
     def round(self, size: int | None) -> Round:
-        """One command."""
+        """Give one command."""
         with tempfile.TemporaryDirectory() as logs:
             wall, cpu = _timed([[*self.words, f"logs={logs}"]])
             losses = _losses(Path(logs))
@@ -102,10 +103,10 @@ class Sweep(Contestant):
 
 
 def _timed(commands: Sequence[Sequence[str]], at_once: int | None = None) -> tuple[float, float]:
-    """Run all commands, one a core; wall and CPU time from the first start to the last end."""
+    """Run all commands, one a core; return wall and CPU time from first start to last end."""
     before, since = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     waiting, running = list(commands), []
-    cores = at_once or len(os.sched_getaffinity(0))
+    cores = at_once or core_count()
     while waiting or running:
         while waiting and len(running) < cores:
             running.append(
@@ -125,7 +126,7 @@ def _timed(commands: Sequence[Sequence[str]], at_once: int | None = None) -> tup
 
 
 def _losses(logs: Path) -> np.ndarray:
-    """Loss of each run over its last points, by seed and size (runs, 1)."""
+    """Return the loss of each run over its last points, by seed and size (runs, 1)."""
     results = [json.loads(path.read_text()) for path in logs.rglob("result.json")]
     results.sort(key=lambda result: (result["seed"], result["parameters"]))
     return np.array([[np.mean(result["curve"]["loss"][-2:])] for result in results], np.float32)

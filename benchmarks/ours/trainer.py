@@ -47,13 +47,13 @@ class Given(Streams):
         Given.last = self
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates."""
+        """Return the windows of these updates."""
         first = updates.start % self.updates_per_epoch
         part = slice(first, first + len(updates))
         return self.whole._replace(inputs=self.whole.inputs[part], targets=self.whole.targets[part])
 
     def train_dataloader(self) -> IntervalLoader[Chunk]:
-        """The only interval of the run, timed; network and engine are at hand by now."""
+        """Return the only interval of the run, timed; network and engine are at hand by now."""
         learner: Any = self.trainer.lightning_module if self.trainer is not None else None
         set_start(learner.network, self.problem.start)
         train_chunk = learner.engine.train
@@ -69,7 +69,7 @@ class Given(Streams):
 
 
 class TimedLoader(IntervalLoader[Chunk]):
-    """Takes the time from the first chunk asked for to the end of the last one trained."""
+    """A loader that takes the time from the first chunk asked for to the end of the last one."""
 
     def __init__(
         self, chunks: Iterable[range], draw: Callable[[range], Chunk], clock: Clock
@@ -110,21 +110,21 @@ class InTrainer(Trainee):
         self._run(self.problem.windows)
 
     def start(self) -> None:
-        """Nothing to do: every run starts anew."""
+        """Do nothing: every run starts anew."""
 
     def train(self, windows: int) -> Losses:
-        """The losses of a run."""
+        """Return the losses of a run."""
         self._run(windows)
         losses = torch.cat(Given.last.losses)[: self.problem.windows]
         return losses[None].float().numpy()
 
     def round(self, size: int | None) -> Round:
-        """Training alone is timed, chunks drawn and logged; start-up and validation are not."""
+        """Make a run; time its training, drawing and logging, and no start-up or validation."""
         updates = size or self.problem.windows * self.epochs
         result = self._run(updates)
         clock = Given.last.clock
         losses = torch.cat(Given.last.losses)[None, : self.problem.windows].float().numpy()
-        notes = {"steps_per_second": result.steps_per_second}
+        notes = {"steps_per_second": result.steps_per_second or 0.0}
         return Round(clock.wall, clock.cpu, float(updates), losses, notes)
 
     def _run(self, updates: int) -> Result:
@@ -146,6 +146,6 @@ class InTrainer(Trainee):
         config["names"] = {"task": "echo", "model": "rnn", "engine": self.engine}
         with tempfile.TemporaryDirectory() as folder:
             result = train(config, Path(folder) / "run", Path(folder))
-        if result["status"] != "done":
-            raise RuntimeError(f"the run {result['status']}")
+        if result.status != "done":
+            raise RuntimeError(f"the run {result.status}")
         return result

@@ -38,7 +38,7 @@ class JaxScan(Trainee):
         self._compile(problem.windows)
 
     def _parameters(self, start: dict[str, Any]) -> Tree:
-        """The start; an LSTM gets a second bias, as torch's has, which Adam moves as well."""
+        """Return the start; an LSTM gets a second bias like torch's, which Adam moves as well."""
         two = {"bias_hh": np.zeros_like(start["bias"])} if self.problem.cell == "lstm" else {}
         return {name: jnp.asarray(values) for name, values in (start | two).items()}
 
@@ -56,7 +56,7 @@ class JaxScan(Trainee):
         return self.compiled[windows]
 
     def _epoch(self, parameters: Tree, state: Tree, inputs: Any, targets: Any) -> Any:
-        """All updates of one member."""
+        """Make all updates of one member."""
 
         def update(carry: Tree, window: Tree) -> tuple[Tree, Any]:
             parameters, memory, before = carry
@@ -72,7 +72,7 @@ class JaxScan(Trainee):
         return losses
 
     def _loss(self, parameters: Tree, state: Tree, inputs: Any, targets: Any) -> tuple[Any, Tree]:
-        """Mean loss of a window (time, batch), and the state after it."""
+        """Return the mean loss of a window (time, batch), and the state after it."""
         step = partial(_lstm if self.problem.cell == "lstm" else _rnn, parameters)
         state, hiddens = jax.lax.scan(step, state, inputs, unroll=self.problem.bptt_steps)
         hiddens = hiddens[-1:] if self.problem.last_only else hiddens
@@ -80,24 +80,24 @@ class JaxScan(Trainee):
         return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean(), state
 
     def start(self) -> None:
-        """Nothing to do: the start is an argument of the compiled round."""
+        """Do nothing: the start is an argument of the compiled round."""
 
     def train(self, windows: int) -> Losses:
-        """One call."""
+        """Train in one call."""
         compiled, arguments = self._compile(windows)
         losses = np.asarray(compiled(*arguments).block_until_ready())
         return losses.reshape(self.members, windows)
 
 
 def _rnn(parameters: Tree, state: Tree, symbols: Any) -> tuple[Tree, Any]:
-    """One step; the input is looked up, which is faster than multiplying by a one-hot vector."""
+    """Make one step; a look-up of the input is faster than a product with a one-hot vector."""
     weight = parameters["weight"]
     h = jnp.tanh(weight[symbols] + state[0] @ weight[2:] + parameters["bias"])
     return (h,), h
 
 
 def _lstm(parameters: Tree, state: Tree, bits: Any) -> tuple[Tree, Any]:
-    """One step, gates in torch's order."""
+    """Make one step, gates in torch's order."""
     h, c = state
     seen = jnp.concatenate([bits[:, None].astype(jnp.float32), h], axis=1)
     gates = seen @ parameters["weight"] + parameters["bias"] + parameters["bias_hh"]

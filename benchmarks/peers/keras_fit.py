@@ -16,7 +16,7 @@ from benchmarks.problems import Problem
 
 
 class Running(keras.callbacks.Callback):
-    """Keras reports the mean since the start of the epoch: undo that."""
+    """A callback that undoes Keras's mean since the start of the epoch."""
 
     def on_train_begin(self, logs: object = None) -> None:
         """Forget the fit before."""
@@ -28,7 +28,7 @@ class Running(keras.callbacks.Callback):
             self.means.append((batch + 1, logs["loss"]))
 
     def losses(self) -> Losses:
-        """Mean loss of each execution, as often as it has updates."""
+        """Return the mean loss of each execution, as often as it has updates."""
         ends, means = np.array(self.means).T
         sums = np.diff(ends * means, prepend=0)
         sizes = np.diff(ends, prepend=0).astype(int)
@@ -50,14 +50,14 @@ class KerasFit(Trainee):
         super().__init__(problem, members, threads)
 
     def prepare(self) -> None:
-        """Windows one after another, as a stateful layer wants them."""
+        """Put windows one after another, as a stateful layer wants them."""
         rows = (-1, self.problem.bptt_steps)
         self.inputs = np.eye(2, dtype="f4")[self.problem.inputs.reshape(rows)]
         self.targets = self.problem.targets.reshape(rows).astype("i4")
         self.running = Running()
 
     def start(self) -> None:
-        """Weights and the optimizer as at the start; a model is built and compiled once."""
+        """Set weights and optimizer to the start; a model is built and compiled once."""
         start = self.problem.start
         if not hasattr(self, "model"):
             self.model = self._built()
@@ -92,7 +92,7 @@ class KerasFit(Trainee):
         return model
 
     def train(self, windows: int) -> Losses:
-        """One epoch of so many updates."""
+        """Train one epoch of so many updates."""
         rows = windows * self.problem.batch_size
         self.model.fit(
             self.inputs[:rows],

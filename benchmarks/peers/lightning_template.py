@@ -34,15 +34,15 @@ class TemplateModule(LightningModule):
         self.clock = Clock()
 
     def on_train_epoch_start(self) -> None:
-        """Only the epoch is timed: neither the start of the Trainer nor its end."""
+        """Start the clock: neither the Trainer's own start nor its end is timed."""
         self.clock.__enter__()
 
     def on_train_epoch_end(self) -> None:
-        """The epoch is over."""
+        """Stop the clock."""
         self.clock.__exit__(None, None, None)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        """Loss of a window; accuracy and loss are logged."""
+        """Return the loss of a window; accuracy and loss are logged."""
         symbols, targets = batch
         logits, state = self.model(symbols, self.state)
         self.state = state.detach()
@@ -54,7 +54,7 @@ class TemplateModule(LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The problem's."""
+        """Return the problem's optimizer."""
         return optimizer_of(self.problem, self.model.trained())
 
 
@@ -62,7 +62,7 @@ class LightningTemplate(Trainee):
     """One `Trainer.fit` a round."""
 
     def prepare(self) -> None:
-        """The data as a Dataset of windows."""
+        """Put the data into a Dataset of windows."""
         torch.set_num_threads(self.threads)
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         warnings.filterwarnings("ignore")
@@ -72,7 +72,7 @@ class LightningTemplate(Trainee):
         )
 
     def start(self) -> None:
-        """A new module."""
+        """Make a new module."""
         self.module = TemplateModule(self.problem)
 
     def train(self, windows: int) -> Losses:
@@ -91,7 +91,7 @@ class LightningTemplate(Trainee):
         return torch.stack(self.module.seen)[None].numpy()
 
     def round(self, size: int | None) -> Round:
-        """The epoch alone, timed by the module's own hooks."""
+        """Train an epoch, timed by the module's own hooks."""
         self.start()
         losses = self.train(size or self.problem.windows)
         clock = self.module.clock

@@ -6,7 +6,7 @@ from benchmarks.contestant import Clock, Contestant, Round
 
 
 def gen_data(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The notebook's loop."""
+    """Draw a stream by the notebook's loop."""
     X = np.array(np.random.choice(2, size=(size,)))  # noqa: NPY002
     Y = []
     for i in range(size):
@@ -29,7 +29,7 @@ class NotebookData(Contestant):
         self.symbols = symbols
 
     def round(self, size: int | None) -> Round:
-        """Inputs and targets of the whole stream."""
+        """Draw inputs and targets of the whole stream."""
         with Clock() as clock:
             _, targets = gen_data(self.symbols)
         notes = {"share_of_ones": float(targets.mean())}

@@ -15,12 +15,12 @@ class NotebookParity(Trainee):
     """One full-batch iteration a window."""
 
     def prepare(self) -> None:
-        """The notebook's arrays: x (1, batch, time), y (1, batch)."""
+        """Make the notebook's arrays: x (1, batch, time), y (1, batch)."""
         self.x = self.problem.inputs[0][None].astype(np.int64)
         self.y = self.problem.targets[0, :, -1][None].astype(np.int64)
 
     def start(self) -> None:
-        """Its parameters, by its names."""
+        """Set its parameters, by its names."""
         start = {name: values.astype(float) for name, values in self.problem.start.items()}
         self.wax, self.waa = start["weight"][:1].T, start["weight"][1:].T
         self.ba, self.wya = start["bias"][:, None], start["readout"].T[1:]
@@ -28,11 +28,11 @@ class NotebookParity(Trainee):
         self.a0 = np.asarray(self.problem.state, float).T
 
     def train(self, windows: int) -> Losses:
-        """So many iterations."""
+        """Make so many iterations."""
         return np.array([[self._iteration() for _ in range(windows)]], np.float32)
 
     def _iteration(self) -> float:
-        """optimize_parameters, once."""
+        """Call optimize_parameters once."""
         m, steps = self.problem.batch_size, self.problem.bptt_steps
         a, yhat, caches = self._forward(steps, m)
         dzy = yhat[:, :, -1] - self.y
@@ -59,7 +59,7 @@ class NotebookParity(Trainee):
         return float(cost)
 
     def _forward(self, steps: int, m: int) -> tuple[Array, Array, list[tuple[Array, Array, Array]]]:
-        """rnn_forward: activations, predictions at every step, and what the way back needs."""
+        """Return what rnn_forward does: activations, predictions, and what the way back needs."""
         a, yhat = np.zeros((self.problem.hidden_size, m, steps)), np.zeros((1, m, steps))
         a_next, caches = self.a0, []
         for t in range(steps):

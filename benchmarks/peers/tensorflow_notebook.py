@@ -44,11 +44,11 @@ class TensorFlowNotebook(Trainee):
         self.targets = problem.targets.astype(np.int32)
 
     def start(self) -> None:
-        """Back to the initial values, those of Adagrad as well."""
+        """Go back to the initial values, those of Adagrad as well."""
         self.session.run(tf.global_variables_initializer())
 
     def train(self, windows: int) -> Losses:
-        """The notebook's loop."""
+        """Train by the notebook's loop."""
         state = np.zeros((self.problem.batch_size, self.problem.hidden_size))
         fetched = [self.losses, self.total_loss, self.final_state, self.train_step]
         total = []

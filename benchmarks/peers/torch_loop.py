@@ -31,18 +31,18 @@ class Model(nn.Module):
             bias_hh.requires_grad_(False)
 
     def forward(self, symbols: Tensor, before: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Logits of the scored steps, and the state after the window."""
+        """Return logits of the scored steps, and the state after the window."""
         features = functional.one_hot(symbols, 2) if self.one_hot else symbols[..., None]
         hiddens, after = self.layer(features.float(), before)
         return self.readout(hiddens[:, -1:] if self.last_only else hiddens), after
 
     def trained(self) -> list[nn.Parameter]:
-        """The parameters that learn."""
+        """Return the parameters that learn."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
 
 def optimizer_of(problem: Problem, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The problem's optimizer."""
+    """Return the problem's optimizer."""
     lr = problem.learning_rate
     if problem.optimizer == "adagrad":
         return torch.optim.Adagrad(parameters, lr=lr, initial_accumulator_value=0.1)
@@ -51,7 +51,7 @@ def optimizer_of(problem: Problem, parameters: list[nn.Parameter]) -> torch.opti
 
 
 class TorchLoop(Trainee):
-    """What everybody writes first."""
+    """The loop that everybody writes first."""
 
     def prepare(self) -> None:
         """Keep the data as torch likes it."""
@@ -61,12 +61,12 @@ class TorchLoop(Trainee):
         self.targets = torch.from_numpy(np.array(self.problem.targets[..., scored])).long()
 
     def start(self) -> None:
-        """A new model and a new optimizer."""
+        """Make a new model and a new optimizer."""
         self.model = Model(self.problem)
         self.optimizer = optimizer_of(self.problem, self.model.trained())
 
     def train(self, windows: int) -> Losses:
-        """One update a window."""
+        """Make one update a window."""
         given = self.problem.state
         first = None if given is None else torch.from_numpy(given)[None]
         state, losses = first, []

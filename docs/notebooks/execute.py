@@ -27,22 +27,22 @@ _SECONDS = 1800  # that a cell may take
 
 
 def chapters() -> list[Path]:
-    """All notebooks here, in order."""
+    """Return the notebooks here, in order."""
     return sorted(HERE.glob("*.ipynb"))
 
 
 def read(path: Path) -> NotebookNode:
-    """A chapter as it lies there."""
+    """Return a chapter as it lies there."""
     return nbformat.read(path, as_version=4)
 
 
 def code(chapter: NotebookNode) -> list[NotebookNode]:
-    """Its cells of code, the settings first."""
+    """Return the cells of code, the settings first."""
     return [cell for cell in chapter.cells if cell.cell_type == "code"]
 
 
 def settings(chapter: NotebookNode) -> set[str]:
-    """The names that the first cell of code assigns.
+    """Return the names that the first cell of code assigns.
 
     Raises:
         ValueError: if it does anything else.
@@ -58,7 +58,7 @@ def settings(chapter: NotebookNode) -> set[str]:
 
 
 def faster(chapter: NotebookNode) -> NotebookNode:
-    """The same chapter with its `fast` settings.
+    """Return the chapter with its `fast` settings.
 
     Raises:
         ValueError: if there are none, or one names no setting.
@@ -90,7 +90,7 @@ def execute(chapter: NotebookNode, folder: Path) -> NotebookNode:
 
 
 def digest(chapter: NotebookNode) -> str:
-    """Tells whether the outputs that are kept are those of this code."""
+    """Return what tells whether the outputs that are kept are those of this code."""
     return hashlib.sha256("\0".join(cell.source for cell in code(chapter)).encode()).hexdigest()[
         :12
     ]

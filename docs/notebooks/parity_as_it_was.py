@@ -60,7 +60,7 @@ def start(m: int, steps: int, h: int = 25, seed: int = 1) -> Start:
 
 
 def forward(x: NDArray, a0: Array, parameters: Parameters) -> tuple[Array, Array]:
-    """Hidden states (h, m, T) and the chance of an odd string at the last step (1, m)."""
+    """Return hidden states (h, m, T) and the chance of an odd string at the last step (1, m)."""
     waa, wax, ba = (parameters[name] for name in ("Waa", "Wax", "ba"))
     a = np.empty((*a0.shape, x.shape[2]))
     before = a0
@@ -71,19 +71,19 @@ def forward(x: NDArray, a0: Array, parameters: Parameters) -> tuple[Array, Array
 
 
 def cost(y: Bits, yhat: Array) -> float:
-    """Mean cross entropy of the last step, nats."""
+    """Return the mean cross entropy of the last step, in nats."""
     return float(-np.mean(y * np.log(yhat) + (1 - y) * np.log(1 - yhat)))
 
 
 def accuracy(y: Bits, yhat: Array) -> float:
-    """Share of strings whose parity is right; the notebook never looked at it."""
+    """Return the share of strings whose parity is right; the notebook never looked at it."""
     return float(np.mean((yhat > 0.5) == y))
 
 
 def gradients(
     x: NDArray, y: Bits, a0: Array, parameters: Parameters, a: Array, yhat: Array
 ) -> Parameters:
-    """Gradients by the notebook's names: dWya and dby are right, the others at one step only."""
+    """Return gradients by name: dWya and dby are right, the others at one step only."""
     waa, wax, wya = (parameters[name] for name in ("Waa", "Wax", "Wya"))
     m, steps = x.shape[1:]
     dzy = yhat - y
@@ -104,7 +104,7 @@ def gradients(
 
 
 def train(begin: Start, iterations: int, rate: float = LEARNING_RATE) -> list[float]:
-    """Full-batch gradient descent; the cost before each update."""
+    """Train by full-batch gradient descent; return the cost before each update."""
     parameters, a0, costs = dict(begin.parameters), begin.a0, []
     for _ in range(iterations):
         a, yhat = forward(begin.x, a0, parameters)

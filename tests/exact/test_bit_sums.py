@@ -33,12 +33,12 @@ def test_knowing_some_of_ten_bits_has_the_entropy_of_the_others(known):
 def test_the_best_guess_from_some_of_ten_bits_errs_this_often(known):
     task = Count(10)
     batch = task.batch(task.everything())
-    law = task.ladder()[name_of(known, 10)].predictor(batch.inputs)
-    wrong = (law[:, -1].argmax(dim=-1) != batch.targets[:, -1]).double().mean()
+    predicted = task.ladder()[name_of(known, 10)].predictor(batch.inputs)
+    wrong = (predicted[:, -1].argmax(dim=-1) != batch.targets[:, -1]).double().mean()
     assert float(wrong) == pytest.approx(COUNT_ERROR[known], abs=5e-5)
 
 
-def test_the_ceiling_of_count_is_the_law_of_the_classes_not_the_logarithm_of_their_number():
+def test_the_ceiling_of_count_is_the_entropy_of_the_classes_not_the_logarithm_of_their_number():
     task = Count(10)
     assert task.ladder().ceiling.loss == pytest.approx(1.875954, abs=1e-6)
     assert task.ladder().ceiling.loss < log(task.output_size)
@@ -58,10 +58,10 @@ FINITE = {
 def test_over_all_strings_every_predictor_has_the_loss_of_its_rung_exactly(task):
     batch = task.batch(task.everything())
     for rung in task.ladder():
-        law = rung.predictor(batch.inputs)
-        losses = cross_entropy(batch.probabilities, law.log())[batch.scored]
+        predicted = rung.predictor(batch.inputs)
+        losses = cross_entropy(batch.probabilities, predicted.log())[batch.scored]
         assert float(losses.mean()) == pytest.approx(rung.loss, abs=1e-12)
-        by_step = cross_entropy(batch.probabilities, law.log()).mean(dim=0)
+        by_step = cross_entropy(batch.probabilities, predicted.log()).mean(dim=0)
         assert by_step.tolist() == pytest.approx(list(rung.by_step), abs=1e-12)
 
 

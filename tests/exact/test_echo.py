@@ -51,10 +51,12 @@ def test_over_all_strings_a_predictor_has_its_loss_and_its_accuracy_exactly(name
     """Accuracy cannot tell none from lag 8, nor lag 3 from both."""
     task = Echo()
     inputs = task.features(every_string(9))  # all strings that the last step can see
-    law = task.ladder()[name].predictor(inputs)[:, -1]
-    truth = task.probabilities(inputs)[:, -1]
-    assert float(-(truth * law.log()).nansum(-1).mean()) == pytest.approx(TABLE[name][0], abs=1e-12)
-    accuracy = truth.gather(-1, law.argmax(-1)[:, None]).mean()
+    predicted = task.ladder()[name].predictor(inputs)[:, -1]
+    exact = task.probabilities(inputs)[:, -1]
+    assert float(-(exact * predicted.log()).nansum(-1).mean()) == pytest.approx(
+        TABLE[name][0], abs=1e-12
+    )
+    accuracy = exact.gather(-1, predicted.argmax(-1)[:, None]).mean()
     assert float(accuracy) == TABLE[name][2]
 
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Generator, nn
 
+from docs.notebooks import worked_example_by_hand as by_hand
 from docs.notebooks.execute import HERE, read
 from lossladder.models import RNN, Network
-from lossladder.tasks import Echo, by_hand
+from lossladder.tasks import Echo
 
 ROOT = HERE.parents[1]
 ERRATA = (ROOT / "docs" / "errata.md").read_text()
@@ -73,8 +74,8 @@ def test_the_terms_of_the_first_rung_add_up_to_three_quarters():
 
 def test_who_knows_lag_three_gives_a_one_seven_eighths_or_three_eighths():
     inputs = Echo().features(torch.tensor([[0, 0, 0, 0], [1, 0, 0, 0]]))
-    law = Echo().ladder()["lag 3"].predictor(inputs)[:, -1, 1]
-    assert law.tolist() == [0.375, 0.875]
+    chances = Echo().ladder()["lag 3"].predictor(inputs)[:, -1, 1]
+    assert chances.tolist() == [0.375, 0.875]
 
 
 def test_a_line_that_says_250_is_a_mean_of_100_and_the_first_of_101():

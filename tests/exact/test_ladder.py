@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lossladder import tasks
 from lossladder.ladder import Ladder, Rung, binary_entropy, cross_entropy, divergence, entropy
-from lossladder.tasks import Echo
+from lossladder.tasks import XOR, Count, Echo, Parity
 
 
 def ladder(**losses: float) -> Ladder:
@@ -132,8 +133,8 @@ def test_behaviour_tells_apart_what_a_loss_cannot():
     """A predictor of lag 8 that doubts itself has the ceiling's loss, but not its behaviour."""
     task, rungs = Echo(), Echo().ladder()
     batch = task.sample(torch.Generator().manual_seed(0), 400, 100)
-    law = rungs["lag 8"].predictor(batch.inputs)
-    predicted = torch.stack([law[..., 0] + 0.11, law[..., 1] - 0.11], dim=-1).log()
+    exact = rungs["lag 8"].predictor(batch.inputs)
+    predicted = torch.stack([exact[..., 0] + 0.11, exact[..., 1] - 0.11], dim=-1).log()
     loss = float(task.expected_losses(predicted, batch.probabilities).mean())
     assert name_of(rungs.reached(loss)) == "none"
     assert rungs.nearest(batch.inputs, predicted, batch.scored).name == "lag 8"
@@ -149,20 +150,77 @@ def test_only_scored_steps_count_for_behaviour():
     assert rungs.nearest(batch.inputs, mixed, ~late).name == "none"
 
 
+# --- how they show themselves ---------------------------------------------------------------
+
+
+def test_a_ladder_shows_its_rungs_and_their_unit():
+    assert repr(Echo().ladder()) == (
+        "<Ladder in nats: none 0.6616 > lag 8 0.6277 > lag 3 0.5192 > lags 3 and 8 0.4545>"
+    )
+    assert repr(tasks.WorkedExample().ladder()) == (
+        "<Ladder in half squared error: none 0.2401 > example 0.0000>"
+    )
+
+
+def test_a_long_ladder_shows_its_first_rungs_and_its_floor():
+    assert repr(Count(10).ladder()) == (
+        "<Ladder in nats: "
+        "none 1.8760 > last 1 1.8229 > last 2 1.7635 > last 3 1.6959 > … > all 0.0000>"
+    )
+    assert repr(Count(5).ladder()).count(">") == 6  # six rungs, with none left out
+    ten = Echo(dict.fromkeys(range(10), 0.01)).ladder()
+    assert len(ten) == 1024
+    assert len(repr(ten)) < 150
+
+
+def test_a_rung_shows_neither_its_function_nor_its_steps():
+    assert repr(Parity(50).ladder().floor) == (
+        "Rung(name='all', loss=0.0, knows='every bit so far', reach=49)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        (Echo(), "Echo(effects={3: 0.5, 8: -0.25}, base=0.5, chance_of_one=0.5)"),
+        (Echo({10: 0.1, 2: 0.2}), "Echo(effects={2: 0.2, 10: 0.1}, base=0.5, chance_of_one=0.5)"),
+        (Count(4), "Count(num_steps=4, chance_of_one=0.5, every_step=False, mixed_lengths=False)"),
+        (XOR(), "XOR()"),
+    ],
+)
+def test_a_task_shows_its_arguments(task, shown):
+    assert repr(task) == shown
+
+
+def test_what_every_task_shows_makes_it_again(task_yaml, built):
+    task = built(f"task={task_yaml}").task
+    again = eval(repr(task), vars(tasks))
+    assert type(again) is type(task)
+    assert repr(again.ladder(20)) == repr(task.ladder(20))
+
+
+def test_a_task_of_ones_own_shows_the_arguments_it_keeps():
+    class Mine(XOR):
+        def __init__(self, size: int, names: str = "all") -> None:
+            self.size, self.called = size, names
+
+    assert repr(Mine(3)) == "Mine(size=3)"
+
+
 # --- entropies ------------------------------------------------------------------------------
 
 
 @given(weights=st.lists(st.floats(0, 1), min_size=2, max_size=6).filter(lambda w: sum(w) > 0.1))
 def test_divergence_is_cross_entropy_above_entropy_and_never_negative(weights):
-    law = torch.tensor(weights, dtype=torch.float64)
-    law = law / law.sum()
-    flat = torch.full_like(law, 1 / len(law)).log()
-    assert float(divergence(law, flat)) == pytest.approx(
-        float(cross_entropy(law, flat) - entropy(law)), abs=1e-12
+    exact = torch.tensor(weights, dtype=torch.float64)
+    exact = exact / exact.sum()
+    flat = torch.full_like(exact, 1 / len(exact)).log()
+    assert float(divergence(exact, flat)) == pytest.approx(
+        float(cross_entropy(exact, flat) - entropy(exact)), abs=1e-12
     )
-    assert float(divergence(law, flat)) >= -1e-12
-    assert float(divergence(law, law.log())) == pytest.approx(0.0, abs=1e-12)
-    assert 0 <= float(entropy(law)) <= torch.tensor(float(len(law))).log() + 1e-6
+    assert float(divergence(exact, flat)) >= -1e-12
+    assert float(divergence(exact, exact.log())) == pytest.approx(0.0, abs=1e-12)
+    assert 0 <= float(entropy(exact)) <= torch.tensor(float(len(exact))).log() + 1e-6
 
 
 def test_what_never_happens_costs_nothing_and_what_was_excluded_costs_everything():

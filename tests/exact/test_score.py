@@ -24,9 +24,9 @@ def sampled(task: Task, seed: int, batch_size: int = 200, num_steps: int = 100) 
     return task.sample(Generator().manual_seed(seed), batch_size, task.num_steps or num_steps)
 
 
-def doubting(law: Tensor, doubt: float) -> Tensor:
-    """A law mixed with ignorance."""
-    return (1 - doubt) * law + doubt / law.shape[-1]
+def doubting(probabilities: Tensor, doubt: float) -> Tensor:
+    """Probabilities mixed with ignorance."""
+    return (1 - doubt) * probabilities + doubt / probabilities.shape[-1]
 
 
 # --- loss, error, mistakes ------------------------------------------------------------------
@@ -151,8 +151,8 @@ def fed_with_its_own_targets(seed: int) -> Batch:
     """Fair coins, each of which is shown as the input one step later."""
     targets = torch.randint(2, (200, 100), generator=Generator().manual_seed(seed))
     symbols = torch.cat([torch.zeros(200, 1, dtype=torch.long), targets[:, :-1]], dim=1)
-    law = torch.full((200, 100, 2), 0.5, dtype=torch.float64)
-    return Batch(torch.eye(2)[symbols], targets, torch.ones(200, 100, dtype=torch.bool), law)
+    half = torch.full((200, 100, 2), 0.5, dtype=torch.float64)
+    return Batch(torch.eye(2)[symbols], targets, torch.ones(200, 100, dtype=torch.bool), half)
 
 
 def test_the_alarm_fires_for_a_network_that_sees_the_inputs_to_come():
@@ -169,7 +169,7 @@ def test_the_alarm_fires_for_a_network_that_sees_the_inputs_to_come():
 
 
 def test_the_alarm_fires_when_what_the_law_excludes_happens():
-    """Then the law is wrong, and a loss under the floor is no success."""
+    """Then the probabilities are wrong, and a loss under the floor is no success."""
     task = Parity(20)
     batch = sampled(task, seed=0)
     wrong = batch._replace(targets=batch.targets.roll(1, dims=1))

@@ -1,6 +1,5 @@
 """Back-propagation by hand: the notebook's numbers, the article's, and the ordinary learner's."""
 
-import json
 import subprocess
 import sys
 from functools import cache
@@ -8,22 +7,22 @@ from functools import cache
 import pytest
 import torch
 
-from lossladder.diagnostics import score
-from lossladder.ladder import HalfSquaredError
-from lossladder.tasks import WorkedExample, by_hand_page
-from lossladder.tasks.by_hand import (
+from docs.notebooks import worked_example_by_hand as by_hand
+from docs.notebooks.worked_example_by_hand import (
     BIASES,
-    INPUTS,
     ORDERS,
     RATE,
     START,
-    TARGETS,
     Weights,
     backward,
     forward,
     trained,
     updated,
 )
+from lossladder.diagnostics import score
+from lossladder.ladder import HalfSquaredError
+from lossladder.tasks import WorkedExample
+from lossladder.tasks.worked_example import INPUTS, TARGETS
 
 # as the notebook printed them, in float32
 NOTEBOOK = {
@@ -80,23 +79,6 @@ def after(updates: int, order: str = "simultaneous", biases: str = "none") -> We
     return trained(updates, order, biases)
 
 
-@pytest.fixture(scope="module")
-def after_ten_thousand() -> dict[tuple[str, str], Weights]:
-    """In a process of its own: here the types of every call are checked, which takes minutes."""
-    program = (
-        "import json; from lossladder.tasks.by_hand import BIASES, ORDERS, trained\n"
-        "print(json.dumps([[o, b, trained(10_000, o, b)] for o in ORDERS for b in BIASES]))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    return {(order, biases): _weights(w) for order, biases, w in json.loads(done.stdout)}
-
-
-def _weights(parts) -> Weights:
-    hidden, output, *biases = parts
-    rows = (tuple(map(tuple, rows)) for rows in (hidden, output))
-    return Weights(*rows, *map(tuple, biases))
-
-
 def error(weights) -> float:
     return sum(forward(weights).errors)
 
@@ -107,13 +89,13 @@ def values(lines) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", NOTEBOOK)
 def test_every_number_of_the_notebook_comes_out_to_float32(name):
-    found = values([*by_hand_page.going_up(), *by_hand_page.going_down("simultaneous")])
+    found = values([*by_hand.going_up(), *by_hand.going_down("simultaneous")])
     assert found[name] == pytest.approx(NOTEBOOK[name], abs=1e-7)
 
 
 @pytest.mark.parametrize("name", DERIVED)
 def test_every_number_up_and_down_comes_out_to_ten_digits(name):
-    found = values([*by_hand_page.going_up(), *by_hand_page.going_down("simultaneous")])
+    found = values([*by_hand.going_up(), *by_hand.going_down("simultaneous")])
     assert found[name] == pytest.approx(DERIVED[name], abs=1e-9)
 
 
@@ -123,18 +105,18 @@ def test_the_error_signals_of_the_outputs():
 
 
 def test_the_weights_after_one_update():
-    found = values(by_hand_page.afterwards("simultaneous"))
+    found = values(by_hand.afterwards("simultaneous"))
     assert [found[f"w{n}+"] for n in range(1, 9)] == pytest.approx(WEIGHTS_AFTER, abs=1e-9)
     assert found["w6+"] == pytest.approx(0.40866619, abs=1e-8)  # the notebook never printed it
-    sequential = values(by_hand_page.afterwards("sequential"))
+    sequential = values(by_hand.afterwards("sequential"))
     assert sequential["w1+"] == pytest.approx(0.1498176386, abs=1e-9)
     assert sequential["w5+"] == found["w5+"]
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_autograd_finds_every_number_of_the_page(order):
-    up, down, weights = by_hand_page.autograds(order)
-    ours = by_hand_page.going_up, by_hand_page.going_down, by_hand_page.afterwards
+    up, down, weights = by_hand.autograds(order)
+    ours = by_hand.going_up, by_hand.going_down, by_hand.afterwards
     assert values(ours[0]()) == pytest.approx(up, abs=1e-15)
     assert values(ours[1](order)) == pytest.approx(down, abs=1e-15)
     assert values(ours[2](order)) == pytest.approx(weights, abs=1e-15)
@@ -146,25 +128,25 @@ def test_the_order_of_the_update_explains_the_published_error_after_one(order):
 
 
 @pytest.mark.parametrize(("order", "biases"), AFTER_TEN_THOUSAND)
-def test_the_error_after_ten_thousand_updates(order, biases, after_ten_thousand):
+def test_the_error_after_ten_thousand_updates(order, biases):
     expected = AFTER_TEN_THOUSAND[order, biases]
-    assert error(after_ten_thousand[order, biases]) == pytest.approx(expected, rel=1e-5)
+    assert error(after(10_000, order, biases)) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_the_outputs_after_ten_thousand_updates(order, after_ten_thousand):
+def test_the_outputs_after_ten_thousand_updates(order):
     published = {
         "simultaneous": (0.0159136204, 0.9840642735),
         "sequential": (0.0159121963, 0.9840657345),
     }
-    outputs = forward(after_ten_thousand[order, "none"]).out_o
+    outputs = forward(after(10_000, order)).out_o
     assert outputs == pytest.approx(published[order], abs=1e-9)
 
 
 @pytest.mark.parametrize("biases", BIASES)
 @pytest.mark.parametrize("order", ORDERS)
 def test_autograd_stays_beside_the_hand_for_a_hundred_updates(order, biases):
-    network = by_hand_page.Autograd(order, biases)
+    network = by_hand.Autograd(order, biases)
     for _ in range(100):
         network.update()
     assert network.error() == pytest.approx(error(after(100, order, biases)), rel=1e-12)
@@ -200,8 +182,8 @@ def test_an_engine_makes_the_updates_that_are_made_by_hand(biases, engine, built
     state = parts.network.initial_state(1)
     losses, _ = parts.make_engine(parts.network, parts.task, optimizer).train(chunk, state)
     for updates in (0, 1, 119):
-        by_hand = error(after(updates, biases=biases))
-        assert float(losses[updates]) == pytest.approx(by_hand, rel=1e-11)
+        expected = error(after(updates, biases=biases))
+        assert float(losses[updates]) == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.slow
@@ -231,19 +213,20 @@ def test_the_ladder_goes_from_one_number_for_both_outputs_to_the_example():
 
 def test_half_the_squared_error_is_held_against_values_as_against_targets():
     loss = HalfSquaredError()
-    law = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    outputs = loss.logits_for(law.flip(0))
-    by_definition = ((law.flip(0) - law) ** 2).sum(dim=-1) / 2
-    for measure in (loss.of_targets(outputs, law), loss.expected(outputs, law)):
+    values = torch.rand(5, 3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    outputs = loss.logits_for(values.flip(0))
+    by_definition = ((values.flip(0) - values) ** 2).sum(dim=-1) / 2
+    for measure in (loss.of_targets(outputs, values), loss.expected(outputs, values)):
         assert torch.allclose(measure, by_definition, rtol=1e-12)
     assert torch.allclose(
-        loss.divergence(law, loss.prediction(loss.logits_for(law))), torch.zeros(5, 3).double()
+        loss.divergence(values, loss.prediction(loss.logits_for(values))),
+        torch.zeros(5, 3).double(),
     )
 
 
 @pytest.mark.slow
 def test_the_page_is_printed_and_by_hand_and_autograd_agree_on_every_line():
-    command = [sys.executable, "-W", "error", "-m", "lossladder.tasks.worked_example"]
+    command = [sys.executable, "-W", "error", by_hand.__file__]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     assert done.stderr == ""
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]

@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import asked, fits, growth, page, tables
+from benchmarks import fits, growth, page, tables
 from benchmarks.contests import CONTESTS, Contest
 from benchmarks.entries import PROBES, Entry
 from benchmarks.measure import measure
 from benchmarks.ours.engines import ManyFused, ManyStacked, One, OneFused
+from benchmarks.ours.growing import Growing, Streaming
 from benchmarks.peers.torch_loop import TorchLoop
 from benchmarks.problems import count, echo, parity
 from benchmarks.process import Worker
-from benchmarks.results import floor, measured, per_second
+from benchmarks.results import floor, measured, per_second, times_as_fast
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -60,14 +61,18 @@ def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
     assert answer["loss"] == pytest.approx(float(expected.mean()), abs=2e-5)
 
 
-def test_every_contest_names_its_entries_once_and_asks_for_entries_there_are():
+def test_every_contest_names_its_entries_once_and_compares_with_entries_there_are():
     for contest in CONTESTS.values():
-        names = [entry.name for entry in contest.entries]
-        assert len(set(names)) == len(names)
-    for ask in asked.ASKED:
-        names = {entry.name for entry in CONTESTS[ask.contest].entries}
-        assert set(ask.ours) <= names
-        assert ask.against in names | {"floor"}
+        entries = {entry.name: entry for entry in contest.entries}
+        assert len(entries) == len(contest.entries)
+        members = [entries[name].options.get("members", 1) for name in contest.ours]
+        assert len(set(members)) == len(members)  # one for each number of members
+
+
+def test_every_engine_of_the_growth_curves_is_there():
+    for axis in growth.AXES:
+        for engine in axis.engines:
+            (Streaming if axis.name == "stream" else Growing)(axis.name, engine)
 
 
 # --- turns, and who falls over --------------------------------------------------------------
@@ -147,16 +152,23 @@ def test_the_floor_is_the_arithmetic_at_the_speeds_that_were_measured():
     assert floor({"problem": sizes, "entries": probes}) == pytest.approx(arithmetic + tanh)
 
 
-def test_what_was_asked_is_met_or_not():
-    def contest(**speeds: float) -> dict:
-        rounds = {n: [{"work": s, "cpu": 1.0, "wall": 2.0}] for n, s in speeds.items()}
-        entry = {"status": "measured", "label": ""}
-        return {"entries": {n: {**entry, "rounds": r, "label": n} for n, r in rounds.items()}}
-
-    found = asked.answers({"data": contest(ours=500.0, notebook=1.0)})
-    (answer,) = [one for one in found if one.ask.contest == "data"]
-    assert (answer.ratio, answer.met) == (500.0, False)
-    assert all(one.met is None for one in found if one.ask.contest != "data")
+def test_a_ratio_is_to_ours_with_as_many_members(tmp_path):
+    kinds = {
+        "slow": {"seconds": 50.0},
+        "one": {},
+        "two": {"seconds": 4.0},
+        "pair": {"seconds": 8.0},
+    }
+    taken = measure(contest_of(tmp_path, **kinds), 1, {}, say=lambda line: None)
+    entries = taken["entries"]
+    entries["two"]["members"] = entries["pair"]["members"] = 2
+    ours = ("one", "two")
+    ratios = {name: times_as_fast(taken, entry, ours) for name, entry in entries.items()}
+    assert ratios == {"slow": 50.0, "one": 1.0, "two": 1.0, "pair": 2.0}
+    assert times_as_fast(taken, entries["pair"], ours=("one", "missing")) is None
+    rows = [row.split(" | ") for row in tables.contest(taken, ours).splitlines()]
+    shown = {name.removeprefix("| "): ratio for name, _, _, ratio, *_ in rows[2:]}
+    assert shown == {"slow": "50 ×", "one": "1 ×", "two": "1 ×", "pair": "2 ×"}
 
 
 def test_the_crossing_of_two_curves_is_found():

@@ -1,4 +1,4 @@
-"""Fresh sequences that grow as they are mastered: a step longer at each success."""
+"""Fresh sequences that grow as they are mastered, by a step at each success."""
 
 from typing import Any
 
@@ -15,11 +15,10 @@ class Curriculum(Fresh):
 
     After each chunk the network answers `batch_size` sequences that it has not seen, as long as
     those it trains on. The share of right answers at scored steps enters a moving average, which
-    starts from zero at every length. Engines return losses; a gate on the loss would need to know
-    what loss is a success at each length and where labels are at the last step only.
+    starts from zero at every length.
 
     Validation and ladder are those of the task's full length from the start. How long a sequence is
-    depends on what was learnt before: data are a pure function of (seed, member, step, length), and
+    depends on what was learnt before: data are a pure function of (seed, step, length), and
     a checkpoint holds the length and the average.
 
     Args:
@@ -31,7 +30,6 @@ class Curriculum(Fresh):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates between two measurements.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task has no length to grow to, a size is no whole number above 0, or
             start_length, promote_at or memory is out of its range.
@@ -47,7 +45,6 @@ class Curriculum(Fresh):
         updates_per_epoch: int,
         windows_per_chunk: int,
         seed: int,
-        member: int = 0,
     ) -> None:
         if task.num_steps is None:
             raise ValueError(
@@ -55,7 +52,7 @@ class Curriculum(Fresh):
                 "grow to; use data=streams or data=fresh"
             )
         checks.whole("windows_per_chunk", windows_per_chunk)
-        super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed)
         start_length = checks.whole("start_length", start_length, at_most=task.num_steps)
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)
         self.memory = checks.real("memory", memory, least=0.0, most=0.999)
@@ -63,30 +60,34 @@ class Curriculum(Fresh):
 
     @property
     def length(self) -> int:
-        """Steps of the sequences trained on now."""
+        """Number of steps of the sequences trained on now."""
         return self._length
 
     def advance(self, network: Network, updates: range) -> None:
         """Measure how well the current length is mastered; grow by a step if it is."""
-        generator = seeded("measuring", self.seed, self.member, updates.stop)
+        # A gate on right answers, not on the loss: what loss is a success differs from length to
+        # length, and with the step at which labels stand.
+        generator = seeded("measuring", self.seed, updates.stop)
         draw = self.task.draw(generator, self.batch_size, self.length)
+        # the average forgets by updates, so that it does not depend on how they are cut into chunks
         kept = self.memory ** len(updates)
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
         if self.accuracy > self.promote_at and self.length < self.bptt_steps:
             self._start(self.length + 1, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """What Lightning keeps of the data in a checkpoint."""
+        """Return what Lightning keeps of the data in a checkpoint."""
         return {"length": self.length, "accuracy": self.accuracy}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of `state_dict`."""
+        """Take up what `state_dict` returned."""
         self._start(state_dict["length"], state_dict["accuracy"])
 
     def _start(self, length: int, average: float) -> None:
         self._length, self.accuracy = length, average
-        self._blocks = {}  # drawn at another length
+        # what has been drawn has another length
+        self._blocks = {}
 
     def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, self.member, block, self.length)
+        generator = seeded("training", self.seed, block, self.length)
         return self._sequences(generator, self.length)

@@ -1,4 +1,4 @@
-"""The promise of a DataModule: chunks as a pure function of (seed, member, step)."""
+"""The promise of a DataModule: chunks as a pure function of (seed, step)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +25,9 @@ Drawn = TypeVar("Drawn")
 
 
 class Data(LightningDataModule, ABC):
-    """Training chunks and one validation batch for a task.
+    """The training chunks and the one validation batch of a task.
 
-    Because a chunk depends on nothing but (seed, member, updates), a run can go on exactly from any
+    Because a chunk depends on nothing but (seed, updates), a run can go on exactly from any
     step, and every engine sees the same data. Where sequences grow in training, it depends on their
     `length` as well, which checkpoints hold.
 
@@ -37,7 +37,6 @@ class Data(LightningDataModule, ABC):
         windows_per_chunk: windows handed to the engine at once; more of them spread the trainer's
             cost a batch over more updates. None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if a size is no whole number above 0.
     """
@@ -49,7 +48,7 @@ class Data(LightningDataModule, ABC):
     engine_windows = 50  # as many windows a chunk as the engine likes; given once there is one
 
     def __init__(
-        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int, member: int = 0
+        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int
     ) -> None:
         super().__init__()
         self.task = task
@@ -58,48 +57,47 @@ class Data(LightningDataModule, ABC):
             checks.whole("windows_per_chunk", windows_per_chunk)
         self.windows_per_chunk = windows_per_chunk
         self.seed = seed
-        self.member = member
 
     @abstractmethod
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates, which lie within one epoch where state is carried."""
+        """Return the windows of these updates, of one epoch where state is carried."""
 
     @abstractmethod
     def validation(self) -> Batch:
-        """Sequences to score a network on, with the exact law of their targets."""
+        """Return sequences to score a network on, with the probabilities of their targets."""
 
     @cached_property
     def validated(self) -> Batch:
-        """The same, drawn once."""
+        """The sequences of `validation`, drawn once."""
         return self.validation()
 
     @abstractmethod
     def ladder(self) -> Ladder:
-        """What the validation loss is held against."""
+        """Return the ladder that the validation loss is compared with."""
 
     def training_ladder(self) -> Ladder:
-        """What the training loss is held against."""
+        """Return the ladder that the training loss is compared with."""
         return self.ladder()
 
     @property
     def length(self) -> int | None:
-        """Steps of the sequences trained on now, where they grow in training; None: they do not."""
+        """Number of steps of the sequences trained on now; None: they do not grow in training."""
         return None
 
     def advance(self, network: Network, updates: range) -> None:
         """Take note of what the network has learnt in these updates; called after every chunk."""
 
     def training_set(self) -> Batch | None:
-        """The sequences trained on, where they are a finite set; None: never the same twice."""
+        """Return the sequences trained on; None: they are no finite set."""
         return None
 
     def hidden(self) -> Bool[Tensor, " sequences"]:
-        """Which validation sequences no training can have prepared for; none, by default."""
+        """Return which validation sequences no training can have prepared for."""
         return torch.zeros(len(self.validated.inputs), dtype=torch.bool)
 
     @property
     def chunk_size(self) -> int:
-        """Windows a chunk: what was asked for, or what the engine likes and memory allows."""
+        """Number of windows a chunk: as asked for, or as the engine likes and memory allows."""
         if self.windows_per_chunk is not None:
             return self.windows_per_chunk
         most = _LARGEST_CHUNK // (self.batch_size * self.bptt_steps)
@@ -107,20 +105,22 @@ class Data(LightningDataModule, ABC):
 
     def train_dataloader(self) -> "IntervalLoader[Chunk]":
         """Return the chunks of the validation interval that comes next."""
+        # Lightning asks again before each of its epochs, which are our intervals
         number = self.trainer.current_epoch if self.trainer is not None else 0
         return IntervalLoader(self.schedule.chunks(number, self.chunk_size), self.chunk)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """One batch: the validation sequences."""
+        """Return the validation sequences as the one batch there is."""
         return DataLoader([self.validated], batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def sequences(self, wanted: int, num_steps: int) -> int:
-        """As many validation sequences as wanted, fewer where their laws would fill the memory."""
+        """Return how many validation sequences to draw: as many as wanted, if memory allows."""
+        # the probabilities are what fills it: eight bytes a class, step and sequence
         return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
 
 
 class IntervalLoader(Generic[Drawn]):
-    """The chunks between two validations; sized, so that Lightning fetches none ahead.
+    """The chunks between two validations, drawn one at a time.
 
     Args:
         chunks: the updates of each.
@@ -131,6 +131,8 @@ class IntervalLoader(Generic[Drawn]):
         self.chunks = list(chunks)
         self.draw = draw
 
+    # Lightning fetches a batch ahead of an iterable without a length, to know when it ends: a chunk
+    # drawn too early, while the network may still have to grow its sequences.
     def __len__(self) -> int:
         return len(self.chunks)
 
@@ -139,10 +141,12 @@ class IntervalLoader(Generic[Drawn]):
 
 
 def windows(draw: Draw, count: int, carried: bool) -> Chunk:
-    """Cut drawn sequences into `count` windows.
+    """Return drawn sequences as a chunk of `count` windows, without a copy.
 
-    Carried: (batch, count * time), cut along time. Otherwise: (count * batch, time), cut along the
-    batch. Both are views.
+    Args:
+        draw: (batch, count * time) where state is carried, else (count * batch, time).
+        count: of windows.
+        carried: True: windows follow one another in time. False: they are sequences of their own.
     """
 
     def cut(part: Tensor) -> Tensor:
@@ -155,12 +159,18 @@ def windows(draw: Draw, count: int, carried: bool) -> Chunk:
 
 
 def joined(parts: list[Draw], along: int) -> Draw:
-    """Draws one after another in time (1) or side by side in the batch (0)."""
+    """Return draws as one.
+
+    Args:
+        parts: in order.
+        along: 1: one after another in time. 0: side by side in the batch.
+    """
     if len(parts) == 1:
         return parts[0]
 
     def join(tensors: tuple[Tensor, ...]) -> Tensor:
-        time_major = [tensor.transpose(0, 1) for tensor in tensors]  # as they are stored
+        # joined as they are stored, time by time, so that the batch stays contiguous
+        time_major = [tensor.transpose(0, 1) for tensor in tensors]
         return torch.cat(time_major, dim=1 - along).transpose(0, 1)
 
     inputs, targets, scored = zip(*parts, strict=True)

@@ -13,10 +13,10 @@ _BLOCK = 50  # windows drawn at once; part of what a seed means
 
 
 class Fresh(Data):
-    """Sequences that are never seen twice.
+    """Independent sequences that are never seen twice.
 
-    A task of streams can be had like this too: windows without carried state, which see no further
-    back than their own start; the ladder accounts for it.
+    Streams can be cut like this too, into windows without carried state, which see no further back
+    than their own start; the ladder accounts for it.
 
     Args:
         task: draws the sequences.
@@ -25,7 +25,6 @@ class Fresh(Data):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps,
             or bptt_steps is longer than the task's own sequences.
@@ -41,9 +40,8 @@ class Fresh(Data):
         updates_per_epoch: int,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, windows_per_chunk, seed)
         self.updates_per_epoch = checks.whole("updates_per_epoch", updates_per_epoch)
         if bptt_steps is None:
             if task.num_steps is None:
@@ -58,7 +56,9 @@ class Fresh(Data):
         self._blocks: dict[int, Draw] = {}  # the last one drawn
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates."""
+        """Return the windows of these updates."""
+        # Blocks begin at fixed updates, whatever is asked for: how a run is cut into chunks, and
+        # where it goes on after an end, change nothing.
         parts = []
         for block in range(updates.start // _BLOCK, -(-updates.stop // _BLOCK)):
             first = max(updates.start - block * _BLOCK, 0) * self.batch_size
@@ -69,23 +69,24 @@ class Fresh(Data):
         return windows(joined(parts, along=0), len(updates), self.carried)
 
     def _block(self, block: int) -> Draw:
+        # one block is kept: chunks go on where the last one ended
         if block not in self._blocks:
             self._blocks = {block: self._draw(block)}
         return self._blocks[block]
 
     def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, self.member, block)
+        generator = seeded("training", self.seed, block)
         return self._sequences(generator, self.bptt_steps)
 
     def _sequences(self, generator: Generator, num_steps: int) -> Draw:
-        """A block of them."""
+        """Draw a block of sequences."""
         return self.task.draw(generator, self.batch_size * _BLOCK, num_steps)
 
     def validation(self) -> Batch:
-        """Fresh sequences."""
+        """Draw sequences that are fresh as well."""
         size = self.sequences(1024, self.bptt_steps)
         return self.task.sample(seeded("validation", self.seed), size, self.bptt_steps)
 
     def ladder(self) -> Ladder:
-        """What sequences that start from nothing allow."""
+        """Return the ladder of sequences that start from nothing."""
         return self.task.ladder(self.bptt_steps, carried=False)

@@ -13,7 +13,9 @@ from lossladder.tasks import Batch, Draw, Task
 
 
 class Split(Data):
-    """All sequences of a finite task in a seeded random order: the first ones train, the rest test.
+    """All sequences of a finite task in a random order, of which the first ones train.
+
+    The rest test. A seed decides the order.
 
     Args:
         task: must be finite.
@@ -24,7 +26,6 @@ class Split(Data):
         windows_per_chunk: updates handed to the engine at once, over several epochs if need be;
             None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task is not finite, a size is no whole number above 0, train_size leaves
             nothing to test on, or batch_size is larger than train_size or does not divide it.
@@ -41,9 +42,8 @@ class Split(Data):
         split_seed: int | None,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
+        super().__init__(task, batch_size, windows_per_chunk, seed)
         everything = task.everything()
         self.bptt_steps = everything.inputs.shape[1]
         size = len(everything.inputs)
@@ -54,6 +54,7 @@ class Split(Data):
                 f"{size - 1}, so that some are left to test on"
             )
         if batch_size > train_size or train_size % batch_size:
+            # the largest size that would do: it must divide the set, so that epochs end on a window
             largest = max(
                 n for n in range(1, min(batch_size, train_size) + 1) if train_size % n == 0
             )
@@ -64,21 +65,22 @@ class Split(Data):
         self.shuffle = checks.flag("shuffle", shuffle)
         self.updates_per_epoch = train_size // batch_size
         split_seed = seed if split_seed is None else checks.whole("split_seed", split_seed, 0)
+        # a seed of its own lets runs that differ in their weights have the same split
         order = torch.randperm(size, generator=seeded("split", split_seed))
         self.train, self.test = order[:train_size], order[train_size:]
         self._everything = everything
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates."""
+        """Return the windows of these updates."""
         picked = torch.cat([self._window(update) for update in updates])
         return windows(self._subset(picked), len(updates), self.carried)
 
     def _window(self, update: int) -> Integer[Tensor, " batch"]:
-        """Which sequences an update trains on."""
+        """Return which sequences an update trains on."""
         epoch, window = divmod(update, self.updates_per_epoch)
         order = self.train
         if self.shuffle:
-            generator = seeded("shuffle", self.seed, self.member, epoch)
+            generator = seeded("shuffle", self.seed, epoch)
             order = order[torch.randperm(self.train_size, generator=generator)]
         return order[window * self.batch_size : (window + 1) * self.batch_size]
 
@@ -88,22 +90,22 @@ class Split(Data):
         return Draw(everything.inputs[picked], everything.targets[picked], scored)
 
     def validation(self) -> Batch:
-        """The sequences to test on."""
+        """Return the sequences to test on."""
         return self.task.batch(self._subset(self.test))
 
     def training_set(self) -> Batch:
-        """The sequences to train on."""
+        """Return the sequences to train on."""
         return self.task.batch(self._subset(self.train))
 
     def ladder(self) -> Ladder:
-        """What sequences that start from nothing allow."""
+        """Return the ladder of sequences that start from nothing."""
         return self.task.ladder()
 
     def hidden(self) -> Bool[Tensor, " test"]:
-        """Test sequences with a class that no training sequence shows: the split's own floor.
+        """Return the test sequences with a class that no training sequence shows.
 
-        No network can have learnt them, so their share of the test set is the least test error one
-        can expect.
+        No network can have learnt them, so that their share of the test set is the least test error
+        one can expect: the split's own floor.
         """
         train, test = self.training_set(), self.validated
         seen = torch.zeros(self.task.output_size, dtype=torch.bool)

@@ -7,7 +7,7 @@ from lossladder.data.datamodule import Data, joined, windows
 from lossladder.data.seeds import seeded
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
-from lossladder.tasks import Batch, Draw, Task
+from lossladder.tasks import Batch, Draw, StreamTask, Task
 
 _BLOCK = 500  # time steps drawn at once; part of what a seed means
 
@@ -16,14 +16,13 @@ class Streams(Data):
     """`batch_size` streams side by side, new ones every epoch.
 
     Args:
-        task: must be a task of streams.
+        task: must be a `StreamTask`.
         batch_size: streams side by side.
         bptt_steps: window length, time steps: how far the gradient reaches.
         stream_steps: length of a stream, time steps an epoch; the part of a window that is left
             over at the end is not used.
         windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
-        member: which of several networks trained at once.
     Raises:
         ValueError: if the task has no streams, a size is no whole number above 0, or bptt_steps is
             longer than the stream.
@@ -39,10 +38,9 @@ class Streams(Data):
         stream_steps: int,
         windows_per_chunk: int | None,
         seed: int,
-        member: int = 0,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed, member)
-        if not task.streams:
+        super().__init__(task, batch_size, windows_per_chunk, seed)
+        if not isinstance(task, StreamTask):
             raise ValueError(
                 f"task={type(task).__name__.lower()}: has independent sequences, no streams; "
                 "use data=fresh or data=split"
@@ -55,14 +53,17 @@ class Streams(Data):
                 f"stream_steps={stream_steps}"
             )
         self.updates_per_epoch = stream_steps // bptt_steps
-        self._reach = task.reach or 0
+        self._draw, self._reach = task.draw, task.reach or 0
+        # a block holds at least what the next one must know of it
         self._block_steps = max(_BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
 
     def chunk(self, updates: range) -> Chunk:
-        """The windows of these updates, all of one epoch."""
+        """Return the windows of these updates, all of one epoch."""
         epoch, first = divmod(updates.start, self.updates_per_epoch)
         start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
+        # Blocks begin at fixed steps of the epoch, whatever is asked for: how a run is cut into
+        # chunks, and where it goes on after an end, change nothing.
         parts = []
         for block in range(start // self._block_steps, -(-end // self._block_steps)):
             offset = block * self._block_steps
@@ -72,24 +73,26 @@ class Streams(Data):
         return windows(joined(parts, along=1), len(updates), self.carried)
 
     def _block(self, epoch: int, block: int) -> Draw:
-        """A block of the epoch's streams, which continues the block before it."""
+        """Return a block of the epoch's streams, which continues the block before it."""
         last = next(iter(self._blocks), (epoch, -1))
         if last != (epoch, block):
-            # on from the last one drawn, or from the start of the epoch; no recursion, which a
-            # run that goes on late in a long stream would take too deep
+            # On from the last one drawn, or from the start of the epoch. A loop and no recursion,
+            # which a run that goes on late in a long stream would take too deep.
             on_the_way = last[0] == epoch and last[1] < block
             for number in range(last[1] + 1 if on_the_way else 0, block + 1):
                 past = None
                 if number > 0:
                     before = self._blocks[epoch, number - 1]
                     past = before.inputs[:, self._block_steps - self._reach :]
-                generator = seeded("training", self.seed, self.member, epoch, number)
-                draw = self.task.draw(generator, self.batch_size, self._block_steps, past)
-                self._blocks = {(epoch, number): draw}  # memory stays flat however long the stream
+                generator = seeded("training", self.seed, epoch, number)
+                draw = self._draw(generator, self.batch_size, self._block_steps, past)
+                # one block is kept, so that memory stays flat however long the stream is
+                self._blocks = {(epoch, number): draw}
         return self._blocks[epoch, block]
 
     def validation(self) -> Batch:
-        """Fresh streams; the first steps, in which the state fills, are not scored."""
+        """Draw fresh streams, whose first steps are not scored."""
+        # in them the state fills: the loss is that of a state that has been carried for long
         warm_up = max(50, self._reach)
         batch = self.task.sample(
             seeded("validation", self.seed), self.sequences(200, 550), warm_up + 500
@@ -98,9 +101,9 @@ class Streams(Data):
         return batch._replace(scored=scored)
 
     def ladder(self) -> Ladder:
-        """What a state carried for ever can attain."""
+        """Return the ladder of a state that is carried for ever."""
         return self.task.ladder()
 
     def training_ladder(self) -> Ladder:
-        """The same with the streams' first steps, which see a shorter past."""
+        """Return the ladder that has the streams' first steps, which see a shorter past."""
         return self.task.ladder(self.stream_steps, carried=False)

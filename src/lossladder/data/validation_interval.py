@@ -29,7 +29,7 @@ class Schedule:
 
     @property
     def intervals(self) -> int:
-        """Number of intervals; the last may be short."""
+        """Number of intervals, of which the last may be short."""
         to_come = -(-self.updates // self.interval) - self.start // self.interval
         return self.intervals_before + to_come
 
@@ -52,7 +52,7 @@ class Schedule:
         >>> list(Schedule(updates=7, epoch=5, interval=10, cut_at_epochs=True).chunks(0, size=4))
         [range(0, 4), range(4, 5), range(5, 7)]
         """
-        # Lightning asks for the last interval of the run before once more, and does not use it
+        # when a run goes on, Lightning asks for the interval before once more, and does not use it
         place = self.start // self.interval + max(number - self.intervals_before, 0)
         first = max(place * self.interval, self.start)
         end = min((place + 1) * self.interval, self.updates)
@@ -73,11 +73,17 @@ def make_schedule(
     validate_every: int | None,
     stops_early: bool = False,
 ) -> Schedule:
-    """Lay out a run of `max_steps` updates or, where that is None, of `max_epochs` epochs.
+    """Return the schedule of a run.
 
-    Validation comes every `validate_every` updates; None: once an epoch, but no more often than
-    every 100 updates. A run that stops early, on a rung, is validated every 50 updates or every
-    hundredth of its length, so that it does not overshoot by an epoch.
+    Args:
+        epoch: updates an epoch.
+        cut_at_epochs: whether no chunk may cross the end of an epoch.
+        max_epochs: length in epochs, where `max_steps` is None.
+        max_steps: length in updates.
+        validate_every: updates between two validations; None: once an epoch, but no more often
+            than every 100 updates.
+        stops_early: whether the run ends on a rung. It is then validated every 50 updates, or every
+            hundredth of its length, so that it does not overshoot by an epoch.
 
     Raises:
         ValueError: if neither length is given.

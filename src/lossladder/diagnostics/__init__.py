@@ -1,4 +1,4 @@
-"""Floor 2: measures of a trained network. Arrays and numbers out, no files."""
+"""Floor 2: measures of a trained network, which return arrays and numbers and write no files."""
 
 from lossladder.diagnostics.score import Score, accuracy, behaviour, score
 

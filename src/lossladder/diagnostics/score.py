@@ -1,4 +1,4 @@
-"""How good a network is: its loss without label noise, its mistakes, and whether it cheats."""
+"""The score of a network: its loss without label noise, its mistakes, and whether it cheats."""
 
 from dataclasses import dataclass, field
 
@@ -14,17 +14,17 @@ from lossladder.tasks.task import mean_over_scored
 
 @dataclass(frozen=True)
 class Score:
-    """One measurement.
+    """One measurement of a network.
 
     Args:
-        loss: expected loss under the exact law of the targets, per scored step.
+        loss: expected loss under the exact probabilities of the targets, per scored step.
         standard_error: of the loss, from its spread over sequences.
         error: share of sequences with a mistake at a scored step; None where targets are random
             or real.
         mistakes: number of those sequences; None likewise.
         sequences: number of sequences scored.
-        leak: standard errors by which the loss on drawn targets lies under that of the exact law on
-            the same targets; no honest predictor gets far above 0.
+        leak: standard errors by which the loss on drawn targets lies under that of the exact
+            probabilities on the same targets; no honest predictor gets far above 0.
         outputs: what the network put out, float64.
     """
 
@@ -39,12 +39,13 @@ class Score:
     @property
     def leaks(self) -> bool:
         """Whether the network must have seen what it was to predict."""
+        # luck alone gets an honest network there in one measurement of 30 000
         return self.leak > 4.0
 
 
 @torch.no_grad()
 def outputs_of(network: Network, batch: Batch) -> Float[Tensor, "batch time output"]:
-    """What the network puts out, float64, on the CPU."""
+    """Return what the network puts out, float64, on the CPU."""
     device = next(network.parameters()).device
     outputs, _ = network(batch.inputs.to(device))
     return outputs.cpu().double()
@@ -52,7 +53,7 @@ def outputs_of(network: Network, batch: Batch) -> Float[Tensor, "batch time outp
 
 @torch.no_grad()
 def accuracy(network: Network, task: Task, draw: Draw) -> float:
-    """Share of scored steps at which the likeliest class is the target."""
+    """Return the share of scored steps at which the likeliest class is the target."""
     device = next(network.parameters()).device
     logits, _ = network(task.features(draw.inputs).to(device))
     right = logits.argmax(dim=-1).cpu() == draw.targets
@@ -60,14 +61,15 @@ def accuracy(network: Network, task: Task, draw: Draw) -> float:
 
 
 def score(network: Network, task: Task, batch: Batch) -> Score:
-    """Measure a network on sequences whose exact law is known."""
+    """Measure a network on sequences whose exact probabilities are known."""
     outputs = outputs_of(network, batch)
     steps = batch.scored.sum(dim=1).double()  # scored steps of each sequence
     expected = _by_sequence(task.expected_losses(outputs, batch.probabilities), batch)
     loss = float(expected.sum() / steps.sum())
     error, mistakes = None, None
     classes = not batch.targets.is_floating_point()
-    if classes and bool((batch.probabilities[batch.scored].amax(dim=-1) == 1).all()):  # certain
+    # where targets are random the best predictor errs as well, and a count of errors says nothing
+    if classes and bool((batch.probabilities[batch.scored].amax(dim=-1) == 1).all()):
         wrong = (outputs.argmax(dim=-1) != batch.targets) & batch.scored
         mistakes = int(wrong.any(dim=1).sum())
         error = mistakes / len(wrong)
@@ -83,7 +85,7 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
 
 
 def behaviour(measured: Score, batch: Batch, ladder: Ladder) -> dict[str, float]:
-    """How far the predictions measured are from each rung's own, in nats, nearest first."""
+    """Return how far the predictions measured are from each rung's own, in nats, nearest first."""
     divergences = ladder.divergences(batch.inputs, measured.outputs, batch.scored)
     return dict(sorted(divergences.items(), key=lambda item: item[1]))
 
@@ -94,25 +96,32 @@ def _leak(
     batch: Batch,
     steps: Float[Tensor, " batch"],
 ) -> float:
-    """Mean advantage over the exact law on the drawn targets, in its standard errors.
+    """Return the mean advantage over the exact probabilities, in its standard errors.
 
-    The expected advantage is minus a divergence, so it is never above 0 for a predictor that sees
-    only the inputs so far.
+    The expected advantage is minus a divergence, so that it is never above 0 for a predictor that
+    sees only the inputs so far.
     """
-    # a target the law calls impossible counts as 50 nats, not infinitely many, against the law
+    # an impossible target counts as 50 nats against the probabilities, and not as infinitely many
     exact = task.losses(task.loss.logits_for(batch.probabilities), batch.targets).clamp(max=50.0)
     advantage = _by_sequence(exact - task.losses(outputs, batch.targets), batch)
     mean = float(advantage.sum() / steps.sum())
-    # a network on the floor differs from the law by rounding only, which is no evidence
+    # a network on the floor differs from the probabilities by rounding only, which is no evidence
     return mean / max(_standard_error(advantage - mean * steps, steps), 1e-5)
 
 
 def _by_sequence(values: Float[Tensor, "batch time"], batch: Batch) -> Float[Tensor, " batch"]:
+    # `where`, because a step that does not count may have an infinite value
     return torch.where(batch.scored, values, 0.0).sum(dim=1)
 
 
 def _standard_error(deviations: Float[Tensor, " batch"], steps: Float[Tensor, " batch"]) -> float:
-    """Of a mean over all scored steps, where sequences, not steps, are independent."""
+    """Return the standard error of a mean over all scored steps.
+
+    Args:
+        deviations: summed deviation from the mean of each sequence: they are independent, and the
+            steps of one are not.
+        steps: scored steps of each sequence.
+    """
     sequences = len(steps)
     if sequences < 2:
         return float("inf")

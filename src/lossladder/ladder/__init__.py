@@ -1,4 +1,4 @@
-"""Floor 0: rungs, ladders and the exact information arithmetic under them."""
+"""Floor 0: rungs, ladders, and the exact arithmetic of information under them."""
 
 from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
 from lossladder.ladder.ladder import Ladder

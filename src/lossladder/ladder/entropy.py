@@ -6,17 +6,18 @@ from torch import Tensor
 
 
 def entropy(probabilities: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *rest"]:
-    """Entropy of each distribution along the last axis, in nats.
+    """Return the entropy of each distribution along the last axis, in nats.
 
     >>> round(float(entropy(torch.tensor([0.25, 0.75]))), 6)
     0.562335
     """
+    # H(p) = - sum p log p, with 0 log 0 = 0
     probabilities = probabilities.double()
     return -_total(torch.xlogy(probabilities, probabilities))
 
 
 def binary_entropy(chance: Float[Tensor, " *rest"]) -> Float[Tensor, " *rest"]:
-    """Entropy of a coin that comes up one with `chance`, in nats.
+    """Return the entropy of a coin that shows one with this chance, in nats.
 
     >>> round(float(binary_entropy(torch.tensor(0.625))), 12)
     0.661563238158
@@ -26,29 +27,41 @@ def binary_entropy(chance: Float[Tensor, " *rest"]) -> Float[Tensor, " *rest"]:
 
 
 def cross_entropy(
-    truth: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
+    probabilities: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
 ) -> Float[Tensor, " *rest"]:
-    """Expected loss of a prediction when the target follows `truth`, in nats.
+    """Return the expected loss of a prediction where targets have these probabilities, in nats.
 
-    A class that never occurs costs nothing, whatever it was predicted with.
+    Args:
+        probabilities: of the target.
+        log_predicted: logarithm of the probabilities predicted.
     """
-    truth, log_predicted = truth.double(), log_predicted.double()
-    return -_total(torch.where(truth > 0, truth * log_predicted, 0.0))
+    probabilities, log_predicted = probabilities.double(), log_predicted.double()
+    # A class that never occurs costs nothing, whatever was predicted: but 0 * -inf would be nan.
+    return -_total(torch.where(probabilities > 0, probabilities * log_predicted, 0.0))
 
 
 def divergence(
-    truth: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
+    probabilities: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
 ) -> Float[Tensor, " *rest"]:
-    """Kullback-Leibler divergence of a prediction from `truth`, in nats: loss above the floor.
+    """Return the Kullback-Leibler divergence of a prediction from the probabilities, in nats.
+
+    It is what the prediction costs above the entropy of the target, which nobody can save.
+
+    Args:
+        probabilities: of the target.
+        log_predicted: logarithm of the probabilities predicted.
 
     >>> half = torch.tensor([0.5, 0.5], dtype=torch.float64)
     >>> float(divergence(half, half.log()))
     0.0
     """
-    truth, log_predicted = truth.double(), log_predicted.double()
-    return _total(torch.where(truth > 0, truth * (truth.log() - log_predicted), 0.0))
+    # D(p, q) = sum p (log p - log q)
+    probabilities, log_predicted = probabilities.double(), log_predicted.double()
+    excess = probabilities * (probabilities.log() - log_predicted)
+    return _total(torch.where(probabilities > 0, excess, 0.0))
 
 
 def _total(values: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *rest"]:
-    """Sum over the classes: on so short an axis torch multiplies ten times faster than it sums."""
+    """Return the sum over the classes."""
+    # On so short an axis torch multiplies ten times faster than it sums.
     return values @ values.new_ones(values.shape[-1])

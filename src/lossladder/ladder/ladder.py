@@ -9,21 +9,32 @@ from torch import Tensor
 from lossladder.ladder.loss import CrossEntropy, Loss
 from lossladder.ladder.rung import Rung
 
+_SAME = 1e-9  # losses no further apart than this are one loss, computed in two ways
+_SHOWN = 6  # rungs that a ladder shows of itself; echo with ten lags has 1024
+
 
 class Ladder:
-    """Rungs from the ceiling (knows only how often each target occurs) to the floor (knows all).
+    """The rungs of a task, from its ceiling to its floor.
+
+    The ceiling knows only how often each target occurs, the floor knows everything there is.
 
     Args:
         rungs: in any order; kept highest loss first.
         loss: what they are losses of; None: the cross entropy.
     Raises:
         ValueError: if there are no rungs.
+
+    >>> def halves(inputs): return torch.full((*inputs.shape[:2], 2), 0.5, dtype=torch.float64)
+    >>> coin = Rung("none", 0.6931, "nothing", halves)
+    >>> Ladder([Rung("all", 0.0, "everything", halves), coin])
+    <Ladder in nats: none 0.6931 > all 0.0000>
     """
 
     def __init__(self, rungs: Sequence[Rung], loss: Loss | None = None) -> None:
         if not rungs:
             raise ValueError("rungs=(): a ladder has at least one rung")
         self.loss = loss or CrossEntropy()
+        # the sort is stable: rungs of one loss stay in the order they were given in
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
 
     def __iter__(self) -> Iterator[Rung]:
@@ -38,6 +49,13 @@ class Ladder:
                 return rung
         raise ValueError(f"rung {name!r}: must be one of {', '.join(r.name for r in self.rungs)}")
 
+    def __repr__(self) -> str:
+        shown = [f"{rung.name} {rung.loss:.4f}" for rung in self.rungs[:_SHOWN]]
+        if len(self) > _SHOWN:
+            # the first ones and the floor say more than the middle
+            shown[-2:] = ["…", f"{self.floor.name} {self.floor.loss:.4f}"]
+        return f"<Ladder in {self.loss.unit}: {' > '.join(shown)}>"
+
     @property
     def ceiling(self) -> Rung:
         """The best anyone does who knows only how often each target occurs."""
@@ -49,37 +67,40 @@ class Ladder:
         return self.rungs[-1]
 
     def above_floor(self, loss: float) -> float:
-        """Distance of a loss from the floor, nats per scored step."""
+        """Return the distance of a loss from the floor, per scored step."""
         return loss - self.floor.loss
 
     def tolerance(self, rung: Rung) -> float:
-        """How far above a rung a loss still stands on it, in nats.
+        """Return how far above a rung a loss still stands on it.
 
-        A hundredth of a nat, or a tenth of the way to the next higher loss where that is wider, but
-        never more than half of the way, so that no loss stands on a rung it is not nearest to.
+        It is a hundredth of a nat, or a tenth of the way to the next higher loss where that is
+        wider, but never more than half of the way, so that no loss stands on a rung it is not
+        nearest to.
         """
-        higher = [other.loss for other in self.rungs if other.loss > rung.loss + 1e-9]
+        higher = [other.loss for other in self.rungs if other.loss > rung.loss + _SAME]
         if not higher:
             return 0.01
         gap = min(higher) - rung.loss
         return min(max(0.01, gap / 10), gap / 2)
 
     def reached(self, loss: float) -> Rung | None:
-        """The lowest rung a loss stands on or has passed; None if it is still above the ceiling."""
+        """Return the lowest rung that a loss stands on or has passed; None: above the ceiling."""
+        # from the floor up: whoever stands on a rung has passed all those above it
         for rung in reversed(self.rungs):
             if loss <= rung.loss + self.tolerance(rung):
                 return rung
         return None
 
     def below(self, loss: float) -> Rung | None:
-        """The next rung to reach from a loss; None on the floor."""
+        """Return the next rung to reach from a loss; None on the floor."""
         here = self.reached(loss)
         if here is None:
             return self.ceiling
-        return next((rung for rung in self.rungs if rung.loss < here.loss - 1e-9), None)
+        # rungs of one loss are reached together: the next one costs less
+        return next((rung for rung in self.rungs if rung.loss < here.loss - _SAME), None)
 
     def passed(self, updates: Sequence[int], losses: Sequence[float]) -> dict[str, int]:
-        """Rungs a curve of losses reached, each with the first update at which it did."""
+        """Return the rungs that a curve of losses reached, with the first update it did so at."""
         passed: dict[str, int] = {}
         for update, loss in zip(updates, losses, strict=True):
             for rung in self.rungs:
@@ -93,11 +114,21 @@ class Ladder:
         outputs: Float[Tensor, "batch time output"],
         scored: Bool[Tensor, "batch time"],
     ) -> dict[str, float]:
-        """How far predictions are from each rung's own: mean KL over the scored steps, in nats."""
-        said, steps = self.loss.prediction(outputs), int(scored.sum())
+        """Return how far predictions are from each rung's own, by name.
+
+        Args:
+            inputs: that the predictions were made for.
+            outputs: of a network, which predict.
+            scored: which steps count.
+        Returns:
+            Mean Kullback-Leibler divergence over the scored steps, in nats; where targets are real,
+            in the unit of the loss.
+        """
+        prediction, steps = self.loss.prediction(outputs), int(scored.sum())
         distances: dict[str, float] = {}
         for rung in self.rungs:
-            by_step = self.loss.divergence(rung.predictor(inputs), said)
+            by_step = self.loss.divergence(rung.predictor(inputs), prediction)
+            # steps that do not count may diverge without end, and inf * 0 is no number
             distances[rung.name] = float(torch.where(scored, by_step, 0.0).sum()) / steps
         return distances
 
@@ -107,7 +138,7 @@ class Ladder:
         outputs: Float[Tensor, "batch time output"],
         scored: Bool[Tensor, "batch time"],
     ) -> Rung:
-        """The rung whose predictor these predictions behave like.
+        """Return the rung whose predictor these predictions behave like; see `divergences`.
 
         A loss can stand between rungs, or on one by accident; behaviour cannot.
         """

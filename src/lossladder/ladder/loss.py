@@ -1,4 +1,4 @@
-"""The loss: how an output is held against a target, and against all that is known of the target."""
+"""The loss: what an output costs, against a target or against the target's probabilities."""
 
 from abc import ABC, abstractmethod
 
@@ -11,7 +11,9 @@ from lossladder.ladder.entropy import cross_entropy, divergence
 
 
 class Loss(ABC):
-    """A loss, with the law of a target in the form that suits it.
+    """What outputs cost, against drawn targets or, without their noise, against probabilities.
+
+    A real target that the inputs determine has values in place of probabilities.
 
     Args:
         unit: of the loss, in words.
@@ -23,69 +25,77 @@ class Loss(ABC):
     def of_targets(
         self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against its target."""
+        """Return the loss of each step against its target."""
 
     @abstractmethod
     def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """What outputs say of a target, to be held against laws, float64."""
+        """Return what outputs predict, in the form that `divergence` takes, float64."""
 
     @abstractmethod
     def expected(
-        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against the exact law of its target, float64."""
+        """Return the expected loss of each step where targets have these probabilities, float64."""
 
     @abstractmethod
     def divergence(
-        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
+        self,
+        probabilities: Float[Tensor, "*rest output"],
+        prediction: Float[Tensor, "*rest output"],
     ) -> Float[Tensor, " *rest"]:
-        """How far what outputs have `said` is from `law`: 0 where they say it, float64."""
+        """Return how far a prediction is from the probabilities: 0 where it is right, float64."""
 
     @abstractmethod
-    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """What a network puts out to say `law`."""
+    def logits_for(
+        self, probabilities: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, "*rest output"]:
+        """Return the outputs that predict these probabilities."""
 
 
 class CrossEntropy(Loss):
-    """For classes, in nats: outputs are logits, and a law gives each class its probability."""
+    """The loss of classes, in nats: outputs are logits, as for a softmax."""
 
     unit = "nats"
 
     def of_targets(
         self, outputs: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
     ) -> Float[Tensor, " *rest"]:
-        """Minus the log-probability of each target."""
+        """Return minus the log-probability of each target."""
         flat = functional.cross_entropy(
             _steps_last(outputs), targets.reshape(1, -1).long(), reduction="none"
         )
         return flat.view(targets.shape)
 
     def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """The log-probability of each class."""
+        """Return the log-probability of each class."""
         flat = torch.log_softmax(_steps_last(outputs.double()), dim=1)
         return flat.mT.view(outputs.shape)
 
     def expected(
-        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """Cross entropy of each step: no label noise."""
-        return cross_entropy(law, self.prediction(outputs))
+        """Return the cross entropy of each step."""
+        return cross_entropy(probabilities, self.prediction(outputs))
 
     def divergence(
-        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
+        self,
+        probabilities: Float[Tensor, "*rest output"],
+        prediction: Float[Tensor, "*rest output"],
     ) -> Float[Tensor, " *rest"]:
-        """Kullback-Leibler divergence."""
-        return divergence(law, said)
+        """Return the Kullback-Leibler divergence of each step."""
+        return divergence(probabilities, prediction)
 
-    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """Logarithms."""
-        return law.log()
+    def logits_for(
+        self, probabilities: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, "*rest output"]:
+        """Return logarithms: a softmax undoes them."""
+        return probabilities.log()
 
 
 class HalfSquaredError(Loss):
-    """For real targets within (0, 1) that the inputs determine: a law gives their very values.
+    """The loss of real targets within (0, 1) that the inputs determine.
 
-    As the softmax belongs to the cross entropy, a sigmoid belongs to this loss:
+    A sigmoid belongs to this loss, as the softmax belongs to the cross entropy:
     1/2 sum over outputs of (sigmoid(output) - target)^2.
 
     >>> loss, target = HalfSquaredError(), torch.tensor([0.0, 1.0])
@@ -98,30 +108,35 @@ class HalfSquaredError(Loss):
     def of_targets(
         self, outputs: Float[Tensor, "*rest output"], targets: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """Half the squared distance of each step, summed over its outputs."""
+        """Return half the squared distance of each step, summed over its outputs."""
         return (torch.sigmoid(outputs) - targets.to(outputs.dtype)).square().sum(-1) / 2
 
     def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """The value of each output."""
+        """Return the value of each output."""
         return torch.sigmoid(outputs.double())
 
     def expected(
-        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """The same in float64: the targets are certain."""
-        return self.divergence(law, self.prediction(outputs))
+        """Return half the squared distance of each step from the values, which are certain."""
+        return self.divergence(probabilities, self.prediction(outputs))
 
     def divergence(
-        self, law: Float[Tensor, "*rest output"], said: Float[Tensor, "*rest output"]
+        self,
+        probabilities: Float[Tensor, "*rest output"],
+        prediction: Float[Tensor, "*rest output"],
     ) -> Float[Tensor, " *rest"]:
-        """Half the squared distance, again."""
-        return (said - law).square().sum(-1) / 2
+        """Return half the squared distance of each step: the best loss of certain values is 0."""
+        return (prediction - probabilities).square().sum(-1) / 2
 
-    def logits_for(self, law: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
-        """The inverse of the sigmoid."""
-        return law.logit()
+    def logits_for(
+        self, probabilities: Float[Tensor, "*rest output"]
+    ) -> Float[Tensor, "*rest output"]:
+        """Return the inverse of the sigmoid."""
+        return probabilities.logit()
 
 
 def _steps_last(outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "1 output steps"]:
-    """All steps in a row: torch vectorises over the last axis, and classes make a short one."""
+    """Return all steps in one row, behind the classes."""
+    # torch vectorises over the last axis, and the few classes would make a short one
     return outputs.reshape(1, -1, outputs.shape[-1]).mT

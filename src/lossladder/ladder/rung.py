@@ -1,35 +1,38 @@
 """A rung: one exact loss, what a predictor that attains it knows, and that predictor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-# features (batch, time, input) -> law of the target (batch, time, output), float64: probabilities
-# of its classes, or its values where it is real
+# features (batch, time, input) -> probabilities of the target (batch, time, output), float64; of a
+# real target, its values
 Predictor = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One exact loss of a ladder.
+    """One exact loss of a ladder, with the predictor that attains it.
 
     Args:
         name: short name, as in pictures and logs ("lag 3").
         loss: expected loss of the predictor per scored step, nats or the unit of the task's loss.
         knows: what the predictor knows, in plain words ("the input 3 steps back").
-        predictor: inputs (batch, time, input) -> law of the target (batch, time, output); it
-            attains the loss.
+        predictor: inputs (batch, time, input) -> probabilities (batch, time, output).
         reach: the largest lag the predictor looks at, in time steps; None if it needs everything.
         by_step: exact loss at each step, where the first steps of a sequence see a shorter past.
+
+    >>> Rung("lag 3", 0.51917, "the input 3 steps back", predictor=lambda inputs: inputs, reach=3)
+    Rung(name='lag 3', loss=0.51917, knows='the input 3 steps back', reach=3)
     """
 
     name: str
     loss: float
     knows: str
-    predictor: Predictor
+    # a function says nothing when it is printed, and a long sequence has thousands of steps
+    predictor: Predictor = field(repr=False)
     reach: int | None = None
-    by_step: tuple[float, ...] | None = None
+    by_step: tuple[float, ...] | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:

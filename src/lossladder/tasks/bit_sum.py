@@ -1,4 +1,4 @@
-"""What count and parity share: the sum of the bits so far, modulo the number of classes."""
+"""The sum of the bits so far, modulo the number of classes: what count and parity share."""
 
 from functools import partial
 
@@ -11,14 +11,14 @@ from lossladder.ladder import Ladder, Rung, entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
 
-_LONGEST_FINITE = 16  # 65 536 strings
+_LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
 
 
 class BitSum(Task):
-    """Independent strings of bits; the target is the sum of the bits so far, modulo `output_size`.
+    """The target is the sum of the bits of a string so far, modulo `output_size`.
 
-    A predictor that knows the last j bits needs the law of the sum of the others, which is a
-    binomial law folded modulo `output_size`; its entropy is the rung.
+    A predictor that knows the last j bits needs the probabilities of the sum of the others, which
+    are binomial, folded modulo `output_size`; their entropy is the loss of the rung.
 
     Args:
         output_size: number of classes.
@@ -31,7 +31,6 @@ class BitSum(Task):
         ValueError: if a size is no whole number above 0, or a chance is none.
     """
 
-    streams = False
     reach = None
     encoding = torch.tensor([[0.0], [1.0]])
 
@@ -43,6 +42,7 @@ class BitSum(Task):
         every_step: bool = False,
         mixed_lengths: bool = False,
     ) -> None:
+        # one number under two names: for tasks in general `num_steps` may be None
         self.length = self.num_steps = checks.whole("num_steps", num_steps)
         self.output_size = output_size
         self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
@@ -52,23 +52,18 @@ class BitSum(Task):
 
     # --- sampling ---------------------------------------------------------------------------
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw strings of bits; see `Task.draw`. Strings are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw strings of bits; see `Task.draw`."""
         ones = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
         lengths = torch.full((batch_size,), num_steps)
         if self.mixed_lengths:
+            # padding is zeros, which change no sum
             lengths = torch.randint(1, num_steps + 1, (batch_size,), generator=generator)
             ones = ones * (torch.arange(num_steps) < lengths[:, None])
         return self._labelled(ones, lengths)
 
     def everything(self) -> Draw:
-        """All 2**num_steps strings, in counting order."""
+        """Return all 2**num_steps strings, in counting order."""
         if self.length > _LONGEST_FINITE:
             raise ValueError(
                 f"task.num_steps={self.length}: the set of all strings is kept up to "
@@ -81,7 +76,7 @@ class BitSum(Task):
                 "strings of a finite set are equally likely and equally long; use data=fresh"
             )
         numbers = torch.arange(2**self.length)
-        places = torch.arange(self.length - 1, -1, -1)
+        places = torch.arange(self.length - 1, -1, -1)  # the first bit is the most significant
         ones = (numbers[:, None] >> places & 1).to(torch.uint8)
         return self._labelled(ones, torch.full((len(ones),), self.length))
 
@@ -96,7 +91,8 @@ class BitSum(Task):
     ) -> Bool[Tensor, "batch time"] | None:
         steps = torch.arange(num_steps)
         if not self.every_step:
-            return steps == lengths[:, None] - 1  # the last step of the string, not of the row
+            # the last step of the string, not of the row, which may be padded
+            return steps == lengths[:, None] - 1
         return steps < lengths[:, None] if self.mixed_lengths else None
 
     # --- theory -----------------------------------------------------------------------------
@@ -104,60 +100,67 @@ class BitSum(Task):
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64: it is certain."""
+        """Return the exact probabilities of each target given the inputs so far: 0 or 1."""
         return self.predict(inputs, known=inputs.shape[1])
 
     def predict(
         self, inputs: Float[Tensor, "batch time input"], known: int
     ) -> Float[Tensor, "batch time output"]:
-        """Law of the sum so far for a predictor that sees the last `known` bits of it.
+        """Return the probabilities of the sum so far given only its last `known` bits.
 
         P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.
         """
         sums = inputs[..., 0].round().long().cumsum(dim=1)
         num_steps = sums.shape[1]
         classes = torch.arange(self.output_size, device=inputs.device)
-        law = torch.empty((*sums.shape, self.output_size), dtype=torch.float64, device=sums.device)
-        for step, unseen in enumerate(self.unseen_laws(num_steps, known)):
+        size = (*sums.shape, self.output_size)
+        probabilities = torch.empty(size, dtype=torch.float64, device=sums.device)
+        for step, unseen in enumerate(self.unseen(num_steps, known)):
+            # the difference of two sums so far is the sum of the bits between them
             seen = sums[:, step] - (sums[:, step - known] if step >= known else 0)
-            law[:, step] = unseen.to(sums.device)[(classes - seen[:, None]) % self.output_size]
-        return law
+            others = (classes - seen[:, None]) % self.output_size
+            probabilities[:, step] = unseen.to(sums.device)[others]
+        return probabilities
 
-    def unseen_laws(self, num_steps: int, known: int) -> list[Float[Tensor, " classes"]]:
-        """Law of the sum of the bits a predictor of the last `known` bits has not seen, by step."""
-        law = torch.zeros(self.output_size, dtype=torch.float64)
-        law[0] = 1.0
-        laws: list[Tensor] = []
+    def unseen(self, num_steps: int, known: int) -> list[Float[Tensor, " classes"]]:
+        """Return the probabilities of the sum of all but the last `known` bits, for each step."""
+        probabilities = torch.zeros(self.output_size, dtype=torch.float64)
+        probabilities[0] = 1.0
+        by_step: list[Tensor] = []
         for step in range(num_steps):
-            if step >= known:  # one more bit has gone out of sight
-                law = (1 - self.chance_of_one) * law + self.chance_of_one * law.roll(1)
-            laws.append(law)
-        return laws
+            if step >= known:
+                # one more bit has gone out of sight: P'(k) = (1 - p) P(k) + p P(k - 1)
+                zero, one = probabilities, probabilities.roll(1)
+                probabilities = (1 - self.chance_of_one) * zero + self.chance_of_one * one
+            by_step.append(probabilities)
+        return by_step
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """Rungs by the number of bits known, counted from the last one."""
+        """Return the rungs by the number of bits known, counted from the last one."""
         num_steps = num_steps or self.length
         rungs: list[Rung] = []
         for known in _numbers_known(num_steps):
             rung = self._rung(known, num_steps)
+            # bits worth nothing make no rung: 49 of 50 fair bits say nothing of their parity
             if not rungs or rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
                 rungs.append(rung)
         return Ladder(rungs)
 
     def _rung(self, known: int, num_steps: int) -> Rung:
-        by_step = torch.stack([entropy(law) for law in self.unseen_laws(num_steps, known)])
+        by_step = torch.stack([entropy(unseen) for unseen in self.unseen(num_steps, known)])
         weights = self._weights(num_steps)
         return Rung(
             name="none" if known == 0 else "all" if known == num_steps else f"last {known}",
             loss=float((by_step * weights).sum() / weights.sum()),
             knows=_knows(known, num_steps),
             predictor=partial(self.predict, known=known),
+            # the last bit is that of the step itself, at lag 0
             reach=max(known - 1, 0),
             by_step=tuple(float(loss) for loss in by_step),
         )
 
     def _weights(self, num_steps: int) -> Float[Tensor, " time"]:
-        """How often each step is scored, in proportion."""
+        """Return how often each step is scored, in proportion."""
         if not self.mixed_lengths:
             lengths = torch.tensor([num_steps])
         else:
@@ -169,7 +172,10 @@ class BitSum(Task):
 
 
 def _numbers_known(num_steps: int) -> list[int]:
-    """All numbers of bits for short strings; powers of two and the last ones for long ones."""
+    """Return which numbers of bits make rungs: all of them for a short string.
+
+    A long one has the powers of two and the last ones, so that its ladder can be read.
+    """
     if num_steps <= 12:
         return list(range(num_steps + 1))
     powers = [2**k for k in range(num_steps.bit_length()) if 2**k < num_steps - 1]

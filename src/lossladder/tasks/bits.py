@@ -12,13 +12,14 @@ _FINEST = 8  # chances that are multiples of 2**-8 are drawn exactly from at mos
 
 
 def resolution(chances: NDArray[np.float64]) -> int | None:
-    """Random bits needed to draw these chances exactly; None if 8 do not suffice.
+    """Return the random bits needed to draw these chances exactly; None if 8 do not suffice.
 
     >>> resolution(np.array([0.5, 0.25, 1.0]))
     2
     >>> resolution(np.array([0.1])) is None
     True
     """
+    # u < k has chance k / 2**bits, where u is a number of that many random bits
     for bits in range(1, _FINEST + 1):
         scaled = chances * 2.0**bits
         if np.array_equal(scaled, np.round(scaled)):
@@ -27,19 +28,25 @@ def resolution(chances: NDArray[np.float64]) -> int | None:
 
 
 def random_planes(generator: Generator, bits: int, num_steps: int, batch_size: int) -> Packed:
-    """Fair random bits, (bits, time, lanes)."""
+    """Draw fair bits, (bits, time, lanes)."""
     shape = (bits, num_steps, -(-batch_size // 8))
     size = int(np.prod(shape))
     words = torch.empty(-(-size // 8), dtype=torch.int64)
-    words.random_(-(2**63), None, generator=generator)  # all 64 bits of each word are random
+    # from the least integer to the largest: all 64 bits of each word are random
+    words.random_(-(2**63), None, generator=generator)
     return words.numpy().view(np.uint8)[:size].reshape(shape)
 
 
 def below(planes: Packed, numerator: int) -> Packed:
-    """Coins that show one with chance numerator / 2**bits, where `planes` are bits of a number u.
+    """Return coins that show one with chance numerator / 2**bits.
 
-    Each coin is the comparison u < numerator, made bit by bit from the least significant one:
-    where the bits differ they decide, where they are alike the less significant ones have decided.
+    Each coin is the comparison u < numerator with a random number u, made bit by bit from the least
+    significant one: where the bits differ they decide, where they are alike the less significant
+    ones have decided.
+
+    Args:
+        planes: the bits of u, the most significant first.
+        numerator: what u is compared with.
     """
     bits = len(planes)
     if numerator >= 2**bits:
@@ -47,14 +54,17 @@ def below(planes: Packed, numerator: int) -> Packed:
     smaller = np.zeros_like(planes[0])
     for place, plane in enumerate(reversed(planes)):
         if numerator >> place & 1:
+            # u is smaller where its bit is 0; where it is 1 the less significant ones decide
             smaller |= ~plane
-        elif numerator % 2**place:  # else nothing is smaller yet
+        elif numerator % 2**place:
+            # u is larger where its bit is 1; below the first 1 of the numerator none was smaller
             smaller &= ~plane
     return smaller
 
 
 def unpack(packed: Packed, batch_size: int) -> UInt8[Tensor, "batch time"]:
-    """One symbol a sequence and step; stored time by time, so that the batch is contiguous."""
+    """Return one symbol a sequence and step."""
+    # stored time by time, so that the batch is contiguous, as the engines read it
     if batch_size % 8 == 0:  # no lane is cut short: faster in one row
         symbols = np.unpackbits(packed.reshape(-1)).reshape(len(packed), batch_size)
     else:
@@ -63,14 +73,14 @@ def unpack(packed: Packed, batch_size: int) -> UInt8[Tensor, "batch time"]:
 
 
 def pack(symbols: UInt8[Tensor, "batch time"]) -> Packed:
-    """The inverse of `unpack`."""
+    """Return symbols as `unpack` takes them: its inverse."""
     return np.packbits(symbols.T.numpy(), axis=-1)
 
 
 def packed_coins(
     generator: Generator, chance: float, bits: int, batch_size: int, num_steps: int
 ) -> Packed:
-    """Independent coins, packed; exact, because `bits` random bits suffice for the chance."""
+    """Draw independent coins, packed; exact where `bits` random bits suffice for the chance."""
     planes = random_planes(generator, bits, num_steps, batch_size)
     return below(planes, round(chance * 2**bits))
 
@@ -78,7 +88,7 @@ def packed_coins(
 def coins(
     generator: Generator, chance: float, batch_size: int, num_steps: int
 ) -> UInt8[Tensor, "batch time"]:
-    """Independent coins; exact wherever `resolution` finds the bits for it."""
+    """Draw independent coins; exact wherever `resolution` finds the bits for it."""
     bits = resolution(np.array([chance]))
     if bits is None:
         draws = torch.rand(num_steps, batch_size, generator=generator, dtype=torch.float64)

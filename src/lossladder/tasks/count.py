@@ -31,4 +31,5 @@ class Count(BitSum):
         mixed_lengths: bool = False,
     ) -> None:
         num_steps = checks.whole("num_steps", num_steps)
+        # the count is at most num_steps, so that a sum modulo num_steps + 1 is the sum itself
         super().__init__(num_steps + 1, num_steps, chance_of_one, every_step, mixed_lengths)

@@ -12,27 +12,30 @@ from torch import Generator, Tensor
 from lossladder import checks
 from lossladder.ladder import Ladder, Rung, binary_entropy
 from lossladder.tasks import bits
-from lossladder.tasks.task import Draw, Task
+from lossladder.tasks.task import Draw, StreamTask
 
 NOTEBOOK_EFFECTS = {3: 0.5, 8: -0.25}
 Lags = tuple[int, ...]
 
 
-class Echo(Task):
+class Echo(StreamTask):
     """Past ones at fixed lags raise or lower the chance of a one now.
 
         input    1   0   0   1   1   0   1
         chance  .5  .5  .5  1.  .5  .5  1.        effects={3: +0.5}
+
+    A chance that effects push outside [0, 1] is clipped, as comparing it with a random number does.
 
     Args:
         effects: lag in time steps -> change in the chance of a one; None: {3: 0.5, 8: -0.25}.
         base: chance of a one when no past one applies.
         chance_of_one: chance of a one in the input.
     Raises:
-        ValueError: if a lag is no whole number, or a chance is none. A chance that effects push
-            outside [0, 1] is clipped, as comparing it with a uniform number does.
+        ValueError: if a lag is no whole number, a chance is none, or there are more than ten lags.
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I".
 
+    >>> Echo()
+    Echo(effects={3: 0.5, 8: -0.25}, base=0.5, chance_of_one=0.5)
     >>> for rung in Echo().ladder(): print(f"{rung.name:12} {rung.loss:.12f}")
     none         0.661563238158
     lag 8        0.627741162589
@@ -41,8 +44,6 @@ class Echo(Task):
     """
 
     shape = "many_to_many"
-    streams = True
-    num_steps = None
     output_size = 2
     encoding = torch.eye(2)
 
@@ -54,32 +55,34 @@ class Echo(Task):
     ) -> None:
         effects = NOTEBOOK_EFFECTS if effects is None else effects
         effects = checks.mapping("effects", effects, example="{3: 0.5}")
-        self.effects = {
+        checked = {
             checks.whole("effects: lag", lag, at_least=0): checks.real(
                 f"effects: effect at lag {lag}", effect
             )
-            for lag, effect in sorted(effects.items(), key=lambda item: str(item[0]))
+            for lag, effect in effects.items()
         }
-        self.lags: Lags = tuple(sorted(self.effects))
-        if len(self.lags) > 10:
+        self.effects = dict(sorted(checked.items()))
+        self.lags: Lags = tuple(self.effects)
+        if len(self.lags) > 10:  # the cost of rungs and of drawing doubles with each lag
             raise ValueError(
                 f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags"
             )
         self.base = checks.chance("base", base)
         self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
+        # one number under two names: for tasks in general `reach` may be None
         self.longest_lag = self.reach = max(self.lags, default=0)
         sums = [
             self.base
             + sum(self.effects[lag] for lag, x in zip(self.lags, history, strict=True) if x)
             for history in self._histories()
         ]
-        # chance of a one after each history; the first lag is its most significant bit
+        # chance of a one after each history, whose most significant bit is the first lag
         self.chances = np.clip(np.array(sums, dtype=np.float64), 0, 1)
         self._input_bits = bits.resolution(np.array([self.chance_of_one]))
         self._target_bits = bits.resolution(self.chances)
 
     def _histories(self) -> Iterable[tuple[int, ...]]:
-        """What can have stood at the lags."""
+        """Return what can have stood at the lags."""
         return product((0, 1), repeat=len(self.lags))
 
     # --- sampling ---------------------------------------------------------------------------
@@ -91,11 +94,13 @@ class Echo(Task):
         num_steps: int,
         past: Integer[Tensor, "batch reach"] | None = None,
     ) -> Draw:
-        """Draw inputs and targets; see `Task.draw`."""
+        """Draw inputs and targets; see `StreamTask.draw`."""
+        # chances of few binary digits, such as the default ones, are drawn ten times faster
         if self._input_bits is not None and self._target_bits is not None:
             fine = self._input_bits, self._target_bits
             return self._draw_packed(generator, batch_size, num_steps, past, *fine)
         if past is None:
+            # a stream has always been going on: its first steps see inputs too, which stay hidden
             past = bits.coins(generator, self.chance_of_one, batch_size, self.longest_lag)
         inputs = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
         targets = self._targets(generator, torch.cat([past, inputs], dim=1), num_steps)
@@ -104,9 +109,11 @@ class Echo(Task):
     def _targets(
         self, generator: Generator, ones: Integer[Tensor, "batch all"], num_steps: int
     ) -> Integer[Tensor, "batch time"]:
-        """Targets for any chances: look the chance up, compare it with a uniform number."""
+        """Draw targets for any chances: look each up, compare it with a uniform number."""
+        # the history as a number in binary, which is its place in `chances`
         history = torch.zeros(len(ones), num_steps, dtype=torch.long)
         for lag in self.lags:
+            # `ones` begins `longest_lag` steps before the first target
             start = self.longest_lag - lag
             history = 2 * history + ones[:, start : start + num_steps]
         uniform = torch.rand(history.shape, generator=generator, dtype=torch.float64)
@@ -121,7 +128,10 @@ class Echo(Task):
         input_bits: int,
         target_bits: int,
     ) -> Draw:
-        """Draw where all chances have few binary digits: the same comparison, eight at a time."""
+        """Draw where all chances have few binary digits: the same comparison, bit by bit.
+
+        A byte holds a step of eight sequences, so that one logic operation compares eight numbers.
+        """
 
         def coins(steps: int) -> bits.Packed:
             chance = self.chance_of_one
@@ -131,7 +141,8 @@ class Echo(Task):
         inputs = coins(num_steps)
         planes = bits.random_planes(generator, target_bits, num_steps, batch_size)
         ones = np.concatenate([before, inputs])
-        # a coin for each history; then each lag, from the last, picks one of two
+        # A coin for each history, all from the same random number; then each lag, from the last,
+        # picks one of two: zero where x is 0, one where it is 1.
         targets = [bits.below(planes, round(c * 2**target_bits)) for c in self.chances]
         for start in reversed([self.longest_lag - lag for lag in self.lags]):
             x = ones[start : start + num_steps]
@@ -144,11 +155,11 @@ class Echo(Task):
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64."""
+        """Return the exact probabilities of each target given the inputs so far, float64."""
         return self.predict(inputs, self.lags)
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """A rung for every subset of the lags.
+        """Return a rung for every subset of the lags.
 
         Without carried state the first steps see fewer lags: `by_step` says what each can reach.
 
@@ -161,13 +172,15 @@ class Echo(Task):
         subsets = chain.from_iterable(
             combinations(self.lags, size) for size in range(len(self.lags) + 1)
         )
+        # in an endless stream the first steps count for nothing, in a window they are its start
         starts_bare = num_steps is not None and not carried
         return Ladder([self._rung(known, num_steps if starts_bare else None) for known in subsets])
 
     def _rung(self, known: Lags, num_steps: int | None) -> Rung:
         by_step = None
         if num_steps is not None:
-            first = range(min(num_steps, self.longest_lag + 1))  # then everything is in sight
+            # from step `longest_lag` on everything is in sight, and every step costs the same
+            first = range(min(num_steps, self.longest_lag + 1))
             losses = [self.loss_knowing(_visible(known, step)) for step in first]
             by_step = (*losses, *losses[-1:] * (num_steps - len(losses)))
         return Rung(
@@ -180,55 +193,58 @@ class Echo(Task):
         )
 
     def loss_knowing(self, known: Lags) -> float:
-        """Expected loss of the best predictor that sees the inputs at `known` lags, nats.
+        """Return the expected loss of the best predictor that sees the inputs at `known` lags.
 
-        sum over histories of P(history) h(E[chance | history]), with h the binary entropy.
+        It is the sum over histories at these lags of P(history) h(E[chance | history]), in nats,
+        with h the binary entropy: the best guess is the mean chance, over all that is not seen.
 
         >>> round(Echo().loss_knowing((8,)), 12)
         0.627741162589
         """
         return self._losses_by_subset[known]
 
-    @cached_property
+    @cached_property  # rungs share subsets, and with ten lags there are 1024 of them
     def _losses_by_subset(self) -> dict[Lags, float]:
         losses: dict[Lags, float] = {}
         for size in range(len(self.lags) + 1):
             for known in combinations(self.lags, size):
                 weights = torch.ones((), dtype=torch.float64)
-                for _ in known:
-                    weights = weights[..., None] * self._input_law
+                for _ in known:  # inputs are independent: P(history) is a product, an axis a lag
+                    weights = weights[..., None] * self._input_probabilities
                 losses[known] = float((weights * binary_entropy(self.chance_given(known))).sum())
         return losses
 
     @property
-    def _input_law(self) -> Float[Tensor, "2"]:
+    def _input_probabilities(self) -> Float[Tensor, "2"]:
         return torch.tensor([1 - self.chance_of_one, self.chance_of_one], dtype=torch.float64)
 
     def chance_given(self, known: Lags) -> Float[Tensor, "..."]:
-        """Chance of a one given the inputs at `known` lags: one axis of size 2 for each of them."""
+        """Return the chance of a one given the inputs at `known` lags: an axis of size 2 a lag."""
         chances = torch.as_tensor(self.chances).view((2,) * len(self.lags))
         for axis in reversed(range(len(self.lags))):
             if self.lags[axis] not in known:
-                chances = chances.movedim(axis, -1) @ self._input_law  # mean over what is not seen
+                # the mean over what is not seen
+                chances = chances.movedim(axis, -1) @ self._input_probabilities
         return chances
 
     def predict(
         self, inputs: Float[Tensor, "batch time input"], known: Lags
     ) -> Float[Tensor, "batch time output"]:
-        """Law of each target for a predictor that sees the inputs at `known` lags."""
+        """Return the probabilities of each target given only the inputs at `known` lags."""
         ones = inputs[..., 1].long()
         num_steps = ones.shape[1]
         chance = torch.empty(ones.shape, dtype=torch.float64, device=ones.device)
+        # between two edges every step sees the same lags, so that one table serves them all
         edges = sorted({0, *(lag for lag in known if lag < num_steps), num_steps})
         for first, last in pairwise(edges):
-            seen = _visible(known, first)  # the same lags for every step of [first, last)
+            seen = _visible(known, first)
             table = self.chance_given(seen).to(ones.device)
             chance[:, first:last] = table[tuple(ones[:, first - lag : last - lag] for lag in seen)]
         return torch.stack([1 - chance, chance], dim=-1)
 
 
 def _visible(known: Lags, step: int) -> Lags:
-    """Lags that reach no further back than the start of the sequence."""
+    """Return the lags that reach no further back than the start of the sequence."""
     return tuple(lag for lag in known if lag <= step)
 
 

@@ -1,6 +1,7 @@
-"""The promise of a task: sampling, the exact law of its targets, and its ladder, in one place."""
+"""The promise of a task: sampling, the exact probabilities of its targets, and its ladder."""
 
 from abc import ABC, abstractmethod
+from inspect import signature
 from typing import NamedTuple
 
 import torch
@@ -32,8 +33,8 @@ class Batch(NamedTuple):
         inputs: features (batch, time, input), what a network sees.
         targets: classes (batch, time), or real values (batch, time, output).
         scored: which steps count (batch, time).
-        probabilities: exact law of each target given the inputs so far (batch, time, output); of a
-            real target, its values.
+        probabilities: exact probabilities of each target given the inputs so far
+            (batch, time, output); of a real target, its values.
     """
 
     inputs: Float[Tensor, "batch time input"]
@@ -48,17 +49,17 @@ class Task(ABC):
     Args:
         shape: one_to_one, one_to_many, many_to_one or many_to_many: which steps carry input and
             which are scored.
-        streams: True: one endless sequence a row, state carried from window to window.
-            False: independent sequences of `num_steps`.
+        streams: False: independent sequences of `num_steps`. True, for a `StreamTask` only: one
+            endless sequence a row, with the state carried from window to window.
         num_steps: length of a sequence, in time steps; None for streams.
-        reach: how many past steps the law of a target can depend on; None: all of them.
+        reach: how many past steps the probabilities of a target can depend on; None: all of them.
         encoding: what a network sees for each symbol, (symbols, input).
         output_size: number of target classes, or of real values a target has.
-        loss: what outputs are held against targets with; also says what a law is.
+        loss: what an output costs; with `HalfSquaredError`, targets are real.
     """
 
     shape: str
-    streams: bool
+    streams: bool = False
     num_steps: int | None
     reach: int | None
     encoding: Float[Tensor, "symbols input"]
@@ -67,36 +68,31 @@ class Task(ABC):
 
     @property
     def input_size(self) -> int:
-        """Features a step."""
+        """Number of features a step."""
         return self.encoding.shape[1]
 
     @abstractmethod
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw fresh sequences; all randomness comes from `generator`.
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw fresh sequences from their start.
 
         Args:
             generator: source of all randomness.
             batch_size: sequences side by side.
             num_steps: length, in time steps.
-            past: the symbols just before, when a stream is continued; None starts a new one, whose
-                own past is drawn and stays hidden.
         """
 
     @abstractmethod
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64; values of real targets."""
+        """Return the exact probabilities of each target given the inputs so far, float64.
+
+        Real targets have values in their place.
+        """
 
     @abstractmethod
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """The rungs, in nats per scored step, or in the unit of the task's own loss.
+        """Return the rungs, in nats per scored step, or in the unit of the task's own loss.
 
         Args:
             num_steps: length of the sequences; None: the task's own.
@@ -104,14 +100,21 @@ class Task(ABC):
                 sees the whole past. False: every sequence starts from nothing.
         """
 
+    def __repr__(self) -> str:
+        # a task keeps its arguments under their own names, so that this makes it again
+        given = [name for name in signature(type(self)).parameters if hasattr(self, name)]
+        arguments = ", ".join(f"{name}={getattr(self, name)!r}" for name in given)
+        return f"{type(self).__name__}({arguments})"
+
     def features(self, symbols: Shaped[Tensor, " *rest"]) -> Float[Tensor, "*features"]:
-        """What a network sees of symbols; features pass as they are."""
+        """Return what a network sees of symbols; features pass as they are."""
         if symbols.is_floating_point():
             return symbols
+        # looked up at the last moment: a symbol is one byte, its features are several floats
         return functional.embedding(symbols.long(), self.encoding.to(symbols.device))
 
     def sample(self, generator: Generator, batch_size: int, num_steps: int | None = None) -> Batch:
-        """Fresh sequences from their start, with the exact law of every target."""
+        """Draw fresh sequences from their start, with the exact probabilities of every target."""
         steps = num_steps or self.num_steps
         if steps is None:
             raise ValueError("num_steps=None: a stream has no length of its own; give one")
@@ -123,11 +126,12 @@ class Task(ABC):
         if scored is None:
             scored = torch.ones(inputs.shape[:2], dtype=torch.bool)
         if not targets.is_floating_point():
+            # drawn as bytes, which are small; torch takes classes to be of 64 bits
             targets = targets.long()
         return Batch(inputs, targets, scored, self.probabilities(inputs))
 
     def everything(self) -> Draw:
-        """Every sequence there is, for a finite task.
+        """Return every sequence there is, for a finite task.
 
         Raises:
             ValueError: if the task is not finite, or its sequences are not equally likely.
@@ -140,17 +144,20 @@ class Task(ABC):
     def losses(
         self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against its drawn target."""
+        """Return the loss of each step against its drawn target."""
         return self.loss.of_targets(outputs, targets)
 
     def expected_losses(
-        self, outputs: Float[Tensor, "*rest output"], law: Float[Tensor, "*rest output"]
+        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
     ) -> Float[Tensor, " *rest"]:
-        """Loss of each step against the exact law of its target: no label noise, float64."""
-        return self.loss.expected(outputs, law)
+        """Return the loss of each step against the probabilities of its target, float64.
+
+        Drawn targets would add noise: 0.43 nats a symbol at the floor of echo.
+        """
+        return self.loss.expected(outputs, probabilities)
 
     def describe(self, batch: Batch, row: int = 0) -> str:
-        """One sequence with inputs, targets and the law of the targets aligned under each other.
+        """Return one sequence as text: inputs, targets and their chances under each other.
 
         Real targets are certain: they stand there with what a network sees, and no chance.
         """
@@ -160,6 +167,7 @@ class Task(ABC):
             cells["input"] = [_listed(values) for values in inputs]
             cells["target"] = [_listed(values) for values in targets]
         else:
+            # a batch has features; the symbol is the one whose encoding lies nearest
             symbols = torch.cdist(inputs, self.encoding.to(inputs)).argmin(-1)
             chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
             cells["input"] = [str(int(symbol)) for symbol in symbols]
@@ -175,6 +183,31 @@ class Task(ABC):
         )
 
 
+class StreamTask(Task):
+    """A task of endless sequences, which are drawn piece by piece."""
+
+    streams = True
+    num_steps = None
+
+    @abstractmethod
+    def draw(
+        self,
+        generator: Generator,
+        batch_size: int,
+        num_steps: int,
+        past: Integer[Tensor, "batch reach"] | None = None,
+    ) -> Draw:
+        """Draw the next piece of each stream.
+
+        Args:
+            generator: source of all randomness.
+            batch_size: streams side by side.
+            num_steps: length of the piece, in time steps.
+            past: the `reach` symbols before it; None: new streams, whose own past is drawn as well
+                and stays hidden.
+        """
+
+
 def _listed(values: Float[Tensor, " size"]) -> str:
     return ",".join(f"{float(value):g}" for value in values)
 
@@ -182,7 +215,8 @@ def _listed(values: Float[Tensor, " size"]) -> str:
 def mean_over_scored(
     losses: Shaped[Tensor, "batch time"], scored: Bool[Tensor, "batch time"] | None
 ) -> Shaped[Tensor, ""]:
-    """Mean loss over the scored steps."""
+    """Return the mean loss over the scored steps."""
     if scored is None:
         return losses.mean()
+    # every scored step weighs the same, so that long sequences weigh more than short ones
     return losses.mul(scored).sum() / scored.sum()

@@ -15,15 +15,15 @@ Chances = Callable[[Tensor, Tensor], Tensor]  # number (n, 1), step (steps,) -> 
 
 
 class Unfold(Task):
-    """A number at the first step, and then that many ones.
+    """The input is a number at the first step, the target is that many ones.
 
         input   3  .  .  .  .         num_steps=5; the symbol for "nothing" is num_steps + 1
         target  1  1  1  0  0
 
-    The number is uniform on 0 ... num_steps, so that a one is as likely as a zero, and ever less
-    likely with the step. Who knows the step and not the number does better than guessing, who knows
-    the number and not the step does better still, and only who holds the one against the other is
-    never wrong.
+    The number is uniform on 0 ... num_steps, so that a one is as likely as a zero over the whole
+    sequence, and less likely with every step. A predictor that knows the step and not the number
+    does better than guessing, one that knows the number and not the step does better still, and
+    only one that compares the two is never wrong.
 
     Args:
         num_steps: length of a sequence, in time steps.
@@ -38,29 +38,24 @@ class Unfold(Task):
     """
 
     shape = "one_to_many"
-    streams = False
     reach = None
     output_size = 2
 
     def __init__(self, num_steps: int = 10) -> None:
+        # one number under two names: for tasks in general `num_steps` may be None
         self.longest = self.num_steps = checks.whole("num_steps", num_steps)
+        # a feature for each of the numbers 0 ... num_steps, and one for "nothing"
         self.encoding = torch.eye(self.longest + 2)
 
     # --- sampling ---------------------------------------------------------------------------
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw numbers; see `Task.draw`. Sequences are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw numbers, and unfold them; see `Task.draw`."""
         numbers = torch.randint(self.longest + 1, (batch_size,), generator=generator)
         return self._unfolded(numbers, num_steps)
 
     def everything(self) -> Draw:
-        """One sequence for each number."""
+        """Return one sequence for each number."""
         return self._unfolded(torch.arange(self.longest + 1), self.longest)
 
     def _unfolded(self, numbers: Integer[Tensor, " batch"], num_steps: int) -> Draw:
@@ -73,25 +68,29 @@ class Unfold(Task):
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target given the inputs so far, float64: it is certain."""
+        """Return the exact probabilities of each target, float64: 0 or 1."""
         return self.predict(inputs, _certain)
 
     def predict(
         self, inputs: Float[Tensor, "batch time input"], chances: Chances
     ) -> Float[Tensor, "batch time output"]:
-        """Law of each target for a predictor with these chances of a one."""
-        # a number is at most num_steps; "nothing" in its place is none of ours
+        """Return the probabilities of each target for a predictor with these chances of a one."""
+        # the symbol for "nothing" at the first step would be no number: no draw has it there
         numbers = inputs[:, :1].argmax(dim=-1).clamp(max=self.longest)
-        return _law(numbers, torch.arange(inputs.shape[1], device=inputs.device), chances)
+        return _probabilities(numbers, torch.arange(inputs.shape[1], device=inputs.device), chances)
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """Whether the number, the step, or both are known."""
+        """Return four rungs: nothing known, the step, the number, or both."""
         longest, steps = self.longest, num_steps or self.longest
 
-        def of_step(number: Tensor, step: Tensor) -> Tensor:  # numbers above the step, of all
+        # "+ 0 * ..." spreads a chance over the axis it does not depend on
+
+        def of_step(number: Tensor, step: Tensor) -> Tensor:
+            # step t is a one for the n - t numbers above t, of n + 1
             return (longest - step).clamp(min=0) / (longest + 1) + 0 * number
 
-        def of_number(number: Tensor, step: Tensor) -> Tensor:  # ones, of all steps
+        def of_number(number: Tensor, step: Tensor) -> Tensor:
+            # k of the steps are ones
             return number.clamp(max=steps) / steps + 0 * step
 
         def of_nothing(number: Tensor, step: Tensor) -> Tensor:
@@ -110,8 +109,10 @@ class Unfold(Task):
         self, name: str, knows: str, chances: Chances, num_steps: int, reach: int | None = None
     ) -> Rung:
         numbers, steps = torch.arange(self.longest + 1)[:, None], torch.arange(num_steps)
-        truth, said = (_law(numbers, steps, law) for law in (_certain, chances))
-        by_step = cross_entropy(truth, said.log()).mean(dim=0)  # every number is equally likely
+        exact = _probabilities(numbers, steps, _certain)
+        predicted = _probabilities(numbers, steps, chances)
+        # every number is equally likely, so that the expected loss of a step is a plain mean
+        by_step = cross_entropy(exact, predicted.log()).mean(dim=0)
         return Rung(
             name=name,
             loss=float(by_step.mean()),
@@ -126,7 +127,7 @@ def _certain(number: Tensor, step: Tensor) -> Tensor:
     return step < number
 
 
-def _law(
+def _probabilities(
     numbers: Integer[Tensor, "n 1"], steps: Integer[Tensor, " time"], chances: Chances
 ) -> Float[Tensor, "n time 2"]:
     chance = chances(numbers.double(), steps.double()).double()

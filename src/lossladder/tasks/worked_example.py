@@ -1,29 +1,26 @@
-"""Back-propagation by hand: the article's one example as a task, and its whole calculation.
-
-python -m lossladder.tasks.worked_example
-
-prints every number of the page, each beside the value that autograd finds.
-"""
+"""The worked example of back-propagation: a well-known article's one example as a task."""
 
 from functools import partial
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lossladder.ladder import HalfSquaredError, Ladder, Rung
-from lossladder.tasks.by_hand import INPUTS, TARGETS
 from lossladder.tasks.task import Draw, Task
+
+INPUTS = (0.05, 0.10)
+TARGETS = (0.01, 0.99)
 
 
 class WorkedExample(Task):
-    """Two real inputs, two real targets, one example; half the squared error.
+    """The one example of an article: two real inputs and two real targets.
 
         input   0.05,0.1
         target  0.01,0.99
 
-    The floor is 0: an example can be known by heart. The ceiling is the best that can be said by
-    one number for both outputs, which is the mean of the targets.
+    The loss is half the squared error. The floor is 0: an example can be known by heart. The
+    ceiling is the best that one number can do for both outputs, which is the mean of the targets.
 
     Source: Mazur (2015), "A Step by Step Backpropagation Example".
 
@@ -32,42 +29,37 @@ class WorkedExample(Task):
     """
 
     shape = "one_to_one"
-    streams = False
     num_steps = 1
     reach = 0
     output_size = 2
     loss = HalfSquaredError()
-    encoding = torch.tensor([INPUTS])  # the one symbol there is, as a network sees it
+    # there is one symbol, which stands for both inputs
+    encoding = torch.tensor([INPUTS])
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """The example, as often as asked for; nothing about it is random."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Repeat the example as often as asked for; nothing about it is random."""
         symbols = torch.zeros(batch_size, num_steps, dtype=torch.long)
         return Draw(symbols, _repeated(TARGETS, batch_size, num_steps), None)
 
     def everything(self) -> Draw:
-        """The example."""
+        """Return the example."""
         return self.draw(Generator(), batch_size=1, num_steps=1)
 
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """The targets, float64."""
+        """Return the targets, which are certain, float64."""
         return self.predict(inputs, TARGETS)
 
     def predict(
         self, inputs: Float[Tensor, "batch time input"], values: tuple[float, ...]
     ) -> Float[Tensor, "batch time output"]:
-        """What a predictor says that always says these values."""
+        """Return what a predictor says that always says these values."""
         return _repeated(values, *inputs.shape[:2])
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """One number for both outputs, or the example."""
+        """Return two rungs: one number for both outputs, or the example."""
+        # c = (t1 + t2) / 2 makes 1/2 (c - t1)^2 + 1/2 (c - t2)^2 least
         mean = sum(TARGETS) / len(TARGETS)
         return Ladder(
             [
@@ -90,9 +82,3 @@ def _repeated(
     values: tuple[float, ...], batch_size: int, num_steps: int
 ) -> Float[Tensor, "batch time output"]:
     return torch.tensor(values, dtype=torch.float64).expand(batch_size, num_steps, -1).clone()
-
-
-if __name__ == "__main__":
-    from lossladder.tasks.by_hand_page import page
-
-    print(page())

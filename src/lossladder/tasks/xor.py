@@ -26,42 +26,37 @@ class XOR(Task):
     """
 
     shape = "one_to_one"
-    streams = False
     num_steps = 1
     reach = 0
     output_size = 2
+    # the two bits, and no feature for each pair, of which the answer would be a linear function
     encoding = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 
-    def draw(
-        self,
-        generator: Generator,
-        batch_size: int,
-        num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
-    ) -> Draw:
-        """Draw pairs of bits; see `Task.draw`. Pairs are independent: there is no `past`."""
+    def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
+        """Draw pairs of bits; see `Task.draw`."""
         return _labelled(torch.randint(4, (batch_size, num_steps), generator=generator))
 
     def everything(self) -> Draw:
-        """All four pairs."""
+        """Return all four pairs."""
         return _labelled(torch.arange(4)[:, None])
 
     def probabilities(
         self, inputs: Float[Tensor, "batch time input"]
     ) -> Float[Tensor, "batch time output"]:
-        """Exact law of each target, float64: it is certain."""
+        """Return the exact probabilities of each target, float64: 0 or 1."""
         return self.predict(inputs, known=True)
 
     def predict(
         self, inputs: Float[Tensor, "batch time input"], known: bool
     ) -> Float[Tensor, "batch time output"]:
-        """Law of each target for a predictor that knows both bits, or none."""
+        """Return the probabilities of each target given both bits, or none."""
+        # a network sees the bits as two features: they differ where these add up to one
         differ = (inputs.sum(dim=-1) == 1).double()
         chance = differ if known else torch.full_like(differ, 0.5)
         return torch.stack([1 - chance, chance], dim=-1)
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """Nothing, or both bits."""
+        """Return two rungs: nothing known, or both bits."""
         guess, know = partial(self.predict, known=False), partial(self.predict, known=True)
         each_step = num_steps or 1
         guessing = "only how often each target occurs"
