@@ -177,12 +177,13 @@ def _check_choice(override: Override, loader: ConfigLoader) -> None:
         if group not in _MAY_BE_MISSING:
             raise RequestError(f"~{group}: every run needs one; must be one of {listed}")
         return
+    without = f"; ~{group} for none" if group in _MAY_BE_MISSING else ""
     for choice in _chosen(override):
-        if choice == "null" and group in _MAY_BE_MISSING:
-            continue
         if choice not in allowed:
             value = override.get_value_string()
-            raise RequestError(f"{group}={value}: must be one of {listed}{_meant(choice, allowed)}")
+            raise RequestError(
+                f"{group}={value}: must be one of {listed}{without}{_meant(choice, allowed)}"
+            )
 
 
 def _chosen(override: Override) -> list[str]:
