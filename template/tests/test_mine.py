@@ -25,7 +25,7 @@ def test_the_network_is_causal_and_carries_its_state(keep):
 
 
 def test_a_run_learns_the_input_now(tmp_path):
-    words = ("trainer.max_steps=500", "trainer.progress=false", f"hydra.run.dir={tmp_path}/run")
+    words = ("trainer.max_steps=200", "trainer.progress=false", f"hydra.run.dir={tmp_path}/run")
     subprocess.run([sys.executable, TRAIN, *words], cwd=tmp_path, check=True)
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["task"] == "onset"
