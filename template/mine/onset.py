@@ -42,7 +42,7 @@ class Onset(Task):
     def __init__(
         self, num_steps: int = 20, lag: int = 2, noise: float = 0.1, chance_of_one: float = 0.25
     ) -> None:
-        self.num_steps = checks.whole("num_steps", num_steps)
+        self.length = self.num_steps = checks.whole("num_steps", num_steps)
         self.lag = self.reach = checks.whole("lag", lag)
         self.noise = checks.chance("noise", noise)
         self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
@@ -78,7 +78,7 @@ class Onset(Task):
         >>> [round(loss, 6) for loss in now.by_step], round(now.loss, 6)
         ([0.325083, 0.325083, 0.396528, 0.396528], 0.360806)
         """
-        steps, lag = num_steps or self.num_steps, self.lag
+        steps, lag = num_steps or self.length, self.lag
         return Ladder(
             [
                 self._rung("none", "only how often each target occurs", False, False, steps),
