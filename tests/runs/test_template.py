@@ -1,5 +1,6 @@
 """A project of one's own, made by `lossladder new`: trained, swept and scored from its folder."""
 
+import inspect
 import json
 import os
 import re
@@ -8,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,9 @@ import pytest
 import lossladder
 from lossladder.cli.main import Outcome, main, run
 from lossladder.cli.new import main as new
+from lossladder.models import Recurrent
+from lossladder.tasks import Task
+from lossladder.testing import check_network, check_task
 from lossladder.training.locate import allow_packages
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +70,7 @@ def write(made: Path) -> Iterator[Callable[[str, str], None]]:
 
     def into_project(name: str, text: str) -> None:
         written.append(made / name)
+        (made / name).parent.mkdir(exist_ok=True)
         (made / name).write_text(text)
 
     yield into_project
@@ -282,6 +289,48 @@ def test_what_is_wrong_with_ones_own_is_said_in_one_line(words, said, project, w
     for expected in said:
         assert expected in line
     assert not project.logs.exists()
+
+
+def test_a_cluster_of_ones_own_says_what_to_install(project, write, capsys):
+    page = dict(recipes("docs/your_own.md"))
+    write("conf/launch/short.yaml", page["conf/launch/short.yaml"])
+    outcome = project.run("-m", "launch=short", "seed=0,1", "--cfg", "hydra")
+    out, err = capsys.readouterr()
+    if find_spec("submitit"):
+        assert "partition: short" in out
+    else:
+        assert outcome.code == 2
+        assert "launch=short" in err
+        assert "pip install -e '.[slurm]'" in err
+
+
+def recipes(page: str) -> Iterator[tuple[str, str]]:
+    """Files that a page shows, and their text; the package is `own`."""
+    for block in re.findall(r"```(?:python|yaml)\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
+        named = re.search(r"# ((?:mine|project|conf/\w+)/\w+\.(?:py|yaml))\b", block)
+        if named:
+            path = re.sub("^(mine|project)/", "own/", named[1])
+            yield path, re.sub(r"_target_: (mine|project)\b", "_target_: own", block)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/your_own.md"])
+def test_the_recipes_of_a_page_work(page, project, write):
+    shown = dict(recipes(page))
+    for path, text in shown.items():
+        write(path, text)
+    modules = [import_module(f"own.{Path(path).stem}") for path in shown if path.endswith(".py")]
+    choices = re.findall(r"conf/(task|model|callbacks)/(\w+)", " ".join(shown))
+    for thing in (thing for module in modules for thing in vars(module).values()):
+        if not inspect.isclass(thing) or not thing.__module__.startswith("own."):
+            continue
+        if issubclass(thing, Task):
+            check_task(thing())
+        elif issubclass(thing, Recurrent):
+            check_network(thing(input_size=2, hidden_size=5))
+    if modules:
+        words = [f"{group}={choice}" for group, choice in choices]
+        sweep = project.run("-m", *QUICK, *words, "seed=0,1")
+        assert [result.status for result in sweep.results] == ["done", "done"]
 
 
 # --- reading runs back ----------------------------------------------------------------------
