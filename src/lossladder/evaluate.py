@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,17 +15,21 @@ python evaluate.py run=logs/<run>                        as it was validated
 python evaluate.py run=logs/<run> task.num_steps=500     on longer sequences
 python evaluate.py run=logs/<run> seed=1                 on others
 python evaluate.py run=logs/<run> --json                 as JSON, for a program to read
+python train.py evaluate run=logs/<run>                  in a project of one's own
 
 Any key of the run's config.yaml can be changed, as far as its weights still fit. Streams (echo)
 have no length of their own: they are scored over 500 steps, after some that fill the state."""
 
 
-def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
+def evaluate(
+    folder: str, changes: Sequence[str] = (), packages: Collection[str] = ()
+) -> dict[str, Any]:
     """Score the network of a run.
 
     Args:
         folder: of the run.
         changes: to its config, as on the command line: `["task.num_steps=500"]`.
+        packages: that its config may name classes of, besides the library's own.
     Returns:
         Loss, rung, behaviour and mistakes, as in `result.json`.
     Raises:
@@ -34,7 +38,7 @@ def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
     from lossladder.runs.load import load_run
     from lossladder.training.conclude import measure, rungs  # torch takes seconds: only now
 
-    run = load_run(folder, changes)
+    run = load_run(folder, changes, packages=packages)
     return {
         **run.config["names"],
         "seed": run.config["seed"],
@@ -44,11 +48,16 @@ def evaluate(folder: str, changes: Sequence[str] = ()) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Evaluate as the command line says."""
-    words = sys.argv[1:]
+def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> None:
+    """Evaluate as the command line says.
+
+    Args:
+        words: of the command line; None: those that the program was started with.
+        packages: that a config may name classes of, besides the library's own.
+    """
+    words = sys.argv[1:] if words is None else words
     if {"-h", "--help"} & set(words):
-        print(HELP)
+        echo(HELP)
         sys.exit(DONE)
     as_json = "--json" in words
     changes = [word for word in words if word != "--json"]
@@ -59,7 +68,8 @@ def main() -> None:
     if len(folders) != 1:
         sys.exit(error("run=: name the folder of one run; see --help", WRONG))
     try:
-        result = evaluate(folders[0], [word for word in changes if not word.startswith("run=")])
+        others = [word for word in changes if not word.startswith("run=")]
+        result = evaluate(folders[0], others, packages)
     except RequestError as wrong:
         sys.exit(error(str(wrong), WRONG))
     from lossladder.runs.verdict import verdict

@@ -27,6 +27,7 @@ Compose = Callable[[tuple[str, ...]], DictConfig]  # words -> the config they as
 
 _FOLDERS = ("logs", "hydra.run.dir", "hydra.sweep.dir")
 _MAY_BE_MISSING = ("experiment",)
+_EXTRAS = {"hydra/launcher/submitit_slurm": "slurm", "hydra/launcher/ray": "ray"}  # to install
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
 
@@ -177,12 +178,13 @@ def _check_choice(override: Override, loader: ConfigLoader) -> None:
         if group not in _MAY_BE_MISSING:
             raise RequestError(f"~{group}: every run needs one; must be one of {listed}")
         return
+    without = f"; ~{group} for none" if group in _MAY_BE_MISSING else ""
     for choice in _chosen(override):
-        if choice == "null" and group in _MAY_BE_MISSING:
-            continue
         if choice not in allowed:
             value = override.get_value_string()
-            raise RequestError(f"{group}={value}: must be one of {listed}{_meant(choice, allowed)}")
+            raise RequestError(
+                f"{group}={value}: must be one of {listed}{without}{_meant(choice, allowed)}"
+            )
 
 
 def _chosen(override: Override) -> list[str]:
@@ -214,11 +216,11 @@ def _compose(words: tuple[str, ...], name: str) -> DictConfig:
     try:
         return compose(name, overrides=list(words), return_hydra_config=True)
     except MissingConfigException as error:
-        launch = _value("launch", words)
-        if (error.missing_cfg_file or "").startswith("hydra/launcher/") and launch:
-            install = f"pip install -e '.[{launch}]' in a checkout, or 'lossladder[{launch}]'"
+        extra = _EXTRAS.get(error.missing_cfg_file or "")
+        if extra is not None:
             raise RequestError(
-                f"launch={launch}: its launcher is not installed: {install}"
+                f"launch={_value('launch', words)}: its launcher is not installed: "
+                f"pip install -e '.[{extra}]' in a checkout, or 'lossladder[{extra}]'"
             ) from error
         raise
 

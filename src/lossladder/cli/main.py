@@ -1,7 +1,5 @@
 """The door: what every command, notebook and test calls to make runs and sweeps."""
 
-import inspect
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Iterator, Sequence
@@ -17,6 +15,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lossladder import __version__, console
 from lossladder.checks import RequestError
@@ -25,6 +24,7 @@ from lossladder.console import DONE, FAILED, WRONG
 from lossladder.runs.result import Result, read_result
 from lossladder.sweeps import lock, manifest
 from lossladder.sweeps.job import SETTING
+from lossladder.training.locate import allow_packages
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,20 @@ def main(conf: str | Path | None = None, packages: Collection[str] = ()) -> None
         packages: that a config may name classes of, besides the library's own.
     """
     argv = sys.argv[1:]
+    # from wherever it is started, one's own config and packages lie beside the file that calls this
+    home = Path(sys._getframe(1).f_code.co_filename).resolve().parent
+    if packages and str(home) not in sys.path:
+        sys.path.insert(0, str(home))
     if argv[:1] == ["new"]:
-        from lossladder.cli.new import main as new
+        from lossladder.cli import new
 
-        new(argv[1:])
-        return
-    own = None
-    if conf is not None:
-        caller = Path(inspect.stack()[1].filename).parent
-        own = (caller / conf).resolve()
-        # workers, and jobs on other machines, find one's own packages where this file does
-        known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(caller), *known]))
-    sys.exit(run(argv, own, packages).code)
+        new.main(argv[1:])
+    elif argv[:1] == ["evaluate"]:
+        from lossladder import evaluate
+
+        evaluate.main(argv[1:], packages)
+    else:
+        sys.exit(run(argv, None if conf is None else home / conf, packages).code)
 
 
 def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str] = ()) -> Outcome:
@@ -88,7 +89,7 @@ def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str]
     hydra_job.complaints.clear()
     code, interrupted = DONE, False
     try:
-        with _allowed(packages), _as_in_a_fresh_process():
+        with allow_packages(packages), _as_in_a_fresh_process():
             code = door.open(conf)
     except KeyboardInterrupt as interrupt:
         code, interrupted = FAILED, True
@@ -96,7 +97,7 @@ def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str]
     except hydra_job.RunFailedError as error:
         code = FAILED
         door.complain(str(error))
-    except (RequestError, HydraException, OmegaConfBaseException, OSError) as error:
+    except (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         code = WRONG
         door.complain(hydra_errors.explain(error, door.words))
     return Outcome(code, door.folder, tuple(hydra_job.complaints), interrupted)
@@ -267,18 +268,6 @@ def _hydra(own: Sequence[Path]) -> Iterator[Any]:
         resolvers.own_conf.clear()
         GlobalHydra.instance().hydra = hydra
         HydraConfig.instance().cfg = config
-
-
-@contextmanager
-def _allowed(packages: Collection[str]) -> Iterator[None]:
-    """Let configs name classes of these packages, in all processes that are started meanwhile."""
-    name = "LOSSLADDER_PACKAGES"
-    before = os.environ.get(name, "")
-    os.environ[name] = ",".join(filter(None, [before, *packages]))
-    try:
-        yield
-    finally:
-        os.environ[name] = before
 
 
 @contextmanager

@@ -17,10 +17,15 @@ own_conf: list[Path] = []
 
 
 def conf_dir() -> Path:
-    """Return the library's config folder: the installed package's, or the checkout's."""
+    """Return the library's config folder."""
+    return shipped("conf")
+
+
+def shipped(name: str) -> Path:
+    """Return a folder that comes with the library: the installed package's, or the checkout's."""
     package = Path(__file__).parents[1]
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parents[1] / "conf"
+    installed = package / name
+    return installed if installed.is_dir() else package.parents[1] / name
 
 
 def register_resolvers(words: Sequence[str] = (), varied: Collection[str] = ()) -> None:

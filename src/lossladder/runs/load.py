@@ -1,6 +1,6 @@
 """A run, read back from its folder; and the config of one that goes on with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from lossladder.runs.folder import CHECKPOINT, CONFIG
 from lossladder.runs.result import FILE, Damaged, Result, read_result
 from lossladder.tasks import Task
 from lossladder.training.build import Parts, build
+from lossladder.training.locate import allow_packages
 
 
 class Run(NamedTuple):
@@ -41,13 +42,19 @@ class Run(NamedTuple):
         )
 
 
-def load_run(folder: str | Path, changes: Sequence[str] = (), key: str = "run") -> Run:
+def load_run(
+    folder: str | Path,
+    changes: Sequence[str] = (),
+    key: str = "run",
+    packages: Collection[str] = (),
+) -> Run:
     """Read a run back: task, network with its weights, result and config.
 
     Args:
         folder: of the run.
         changes: to its config, as on the command line: `["task.num_steps=500"]`.
         key: under which the folder was asked for.
+        packages: that its config may name classes of, besides the library's own: `("mine",)`.
     Raises:
         RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
             version, or the weights do not fit the changed config.
@@ -60,7 +67,8 @@ def load_run(folder: str | Path, changes: Sequence[str] = (), key: str = "run") 
         why = "it has no result" if result is None else result.why
         raise RequestError(f"{asked_for}: {why}")
     try:
-        parts = build(config)
+        with allow_packages(packages):
+            parts = build(config)
     except KeyError as error:
         raise RequestError(f"{asked_for}: its {CONFIG} has no key {error}") from error
     except RequestError as error:

@@ -1,9 +1,12 @@
 """The config of a run, checked where it arrives: its keys, and all that stands under `trainer`."""
 
 import re
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from pathlib import Path
+from sysconfig import get_path
 from typing import Any, TypeVar
 
 from lossladder import checks
@@ -160,8 +163,12 @@ def under_key(key: str | None, make: Callable[[], Built]) -> Built:
         return make()
     except RequestError:
         raise
-    except (ValueError, TypeError, RuntimeError, MemoryError) as error:
+    except Exception as error:
         message = str(error)
+        if not isinstance(error, ValueError) and (line := _own_line(error)):
+            message = f"{type(error).__name__}: {message} ({line})"
+        elif not isinstance(error, ValueError | TypeError | RuntimeError | MemoryError):
+            raise  # a fault of ours
         if message.startswith(f"{key}_"):  # a network's "readout_std" is "readout.std" in a config
             message = message.replace(f"{key}_", f"{key}.", 1)
             prefix = ""
@@ -172,3 +179,12 @@ def under_key(key: str | None, make: Callable[[], Built]) -> Built:
         else:
             prefix = f"{key}: "
         raise RequestError(prefix + message) from error
+
+
+def _own_line(error: Exception) -> str | None:
+    """Return which line of a package of one's own raised an error; None: it was none of them."""
+    others = (str(Path(checks.__file__).parent), *map(get_path, ("stdlib", "purelib", "platlib")))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith(others) and Path(frame.filename).is_file():
+            return f"{Path(frame.filename).name}, line {frame.lineno}"
+    return None
