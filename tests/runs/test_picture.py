@@ -11,13 +11,17 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
+from docs.figures.curves import main
 from left_runs import ECHO, UPDATES, leave
 from lossladder.report import picture
-from lossladder.report.curves import BINS, Line, binned
 from lossladder.report.layout import spread
-from lossladder.report.picture import draw, main, read
-from lossladder.report.runs import Ladder, Rung
-from lossladder.report.settings import labels, settings
+from lossladder.report.picture import draw
+from lossladder.report.summary import Line
+from lossladder.report.summary import read_lines as read
+from lossladder.report.sweep_folder import BINS, binned, labels, settings
+from lossladder.report.sweep_folder import LadderRecord as Ladder
+from lossladder.runs.result import CurveRecord
+from lossladder.runs.result import RungRecord as Rung
 from short_runs import short_run
 
 
@@ -134,7 +138,7 @@ def test_spread_places_keep_their_order_and_distance():
 
 def test_binned_points_are_means_of_theirs():
     updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random(10_000)
-    last, means = binned(updates.tolist(), losses.tolist())
+    last, means = binned(CurveRecord(updates.astype(int).tolist(), losses.tolist()))
     assert len(last) <= BINS
     ends = last.astype(int)
     assert means[-1] == pytest.approx(losses[ends[-2] :].mean())

@@ -19,11 +19,10 @@ import lossladder
 from left_runs import ECHO, leave
 from lossladder.cli.main import run
 from lossladder.cli.report import main
-from lossladder.report.curves import BINS
 from lossladder.report.page import write_report
-from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.sweep_folder import BINS, RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
+from lossladder.runs.result import RungRecord as Rung
 from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
@@ -251,8 +250,8 @@ def test_what_folders_say_is_shown_and_never_obeyed(tmp_path, browser):
     for number, lr in enumerate(("0.1", EVIL)):
         name = f'{number}-"<b>&=,#?%'
         leave(tmp_path / name, rungs=evil, optimizer={"lr": lr}, seed=number, task=f"echo{EVIL}")
-    failed = leave(tmp_path / "2", rungs=evil, task=f"echo{EVIL}", result={"status": "failed"})
-    (failed / "run.log").write_text(f"Traceback (most recent call last):\n  x\nError: {EVIL}\n")
+    why = {"status": "failed", "why": f"Error: {EVIL}"}
+    leave(tmp_path / "2", rungs=evil, task=f"echo{EVIL}", result=why)
     (tmp_path / f"3{EVIL.replace('/', '')}").mkdir()
     (tmp_path / f"3{EVIL.replace('/', '')}" / "result.json").write_text("{")
     (tmp_path / "multirun.yaml").write_text(
@@ -283,7 +282,7 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
     (other / "config.yaml").write_text("a: b")
     crooked = leave(tmp_path / "6", result={"rungs": [{"name": "none"}]})
     hollow = leave(tmp_path / "7", result={"rungs": []})
-    (tmp_path / "reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
+    (tmp_path / "+reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
     (tmp_path / "multirun.yaml").write_text("hydra: 1")
     seen = reported(tmp_path)
     for folder, what in (
@@ -304,6 +303,69 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
     assert len(lossladder.results(tmp_path)) == 1
 
 
+HUGE = "1" + "0" * 400  # no float is so large
+FOREIGN = [  # what stands in a result.json, and what is said of it
+    ("[1]", "is no result of a run"),
+    ("null", "is no result of a run"),
+    ("NaN", "is no result of a run"),
+    ('"x"', "is no result of a run"),
+    ('{"status": "done"}', "is no result of a run: it has no task"),
+    ("[" * 100_000, "cannot be read: maximum recursion depth"),
+    ("1" * 5000, "cannot be read: Exceeds the limit"),
+    (b"\xff\xfe\x00{", "cannot be read: "),
+    (b'{"task": "\xff"}', "cannot be read: 'utf-8' codec"),
+    ("", "cannot be read: "),
+    ({"status": "well"}, "is no result of a run: its status is 'well'"),
+    ({"steps": HUGE}, "is no result of a run, by its steps"),
+    ({"seed": True}, "is no result of a run, by its seed"),
+    ({"rungs": [{"name": "a", "loss": 1e300}]}, "is no result of a run, by its rungs"),
+    ({"rungs": [{"name": "a", "loss": 0.1, "reached_at": HUGE}]}, "by its rungs"),
+    ({"rungs": []}, "is no result of a run: it has no ladder"),
+    ({"curve": {"updates": [2, 1], "loss": [0.1, 0.2]}}, "by its curve"),
+    ({"curve": {"updates": [1, HUGE], "loss": [0.1, 0.2]}}, "by its curve"),
+    ({"curve": {"updates": [1, 2], "loss": [0.1, "0.2"]}}, "by its curve"),
+    ({"curve": {"updates": [1, 2], "loss": [0.1]}}, "by its curve"),
+]
+FOREIGN_CONFIGS = [b"- a", b"null", b"", b"\xff\xfe", b"[" * 100_000, b"{a: " * 100_000,
+                   b"- " * 100_000, b'!!python/object/apply:os.system ["true"]',
+                   b"seed: x\nnames: {task: a, model: b}"]  # fmt: skip
+
+
+def test_what_is_foreign_is_told_and_stops_nothing(tmp_path):
+    leave(tmp_path / "good")
+    for number, (content, _) in enumerate(FOREIGN):
+        file = leave(tmp_path / f"{number}") / "result.json"
+        if isinstance(content, dict):
+            left = json.dumps({**json.loads(file.read_text()), **content})
+            content = left.replace(f'"{HUGE}"', HUGE)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for number, config in enumerate(FOREIGN_CONFIGS):
+        (leave(tmp_path / f"config {number}") / "config.yaml").write_bytes(config)
+    seen, said = reported(tmp_path), table(read_sweep(tmp_path))
+    damaged = [line for line in said.splitlines() if "its result.json " in line]
+    for (number, (_, what)), line in zip(enumerate(FOREIGN), damaged, strict=True):
+        assert line.startswith(f"{number}: its result.json ")
+        assert what in line
+        assert line in seen.words
+    for number, _ in enumerate(FOREIGN_CONFIGS):
+        assert f"config {number}: its config.yaml is no config of a run: " in seen.words
+    assert "1 run: 1 setting, 1 seed." in seen.words
+    assert f"{len(FOREIGN) + len(FOREIGN_CONFIGS)} damaged" in seen.words
+    assert len(lossladder.results(tmp_path)) == 1
+
+
+def test_a_loss_that_is_hopelessly_large_is_no_point_of_a_curve(tmp_path):
+    large = (1e38, 1e300, int(HUGE), float("inf"), float("nan"))
+    for seed, loss in enumerate(large):
+        curve = {"updates": [0, 1, 2], "loss": [0.9, 0.7, loss]}
+        leave(tmp_path / f"{seed}", seed=seed, result={"curve": curve, "loss": loss})
+        run = read_run(tmp_path / f"{seed}")
+        assert isinstance(run, RunSummary)
+        assert run.curve is not None
+        assert run.curve.updates.tolist() == [1]  # and there is no update 0 on its axis
+    assert "5 runs: 1 setting, 5 seeds." in reported(tmp_path).words
+
+
 def test_runs_that_go_on_are_counted_and_listed(tmp_path):
     for seed in range(3):
         leave(tmp_path / f"{seed}", seed=seed)
@@ -322,23 +384,16 @@ def test_runs_that_go_on_are_counted_and_listed(tmp_path):
     assert "3 going" in table(read_sweep(tmp_path))
 
 
-def test_failures_are_told_by_the_last_line_of_their_traceback(tmp_path):
+def test_failures_are_told_by_their_last_words(tmp_path):
     gone = {"status": "failed", "loss": None, "above_floor": None, "rung": None}
+    broken = {**gone, "why": "RuntimeError: the cell is broken"}
     for number in range(3):
-        run = leave(tmp_path / f"{number}", seed=number, result=gone)
-        (run / "run.log").write_text(
-            "x ERROR lossladder: failed after 5 updates\nTraceback (most recent call last):\n"
-            '  File "a.py", line 1, in <module>\nKeyError: first\n\n'
-            "During handling of the above exception, another exception occurred:\n\n"
-            'Traceback (most recent call last):\n  File "a.py", line 2, in <module>\n'
-            f"RuntimeError: the cell is broken\n\n{'later ' * 1000}\n"
-        )
+        leave(tmp_path / f"{number}", seed=number, result=broken)
     leave(tmp_path / "3", seed=3, result={"status": "failed", "leaks": True})
     diverged = {**gone, "status": "diverged"}
     leave(tmp_path / "4", seed=4, loss=(0.7, 0.9, float("nan")), result=diverged)
     seen = reported(tmp_path)
     assert "RuntimeError: the cell is broken3: 0 1 2" in seen.words
-    assert "KeyError" not in seen.words
     assert "sees what it is to predict" in seen.words
     assert "4 after 50 updates" in seen.words
     assert seen.row("rnn")[1] == "51 diverged, 4 failed"
@@ -383,7 +438,9 @@ def test_tasks_have_ladders_and_pictures_of_their_own(tmp_path):
 def test_a_long_curve_is_kept_short(tmp_path):
     updates = list(range(1, 1001))
     long = {"updates": updates, "loss": [1 / update for update in updates]}
-    curve = read_run(leave(tmp_path / "run", result={"curve": long})).curve
+    run = read_run(leave(tmp_path / "run", result={"curve": long}))
+    assert isinstance(run, RunSummary)
+    curve = run.curve
     assert curve is not None
     assert len(curve.updates) <= BINS
     assert curve.updates[-1] == 1000

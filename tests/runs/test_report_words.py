@@ -5,20 +5,23 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 import yaml
 
 import lossladder
+from docs.figures.overview import overview
 from left_runs import ECHO, leave
+from lossladder.checks import RequestError
 from lossladder.report import page as pages
-from lossladder.report.overview import OverviewError, overview
 from lossladder.report.page import write_report
-from lossladder.report.picture import draw, read
-from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.picture import draw
+from lossladder.report.summary import read_lines as read
+from lossladder.report.sweep_folder import RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
+from lossladder.runs.result import RungRecord as Rung
 from seen_page import Seen, reported
 
 AGAIN = "the same command again redoes what failed, and nothing else"
@@ -59,7 +62,7 @@ def test_shares_are_of_runs_that_ended_by_themselves_and_losses_of_those_that_ar
 
 
 def test_updates_to_a_rung_are_those_of_runs_that_ended_by_themselves(tmp_path):
-    reached = [rung._asdict() | {"reached_at": 9000} for rung in ECHO]
+    reached = [asdict(rung) | {"reached_at": 9000} for rung in ECHO]
     leave(tmp_path / "0")
     for seed, status in enumerate(("interrupted", "failed", "interrupted"), start=1):
         leave(tmp_path / f"{seed}", seed=seed, result={"status": status, "rungs": reached})
@@ -110,7 +113,7 @@ def test_the_same_command_again_is_offered_where_it_would_do_something(tmp_path,
 def test_the_table_of_results_has_what_is_done(tmp_path):
     assert "| echo | rnn | 2 |" in overview([mixed(tmp_path / "mixed")])
     leave(tmp_path / "cut" / "0", result={"status": "interrupted"})
-    with pytest.raises(OverviewError, match="no run"):
+    with pytest.raises(RequestError, match="no run"):
         overview([tmp_path / "cut"])
 
 
@@ -186,7 +189,9 @@ def test_a_swept_mapping_is_one_value(tmp_path):
     assert names == {f"effects {value}" for value in told}
     assert set(lossladder.results(tmp_path)["task.effects"]) == told
     assert "task.effects on echo" in reported(tmp_path).words
-    assert read_run(tmp_path / "1").config["data.part.size"] == "1"
+    run = read_run(tmp_path / "1")
+    assert isinstance(run, RunSummary)
+    assert run.config["data.part.size"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -248,10 +253,8 @@ def test_a_report_is_made_without_torch_which_takes_longer_to_load(tmp_path):
 
 def test_more_reasons_than_are_named_are_counted_as_reasons(tmp_path):
     for number in range(53):
-        run = leave(tmp_path / f"{number}", seed=number, result={"status": "failed", **GONE})
-        (run / "run.log").write_text(
-            f"Traceback (most recent call last):\nError: {min(number, 51)}\n"
-        )
+        failed = {"status": "failed", "why": f"Error: {min(number, 51)}", **GONE}
+        leave(tmp_path / f"{number}", seed=number, result=failed)
     assert "and 2 more reasons, of 2 runs: see report.csv" in reported(tmp_path).words
 
 

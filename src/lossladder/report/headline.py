@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from lossladder.report import troubles
-from lossladder.report.floor import from_floor
-from lossladder.report.markup import Html, joined, many, tag
-from lossladder.report.runs import GOING, Ladder, Run
-from lossladder.report.summary import Row
-from lossladder.report.sweep_folder import Sweep
+from lossladder.report import failures
+from lossladder.report.markup import Html, joined, tag
+from lossladder.report.summary import Row, from_floor, many
+from lossladder.report.sweep_folder import GOING, LadderRecord, RunSummary, Sweep
 
 _MOST_VALUES = 8  # named of what was varied
 _MOST_COMMANDS = 5  # shown, the latest
-_Ranked = TypeVar("_Ranked", Row, Run)
+_Ranked = TypeVar("_Ranked", Row, RunSummary)
 
 
 def headline(sweep: Sweep, title: str) -> Html:
@@ -59,10 +57,10 @@ def _chips(sweep: Sweep) -> Html:
 def _chip(words: str, status: str) -> Html:
     if status == "done":
         return tag("span", words, class_="chip done")
-    return tag("a", words, class_=f"chip {status}", href=f"#{troubles.ID}")
+    return tag("a", words, class_=f"chip {status}", href=f"#{failures.ID}")
 
 
-def in_short(sweep: Sweep, shown: Sequence[tuple[Ladder, list[Row]]], out: Path) -> Html:
+def in_short(sweep: Sweep, shown: Sequence[tuple[LadderRecord, list[Row]]], out: Path) -> Html:
     """The answer, in as many lines as it takes to say it."""
     told: list[Html] = []
     for ladder, made in shown:
@@ -80,7 +78,7 @@ def in_short(sweep: Sweep, shown: Sequence[tuple[Ladder, list[Row]]], out: Path)
         runs.sort(key=lambda run: run.above_floor or 0.0)
         for word, run in zip(("Best run", "Worst run"), _ends(runs), strict=False):
             above = f", {from_floor(run.above_floor or 0.0, run.standard_error)}."
-            told.append(tag("li", f"{word}: ", troubles.link(run, out), above))
+            told.append(tag("li", f"{word}: ", failures.link(run, out), above))
     return tag("section", tag("h2", "In short"), tag("ul", *told)) if told else Html()
 
 
@@ -89,12 +87,12 @@ def _ends(ranked: Sequence[_Ranked]) -> Sequence[_Ranked]:
     return (ranked[0], ranked[-1]) if len(ranked) > 1 else ()
 
 
-def _alone(row: Row, ladder: Ladder) -> tuple[str, ...]:
+def _alone(row: Row, ladder: LadderRecord) -> tuple[str, ...]:
     """The only setting of a ladder, which need not be named twice."""
     return ("Ends",) if row.label == ladder.task else (tag("b", row.label), " ends")
 
 
-def _setting(row: Row, ladder: Ladder) -> tuple[str, str]:
+def _setting(row: Row, ladder: LadderRecord) -> tuple[str, str]:
     (rung, count), *_ = Counter(run.rung for run in row.ended).most_common()
     spread = f" ± {row.spread:.4f}" if row.spread is not None else ""
     # beside a spread over seeds, that of sampling matters only where the floor is in question

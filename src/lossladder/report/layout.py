@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lossladder.report.curves import Line
-from lossladder.report.runs import Rung
+from lossladder.report.summary import Line
+from lossladder.runs.result import RungRecord
 
 MOST_LINES = 7  # more colours are not told apart
 MOST_RUNGS = 16  # more labels would not fit
 
 
-def picked(rungs: Sequence[Rung], most: int = MOST_RUNGS) -> list[Rung]:
+def picked(rungs: Sequence[RungRecord], most: int = MOST_RUNGS) -> list[RungRecord]:
     """As many rungs as can be labelled, ceiling and floor among them."""
     if len(rungs) <= most:
         return list(rungs)
@@ -19,7 +19,7 @@ def picked(rungs: Sequence[Rung], most: int = MOST_RUNGS) -> list[Rung]:
     return [rungs[pick] for pick in picks]
 
 
-def limits(rungs: Sequence[Rung], lines: Sequence[Line]) -> tuple[float, float]:
+def limits(rungs: Sequence[RungRecord], lines: Sequence[Line]) -> tuple[float, float]:
     """Lowest and highest loss that is shown: the ladder, and curves that never came down to it.
 
     One that stayed far above, as a diverging run does, is left outside: the others would be flat.

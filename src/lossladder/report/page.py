@@ -5,15 +5,13 @@ from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from lossladder.report import troubles
-from lossladder.report.curves import Line
+from lossladder.report import failures
 from lossladder.report.headline import headline, in_short
 from lossladder.report.layout import MOST_LINES
-from lossladder.report.markup import Html, many, tag
-from lossladder.report.runs import Ladder
-from lossladder.report.summary import Row, by_ladder, rows
+from lossladder.report.markup import Html, tag
+from lossladder.report.summary import Line, Row, by_ladder, many, rows
 from lossladder.report.svg import chart
-from lossladder.report.sweep_folder import Sweep, read_sweep
+from lossladder.report.sweep_folder import LadderRecord, Sweep, read_sweep
 from lossladder.report.table import write_csv
 from lossladder.report.tables import heat_map, settings_table
 from lossladder.runs.atomic import atomic_write
@@ -40,7 +38,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
     Returns:
         The page.
     Raises:
-        NoSweepError: if the folder holds no runs.
+        RequestError: if the folder holds no runs.
         OSError: if `out` cannot be written.
     """
     return write(read_sweep(folder), out)
@@ -60,7 +58,7 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
     return out / PAGE
 
 
-def _draw(climbed: dict[Ladder, list[Row]], out: Path) -> None:
+def _draw(climbed: dict[LadderRecord, list[Row]], out: Path) -> None:
     """The first ladder's picture, for slides and for those who cannot open a page."""
     from lossladder.report.picture import draw, save
 
@@ -75,7 +73,7 @@ def _lines(made: Sequence[Row]) -> list[Line]:
     return [line for row in made if (line := row.line()) is not None]
 
 
-def _page(sweep: Sweep, climbed: dict[Ladder, list[Row]], out: Path) -> str:
+def _page(sweep: Sweep, climbed: dict[LadderRecord, list[Row]], out: Path) -> str:
     tasks = dict.fromkeys(run.task for run in sweep.runs)
     shown = list(climbed.items())[:_MOST_LADDERS]
     title = _title([key for key in sweep.keys if key != "task"], tasks)
@@ -88,7 +86,7 @@ def _page(sweep: Sweep, climbed: dict[Ladder, list[Row]], out: Path) -> str:
         heat_map(sweep, [row for made in climbed.values() for row in made]),
         *(settings_table(ladder, made) for ladder, made in shown),
         _left_out(climbed),
-        troubles.section(sweep, out),
+        failures.section(sweep, out),
         _foot(sweep),
     )
     head = tag(
@@ -109,7 +107,7 @@ def _title(swept: Sequence[str], tasks: Collection[str]) -> str:
     return f"{' × '.join(swept) or 'one setting'} on {', '.join(tasks)}"
 
 
-def _curves(ladder: Ladder, made: Sequence[Row]) -> Html:
+def _curves(ladder: LadderRecord, made: Sequence[Row]) -> Html:
     lines, others = _lines(made[:MOST_LINES]), made[MOST_LINES:]
     title = tag("h2", f"Training on {ladder.task}, over its ladder")
     if not lines:
@@ -129,7 +127,7 @@ def _curves(ladder: Ladder, made: Sequence[Row]) -> Html:
     )
 
 
-def _left_out(climbed: dict[Ladder, list[Row]]) -> Html:
+def _left_out(climbed: dict[LadderRecord, list[Row]]) -> Html:
     more = len(climbed) - _MOST_LADDERS
     return tag("p", f"{many(more, 'more ladder')}: see {TABLE}.") if more > 0 else Html()
 

@@ -1,22 +1,14 @@
-"""Loss curves falling onto their ladder, as a picture.
+"""Loss curves falling onto their ladder, as a picture."""
 
-python -m lossladder.report.picture RUN [RUN ...] --out FILE.png
-
-A run is a folder with a `result.json`; the folder of a sweep stands for its runs. Runs that differ
-in nothing but their seed become one line, their median, with a band from quartile to quartile.
-"""
-
-import sys
-from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from lossladder.report.curves import Curve, Line, together
 from lossladder.report.layout import across, limits, picked, spread, ticks
-from lossladder.report.runs import DamagedError, Ladder, Run, Rung, read_run
-from lossladder.report.settings import labels, settings
+from lossladder.report.summary import Line
+from lossladder.report.sweep_folder import LadderRecord
+from lossladder.runs.result import RungRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,32 +21,7 @@ _LABEL_HEIGHT = 0.051  # of the axes
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
 
 
-class PictureError(ValueError):
-    """The picture that was asked for cannot be drawn."""
-
-
-def read(folders: Sequence[Path]) -> tuple[Ladder, list[Line]]:
-    """Ladder and lines of the folders of runs or sweeps.
-
-    Raises:
-        PictureError: if a folder is no run, has no curve, or climbs another ladder than the first.
-    """
-    runs = [_finished(run) for folder in folders for run in _inside(folder)]
-    first, ladder, _ = runs[0]
-    for run, other, _ in runs:
-        if other != ladder:
-            raise PictureError(
-                f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
-            )
-    found = settings([run.config for run, _, _ in runs])
-    lines = []
-    for setting, name in labels(found).items():
-        alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
-        lines.append(together(name or alike[0][0].model, [curve for _, _, curve in alike]))
-    return ladder, lines
-
-
-def draw(ladder: Ladder, lines: Sequence[Line]) -> "Figure":
+def draw(ladder: LadderRecord, lines: Sequence[Line]) -> "Figure":
     """Curves in colour, rungs in grey, each named at its right end."""
     from matplotlib.figure import Figure
 
@@ -69,24 +36,6 @@ def draw(ladder: Ladder, lines: Sequence[Line]) -> "Figure":
     figure.text(_RIGHT, 0.945, _seeds(lines), size=9.5, ha="right", color=GREY)
     _draw_legend(figure, axes, columns=min(len(lines), 5))
     return figure
-
-
-def _inside(folder: Path) -> list[Path]:
-    inside = sorted(path.parent for path in folder.glob("*/result.json"))
-    return inside if inside and not (folder / "result.json").exists() else [folder]
-
-
-def _finished(folder: Path) -> tuple[Run, Ladder, Curve]:
-    for name in ("result.json", "config.yaml"):
-        if not (folder / name).is_file():
-            raise PictureError(f"{folder}: is no finished run, it has no {name}")
-    try:
-        run = read_run(folder)
-    except DamagedError as error:
-        raise PictureError(f"{folder}: {error}") from error
-    if run.ladder is None or run.curve is None:
-        raise PictureError(f"{folder}: has no curve, it ended before its first update")
-    return run, run.ladder, run.curve
 
 
 def _seeds(lines: Sequence[Line]) -> str:
@@ -144,7 +93,7 @@ def _draw_line(axes: "Axes", line: Line, colour: str) -> None:
     axes.plot(line.updates, middle, color=colour, linewidth=1.9, label=line.label, marker=marker)
 
 
-def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> None:
+def _draw_rungs(axes: "Axes", rungs: Sequence[RungRecord], lines: Sequence[Line]) -> None:
     """Lines across the picture, and their names beside it, where none covers another."""
     bottom, top = limits(rungs, lines)
     axes.set_ylim(bottom, top)
@@ -160,6 +109,7 @@ def _draw_rungs(axes: "Axes", rungs: Sequence[Rung], lines: Sequence[Line]) -> N
 
 def save(figure: "Figure", out: Path) -> None:
     """Write any kind of file that matplotlib knows."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix != ".png":
         figure.savefig(out)
         return
@@ -179,37 +129,3 @@ def png(figure: "Figure", dpi: float | None = None) -> bytes:
         figure.savefig(drawn, format="png", dpi=dpi or "figure")
         Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
         return packed.getvalue()
-
-
-class Parser(ArgumentParser):
-    """Answers a wrong request in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say it on standard error and exit."""
-        self.exit(2, f"lossladder: {message}\n")
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python -m lossladder.report.picture", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
-    asked = parser.parse_args(words)
-    answer(parser, asked.out, lambda: draw(*read(asked.runs)))
-
-
-def answer(parser: Parser, out: Path, drawn: Callable[[], "Figure"]) -> None:
-    """Draw and save a picture; say where it is, or in one line why there is none."""
-    try:
-        figure = drawn()
-        out.parent.mkdir(parents=True, exist_ok=True)
-        save(figure, out)
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        parser.error(" ".join(str(error).split()))
-    print(f"picture {out}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lossladder.report.curves import Line
 from lossladder.report.layout import across, limits, picked, spread, ticks
 from lossladder.report.markup import Html, joined, tag
-from lossladder.report.runs import Ladder, Rung
+from lossladder.report.summary import Line
+from lossladder.report.sweep_folder import LadderRecord
+from lossladder.runs.result import RungRecord
 
 
 class Sheet(NamedTuple):
@@ -66,7 +67,7 @@ class _Axes(NamedTuple):
         return np.asarray(part * self.size[1])
 
 
-def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html:
+def chart(ladder: LadderRecord, lines: Sequence[Line], others: Sequence[Line]) -> Html:
     """Curves over the rungs of their ladder, once for every size of page.
 
     Args:
@@ -81,7 +82,9 @@ def chart(ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html
     return joined(*(_drawn(axes, ladder, lines, others) for axes in sizes))
 
 
-def _drawn(axes: _Axes, ladder: Ladder, lines: Sequence[Line], others: Sequence[Line]) -> Html:
+def _drawn(
+    axes: _Axes, ladder: LadderRecord, lines: Sequence[Line], others: Sequence[Line]
+) -> Html:
     sheet, (width, height) = axes.sheet, axes.size
     curves = tag(  # an inner svg clips what is in it; at its sides there is room for a dot
         "svg",
@@ -114,7 +117,7 @@ def _drawn(axes: _Axes, ladder: Ladder, lines: Sequence[Line], others: Sequence[
     )
 
 
-def _rung_line(axes: _Axes, rung: Rung) -> Html:
+def _rung_line(axes: _Axes, rung: RungRecord) -> Html:
     height = f"{axes.y(rung.loss):.1f}"
     return tag("line", x1=0, x2=axes.size[0], y1=height, y2=height, class_="rung")
 
@@ -170,7 +173,7 @@ def _steps(room: float) -> list[float]:
     return [part * power for part in (1, 2, 5, 10, 20)]
 
 
-def _names(axes: _Axes, rungs: Sequence[Rung]) -> Html:
+def _names(axes: _Axes, rungs: Sequence[RungRecord]) -> Html:
     """Names and losses beside their lines, where none covers another."""
     width, height = axes.size
     heights = [float(axes.y(rung.loss)) for rung in rungs]

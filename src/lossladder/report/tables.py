@@ -3,19 +3,16 @@
 import math
 from collections.abc import Sequence
 
-from lossladder.report.floor import standard_error
 from lossladder.report.layout import MOST_LINES
 from lossladder.report.markup import Html, tag
-from lossladder.report.runs import Ladder
-from lossladder.report.settings import short
-from lossladder.report.summary import Row
-from lossladder.report.sweep_folder import Sweep
+from lossladder.report.summary import Row, standard_error
+from lossladder.report.sweep_folder import LadderRecord, Sweep, short
 
 _MOST_ROWS = 200  # of a page; the file beside it holds all
 _MOST_CELLS = 30  # a side of the heat map
 
 
-def settings_table(ladder: Ladder, made: Sequence[Row]) -> Html:
+def settings_table(ladder: LadderRecord, made: Sequence[Row]) -> Html:
     """A row a setting: seeds, loss above the floor, and how it went on each rung."""
     # runs that ended on no rung at all: above the ceiling, or without a loss
     lost = any(row.share(None) for row in made)
@@ -41,7 +38,7 @@ def settings_table(ladder: Ladder, made: Sequence[Row]) -> Html:
     )
 
 
-def _over(ladder: Ladder, lost: bool) -> list[Html]:
+def _over(ladder: LadderRecord, lost: bool) -> list[Html]:
     """What the two lines of the cells below are: the note is far from a long table's first row."""
     share = tag("b", "share that ended on it")
     below = tag("small", "at: median update at which it was first reached")
@@ -53,7 +50,7 @@ def _head(words: str, below: str = "", meaning: str | None = None) -> Html:
     return tag("th", words, tag("small", below), scope="col", title=meaning or None)
 
 
-def _row(ladder: Ladder, row: Row, place: int, lost: bool) -> Html:
+def _row(ladder: LadderRecord, row: Row, place: int, lost: bool) -> Html:
     colour = f"c{place}" if place < MOST_LINES else "other"
     spread = tag("span", f"± {row.spread:.4f}") if row.spread is not None else ""
     error = row.standard_error if row.spread is None else None

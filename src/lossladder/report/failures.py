@@ -1,13 +1,13 @@
-"""What the page says of runs that did not end well, or not yet."""
+"""Runs that ended badly, by their last words; what the page says of them and of unfinished ones."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lossladder.report.markup import Html, joined, many, tag
-from lossladder.report.runs import GOING, Run
-from lossladder.report.sweep_folder import Sweep
+from lossladder.report.markup import Html, joined, tag
+from lossladder.report.summary import many
+from lossladder.report.sweep_folder import GOING, RunSummary, Sweep
 
 ID = "not-done"  # of the section, for links to it
 _MOST = 50  # named of each kind; the file beside the page holds all
@@ -39,29 +39,35 @@ def section(sweep: Sweep, out: Path) -> Html:
     return tag("section", tag("h2", "Not done"), *lists, id=ID)
 
 
-def link(run: Run, out: Path) -> Html:
+def link(run: RunSummary, out: Path) -> Html:
     """A run's folder, as seen from the page."""
     there = os.fsencode(os.path.relpath(run.folder, out))
     return tag("a", run.folder.name, href=f"{quote(there)}/")
 
 
-def _failures(sweep: Sweep, out: Path) -> Html:
-    """By their last words: a hundred runs often fail for one reason."""
-    alike: dict[str, list[Run]] = {}
+def bad_ends(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
+    """Return (status, last words) -> runs that ended so: a hundred often fail for one reason."""
+    alike: dict[tuple[str, str], list[RunSummary]] = {}
     for run in sweep.runs:
-        if run.status == "failed":
-            alike.setdefault(run.why, []).append(run)
-    told, found = [], sorted(alike.items(), key=lambda pair: -len(pair[1]))
+        if run.status in ("failed", "diverged"):
+            why = run.why if run.status == "failed" else DIVERGED
+            alike.setdefault((run.status, why), []).append(run)
+    return dict(sorted(alike.items(), key=lambda pair: -len(pair[1])))
+
+
+def _failures(sweep: Sweep, out: Path) -> Html:
+    found = [(why, runs) for (kind, why), runs in bad_ends(sweep).items() if kind == "failed"]
+    told = []
     for why, runs in found[:_MOST]:
         links = [joined(" ", link(run, out)) for run in runs[:_MOST_ALIKE]]
         more = f" and {len(runs) - _MOST_ALIKE} more" if len(runs) > _MOST_ALIKE else ""
         told.append(tag("li", tag("code", why, class_="why"), f"{len(runs)}:", *links, more))
     rest = sum(len(runs) for _, runs in found[_MOST:])
     more = f"{many(len(found) - _MOST, 'more reason')}, of {many(rest, 'run')}" if rest else ""
-    return _list("Failed", told, sum(map(len, alike.values())), more)
+    return _list("Failed", told, sum(len(runs) for _, runs in found), more)
 
 
-def _after(run: Run) -> str:
+def _after(run: RunSummary) -> str:
     return f" after {run.steps:,} updates" if run.steps is not None else ""
 
 
