@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lossladder.console import Parser
-from lossladder.report.picture import draw, save
+from lossladder.report.figure import curves_scene, draw, save
 from lossladder.report.summary import read_lines
 
 
@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
     try:
-        save(draw(*read_lines(asked.runs)), asked.out)
+        save(draw(curves_scene(*read_lines(asked.runs))), asked.out)
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:

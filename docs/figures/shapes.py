@@ -17,7 +17,7 @@ import torch
 from torch import Generator, Tensor
 
 from lossladder.console import Parser
-from lossladder.report.picture import GREY, INK, save, scale
+from lossladder.report.figure import GREY, INK, save, set_scale, updates_axis
 from lossladder.report.summary import read_lines
 from lossladder.runs.load import load_run
 from lossladder.runs.result import RungRecord
@@ -125,7 +125,7 @@ def _draw_curve(axes: "Axes", folder: Path) -> str:
 
     ladder, (line,) = read_lines([folder])
     rungs = ladder.rungs
-    scale(axes, [line])
+    set_scale(axes, updates_axis([line]))
     axes.xaxis.set_major_locator(LogLocator())  # there is room for the powers of ten
     axes.plot(line.updates, line.losses[0], color=_CURVE, linewidth=1.9)
     ceiling, floor = rungs[0].loss, rungs[-1].loss

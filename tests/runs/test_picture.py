@@ -13,9 +13,8 @@ from matplotlib.image import imread
 
 from docs.figures.curves import main
 from left_runs import ECHO, UPDATES, leave
-from lossladder.report import picture
-from lossladder.report.layout import spread
-from lossladder.report.picture import draw
+from lossladder.report import figure as figures
+from lossladder.report.figure import COLOURS, curves_scene, draw, spread
 from lossladder.report.summary import Line
 from lossladder.report.summary import read_lines as read
 from lossladder.report.sweep_folder import BINS, binned, labels, settings
@@ -61,7 +60,7 @@ def ladders(built) -> dict[str, list[Rung]]:
 
 
 def test_a_curve_goes_through_its_points_and_rungs_lie_at_their_losses(tmp_path):
-    figure = draw(*read([leave(tmp_path / "run")]))
+    figure = draw(curves_scene(*read([leave(tmp_path / "run")])))
     (axes,) = figure.axes
     (curve,) = (line for line in axes.lines if line.get_label() == "rnn")
     assert curve.get_xdata().tolist() == UPDATES
@@ -79,7 +78,7 @@ def test_seeds_of_one_setting_become_their_median_and_other_settings_other_lines
     runs.append(leave(tmp_path / "lstm", names={"task": "echo", "model": "lstm"}))
     ladder, lines = read(runs)
     assert [(line.label, len(line.losses)) for line in lines] == [("rnn", 3), ("lstm", 1)]
-    (axes,) = draw(ladder._replace(unit="half squared error"), lines).axes
+    (axes,) = draw(curves_scene(ladder._replace(unit="half squared error"), lines)).axes
     assert ladder.unit == "nats"  # a result that says none has nats
     assert axes.get_ylabel() == "loss, half squared error a step"
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
@@ -107,22 +106,24 @@ def test_an_interrupted_seed_shortens_its_line(tmp_path):
 def test_no_word_covers_another(ladders, task, lines):
     ladder = ladders[task]
     drawn = [falling(ladder, runs=3, label=f"lstm, hidden size {n}") for n in range(lines)]
-    assert covered(draw(Ladder(task, tuple(ladder)), drawn)) == []
+    assert covered(draw(curves_scene(Ladder(task, tuple(ladder)), drawn))) == []
 
 
 def test_words_would_cover_others_if_they_stood_at_their_lines(ladders, monkeypatch):
     """The check of the test before can fail."""
-    monkeypatch.setattr(picture, "spread", lambda places, gap: places)
-    pairs = covered(draw(Ladder("count", tuple(ladders["count"])), [falling(ladders["count"])]))
+    monkeypatch.setattr(figures, "spread", lambda places, gap: places)
+    pairs = covered(
+        draw(curves_scene(Ladder("count", tuple(ladders["count"])), [falling(ladders["count"])]))
+    )
     assert ("none: 1.8760", "last 1: 1.8229") in pairs
 
 
 def test_a_curve_above_the_ladder_is_seen():
     line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
-    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line]).axes
+    (axes,) = draw(curves_scene(Ladder("echo", tuple(ECHO)), [line])).axes
     assert axes.get_ylim()[1] > 2.0
     near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
-    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line, near]).axes
+    (axes,) = draw(curves_scene(Ladder("echo", tuple(ECHO)), [line, near])).axes
     assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
 
 
@@ -169,7 +170,7 @@ def test_a_real_run_becomes_a_small_picture_on_white(tmp_path, capsys):
     assert out.stat().st_size < 150_000
     assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
     colours = {to_hex(colour) for colour in np.unique(pixels.reshape(-1, 3), axis=0)}
-    assert picture.COLOURS[0].lower() in colours
+    assert COLOURS[0].lower() in colours
 
 
 def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
@@ -201,5 +202,5 @@ def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
 
 
 def test_matplotlib_is_imported_when_something_is_drawn():
-    ask = "import sys, lossladder.report.picture; sys.exit('matplotlib' in sys.modules)"
+    ask = "import sys, lossladder.report.figure; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", ask], timeout=60).returncode == 0

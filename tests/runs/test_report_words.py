@@ -16,8 +16,8 @@ from docs.figures.overview import overview
 from left_runs import ECHO, leave
 from lossladder.checks import RequestError
 from lossladder.report import page as pages
+from lossladder.report.figure import curves_scene, draw
 from lossladder.report.page import write_report
-from lossladder.report.picture import draw
 from lossladder.report.summary import read_lines as read
 from lossladder.report.sweep_folder import RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
@@ -75,7 +75,7 @@ def test_a_map_leaves_out_what_was_cut_off(tmp_path):
         config = {"optimizer": {"lr": lr}, "model": {"hidden_size": size}}
         leave(tmp_path / f"{number}", result={"status": status}, **config)
     seen = reported(tmp_path)
-    assert seen.row("16") == ["16", "0.0055", "–"]
+    assert seen.row("16", "map") == ["16", "0.0055", "–"]
 
 
 def test_a_setting_of_which_no_run_ended_by_itself_has_no_shares(tmp_path):
@@ -159,21 +159,20 @@ def test_one_setting_is_told_and_not_praised(tmp_path):
 
 def test_a_curve_of_one_point_is_a_dot_between_numbers(tmp_path):
     seen = reported(tasks(tmp_path))
-    dots = [a["d"] for tag, a in seen.tags if tag == "path" and "dot" in (a.get("class") or "")]
-    assert len(dots) == 2  # wide and narrow
-    assert all((d or "").endswith("h0") for d in dots)
+    dots = [a["d"] for tag, a in seen.tags if tag == "path" and a.get("class") == "median dot"]
+    assert len(dots) == 2  # on both axes
+    assert all((d or "").endswith("l0 0") for d in dots)
     page = (tmp_path / "report.html").read_text().partition("Training on count")[2]
     ticks = [number for number in (5, 10, 20) if f">{number}</text>" in page]
     assert ticks == [5, 10, 20]
-    assert ">0</text>" not in page.partition("Settings on")[0]  # there is no update 0
+    assert ">0</text>" not in page.partition("</section>")[0]  # there is no update 0
 
 
 def test_a_picture_shows_a_curve_of_one_point(tmp_path):
-    (axes,) = draw(*read([leave(tmp_path / "0", loss=(0.6,))])).axes
+    (axes,) = draw(curves_scene(*read([leave(tmp_path / "0", loss=(0.6,))]))).axes
     (line,) = (line for line in axes.lines if line.get_label() == "rnn")
     assert line.get_marker() == "o"
-    first, last = axes.get_xlim()
-    assert (first, last) == (5, 20)
+    assert axes.get_xlim() == pytest.approx((5, 20), rel=0.03)
     assert axes.get_xticks().tolist() == [5, 10, 20]
 
 

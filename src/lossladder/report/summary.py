@@ -148,16 +148,43 @@ class Row:
         return statistics.stdev(self.measured) if len(self.measured) > 1 else None
 
     @property
-    def standard_error(self) -> float | None:
+    def sampling_error(self) -> float | None:
         """Standard error of the mean, from those of the runs: what sampling alone makes of it."""
         errors = [run.standard_error for run in self.done if run.standard_error is not None]
         whole = errors and len(errors) == len(self.measured)
         return math.hypot(*errors) / len(errors) if whole else None
 
     @property
+    def error(self) -> float:
+        """Standard error of the mean, from the spread of seeds or, if that is more, of sampling.
+
+        The spread of seeds has that of sampling in it; but few seeds may agree by chance.
+        """
+        spread = (self.spread or 0.0) / math.sqrt(max(1, len(self.measured)))
+        return max(spread, self.sampling_error or 0.0)
+
+    @property
     def statuses(self) -> Counter[str]:
         """How many ended how, or go on."""
         return Counter(run.status for run in self.runs)
+
+    @property
+    def not_done(self) -> str:
+        """How many of its runs did not end well, or go on, in words."""
+        counts = sorted(self.statuses.items())
+        return ", ".join(f"{count} {status}" for status, count in counts if status != "done")
+
+    @property
+    def ended_on(self) -> str:
+        """How many of its runs ended by themselves on which rung, in words."""
+        counts = Counter(run.rung or "no rung" for run in self.ended).most_common()
+        return ", ".join(f"{count} on {rung}" for rung, count in counts)
+
+    @property
+    def nearness(self) -> int:
+        """How near its mean is to the floor, from 0 at the ceiling to 10."""
+        away = min(1.0, max(0.0, self.mean / self.ladder.span)) if self.ladder else 1.0
+        return round(10 * (1 - math.sqrt(away)))  # the root: what matters happens near the floor
 
     def share(self, rung: str | None) -> float:
         """Return the share of runs ended by themselves that did on a rung; None: on none."""

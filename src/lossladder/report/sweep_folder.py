@@ -279,7 +279,7 @@ def typed(value: str) -> int | float | str:
             number = kind(value)
         except ValueError:
             continue
-        return number if math.isfinite(number) else value
+        return number if abs(number) < 1e300 else value
     return value
 
 

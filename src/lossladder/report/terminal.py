@@ -81,8 +81,8 @@ def _row(row: Row) -> str:
     if losses and row.ladder:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
         beside = f"floor {row.ladder.rungs[-1].loss:.4f}"
-        if len(losses) == 1 and row.standard_error:
-            beside += f", standard error {standard_error(row.standard_error)}"
+        if len(losses) == 1 and row.sampling_error:
+            beside += f", standard error {standard_error(row.sampling_error)}"
         parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
     if losses:
         rungs = Counter(run.rung or "no rung" for run in row.done if run.loss is not None)
