@@ -20,6 +20,7 @@ def leave(
     loss: Sequence[float] = (0.7, 0.6, 0.5, 0.5, 0.46),
     task: str = "echo",
     result: dict[str, Any] | None = None,
+    task_keys: dict[str, Any] | None = None,
     **config: Any,
 ) -> Path:
     """Leave a run that is done.
@@ -30,10 +31,13 @@ def leave(
         loss: its curve, at the first of `UPDATES`.
         task: its name.
         result: further keys of `result.json`.
+        task_keys: those of the task in `config.yaml`.
         config: further keys of `config.yaml`.
     """
     folder.mkdir(parents=True)
     config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
+    if task_keys:
+        config["task"] = task_keys
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     left = {
         "task": task,

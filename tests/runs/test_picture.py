@@ -14,10 +14,10 @@ from matplotlib.image import imread
 from docs.figures.curves import main
 from left_runs import ECHO, UPDATES, leave
 from lossladder.report import figure as figures
-from lossladder.report.figure import COLOURS, curves_scene, draw, spread
-from lossladder.report.summary import Line
+from lossladder.report.figure import COLOURS, curves_scene, draw, outcome_scene, png, spread
+from lossladder.report.summary import Line, Row, rows
 from lossladder.report.summary import read_lines as read
-from lossladder.report.sweep_folder import BINS, binned, labels, settings
+from lossladder.report.sweep_folder import BINS, binned, labels, read_sweep, settings
 from lossladder.report.sweep_folder import LadderRecord as Ladder
 from lossladder.runs.result import CurveRecord
 from lossladder.runs.result import RungRecord as Rung
@@ -125,6 +125,94 @@ def test_a_curve_above_the_ladder_is_seen():
     near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
     (axes,) = draw(curves_scene(Ladder("echo", tuple(ECHO)), [line, near])).axes
     assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
+
+
+def ending(tmp_path, key: str, values: tuple[object, ...], **more: object) -> list[Row]:
+    """Rows of settings that end 0.01, 0.02, … above the floor; the second seed 0.002 further."""
+    group, _, name = key.partition(".")
+    for number, value in enumerate(values):
+        for seed in (0, 1):
+            loss = (0.7, 0.4545 + 0.01 * (number + 1) + 0.002 * seed)
+            config = {group: {name: value}, **more}
+            leave(tmp_path / f"{number}-{seed}", loss=loss, seed=seed, **config)
+    return rows(read_sweep(tmp_path))
+
+
+def places(scene) -> list[float]:
+    """Where the means lie across the picture, relative to the first and the last."""
+    (trace,) = scene.traces
+    at = scene.x.place(trace.x)
+    return ((at - at[0]) / (at[-1] - at[0])).tolist()
+
+
+def test_outcomes_lie_where_a_number_lies_and_their_line_goes_through_means(tmp_path):
+    made = ending(tmp_path, "optimizer.lr", (0.1, 0.2, 0.4))
+    scene = outcome_scene("optimizer.lr", ("0.1", "0.2", "0.4"), made)
+    assert places(scene) == pytest.approx([0, 1 / 3, 1])
+    (trace,) = scene.traces
+    assert trace.middle == pytest.approx([0.011, 0.021, 0.031])
+    assert np.sort(trace.seeds, axis=0).T.ravel() == pytest.approx(
+        [0.01, 0.012, 0.02, 0.022, 0.03, 0.032]
+    )
+    assert [tick.words for tick in scene.x.ticks] == ["0.1", "0.2", "0.4"]
+    assert scene.x.ticks[1].value == 0.2
+    assert scene.y.name == "loss above the floor, nats a step"
+    assert [line.rung.name for line in scene.rungs] == ["lags 3 and 8"]  # others lie above
+    assert scene.rungs[0].value == 0
+    assert scene.y.last < 0.05
+
+
+def test_the_axis_of_a_key_is_logarithmic_from_two_decades_on(tmp_path):
+    made = ending(tmp_path / "log", "optimizer.lr", (0.0003, 0.003, 0.03))
+    scene = outcome_scene("optimizer.lr", ("0.0003", "0.003", "0.03"), made)
+    assert places(scene) == pytest.approx([0, 0.5, 1])
+    made = ending(tmp_path / "linear", "optimizer.lr", (0, 0.003, 0.03))  # no logarithm of 0
+    scene = outcome_scene("optimizer.lr", ("0", "0.003", "0.03"), made)
+    assert places(scene) == pytest.approx([0, 0.1, 1])
+
+
+def test_values_that_are_no_numbers_stand_side_by_side(tmp_path):
+    made = ending(tmp_path, "model.kind", ("10", "", "odd"))
+    scene = outcome_scene("model.kind", ("10", "", "odd"), made)
+    assert places(scene) == pytest.approx([0, 0.5, 1])
+    assert [tick.words for tick in scene.x.ticks] == ["10", "unset", "odd"]
+
+
+def test_names_of_ticks_have_room():
+    ticks = [(float(n), "a long name") for n in range(20)]
+    axis = figures._axis("", 0, 19, ticks)
+    at = axis.place([tick.value for tick in axis.ticks])
+    assert 5 <= len(at) < 10
+    assert (np.diff(at) > 0.1).all()
+    plain = axis.place([tick.value for tick in axis.ticks if not tick.spare])
+    assert len(plain) < len(at)
+    assert (np.diff(plain) > 0.4).all()
+
+
+def test_what_a_folder_says_is_drawn_as_it_stands(tmp_path):
+    """No mathematics, no name that matplotlib hides, no letter that stops it."""
+    odd = ("_hidden", "$x^$", "\ud800", "\u6f22", "two\nlines")
+    rungs = [Rung("a$^$", 0.7), Rung("\ud800\u6f22", 0.4545)]
+    for number, name in enumerate(odd):
+        names = {"task": "$echo", "model": name.encode("utf-8", "replace").decode()}
+        leave(tmp_path / f"{number}", rungs=rungs, task="$echo", names=names)
+    ladder, lines = read(sorted(tmp_path.iterdir()))
+    figure = draw(curves_scene(ladder, lines))
+    assert len(png(figure, 50)) > 1000
+    (axes,) = figure.axes
+    words = [text.get_text().strip() for text in axes.get_legend().get_texts()]
+    assert words == ["_hidden", "$x^$", "?", "\u6f22", "two lines"]
+
+
+def test_a_path_steps_from_point_to_point():
+    y = figures.Axis("loss", 0.0, 2.0)
+    scene = figures.Scene("", figures.Axis("updates", 1, 100, log=True), y, (), ())
+    x, losses = np.array([1.0, 10.0, 100.0]), np.array([2.0, 1.0, 0.0])
+    assert scene.path(x, losses) == "M0 0l500 500 500 500"
+    assert scene.path(x, losses, losses + np.nan) == "M0 0l500 500 500 500z"
+    assert scene.path(x[:1], losses[:1]) == "M0 0l0 0"
+    assert scene.path(x, losses + np.nan) == ""
+    assert scene.path(x, np.array([9.0, 1.0, -9.0])) == "M0 -50l500 550 500 550"  # just outside
 
 
 def test_spread_places_keep_their_order_and_distance():

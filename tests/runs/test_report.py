@@ -488,6 +488,7 @@ def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
     assert seconds < 20
     assert peak < 200 * 1024  # KiB
     assert len(Seen(tmp_path / "report.html").rows) > 100
+    assert (tmp_path / "report.html").stat().st_size < 1_500_000
 
 
 _MEASURED = """

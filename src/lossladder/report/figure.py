@@ -5,7 +5,8 @@ drawn between them. `draw` hands it to matplotlib; the page's template writes it
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -393,8 +394,17 @@ def draw(scene: Scene) -> "Figure":
         _draw_trace(axes, trace, colour)
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
-    _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
+    with _any_letters():
+        _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
     return figure
+
+
+@contextmanager
+def _any_letters() -> Iterator[None]:
+    """Let matplotlib draw a box, and say nothing, for a letter that its font lacks."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        yield
 
 
 def set_scale(axes: "Axes", x: Axis) -> None:
@@ -485,8 +495,7 @@ def png(figure: "Figure", dpi: float | None = None) -> bytes:
     """
     from PIL import Image
 
-    with BytesIO() as drawn, BytesIO() as packed, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks
+    with BytesIO() as drawn, BytesIO() as packed, _any_letters():
         figure.savefig(drawn, format="png", dpi=dpi or "figure")
         Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
         return packed.getvalue()

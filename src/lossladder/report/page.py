@@ -275,6 +275,8 @@ def _chips(sweep: Sweep) -> list[tuple[str, str]]:
 def _title(sweep: Sweep) -> str:
     tasks = dict.fromkeys(run.task for run in sweep.runs)
     swept = [key for key in sweep.keys if key != "task"]
+    if not tasks:
+        return "Nothing that can be read"
     if not swept and len(tasks) > 1:
         return f"{many(len(tasks), 'task')}: {', '.join(tasks)}"
     return f"{' × '.join(swept) or 'one setting'} on {', '.join(tasks)}"
