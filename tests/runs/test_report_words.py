@@ -385,8 +385,8 @@ def test_single_runs_are_held_against_their_sampling_errors(tmp_path):
 def test_what_does_not_differ_from_the_best_is_told_beside_it(tmp_path):
     above = {f"near{n}": 0.0101 for n in range(4)}
     words = words_on(tmp_path, 0.0006, low=0.0100, **above, far=0.0200)
-    assert "No difference seen to near0, near1, near2 and 1 more.Worst: far" in words
-    assert "No difference seen to near0-0, near1-0, near2-0 and 1 more.Worst run: far-0" in words
+    assert "No difference seen from near0, near1, near2 and 1 more.Worst: far" in words
+    assert "No difference seen from near0-0, near1-0, near2-0 and 1 more.Worst run: far-0" in words
 
 
 def test_the_tables_praise_nothing(tmp_path):

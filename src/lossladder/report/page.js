@@ -76,7 +76,7 @@ for (const figure of document.querySelectorAll("figure")) {
 
   for (const plot of [plain, log]) {
     plot.tabIndex = 0;
-    plot.addEventListener("pointermove", event => show(nearest(event, plot)));
+    for (const kind of ["pointermove", "pointerdown"]) plot.addEventListener(kind, event => show(nearest(event, plot)));
     plot.addEventListener("pointerleave", () => show(null));
     plot.addEventListener("blur", () => show(null));
     plot.addEventListener("keydown", step);

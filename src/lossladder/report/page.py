@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -19,14 +19,13 @@ from lossladder.report.failures import DIVERGED, bad_ends
 from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
 from lossladder.report.summary import Line, Row, by_ladder, from_floor, many, rows, standard_error
 from lossladder.report.sweep_folder import (
-    GOING,
     LadderRecord,
     RunSummary,
     Sweep,
     read_sweep,
     short,
     typed,
-)
+)  # fmt: skip
 from lossladder.report.table import write_csv
 from lossladder.runs.atomic import atomic_write
 
@@ -80,13 +79,11 @@ class _Picture(NamedTuple):
     """A picture of the page.
 
     Args:
-        title: what it shows, for those who do not see it.
         scene, log_scene: with the axis of the loss as it is, and with a logarithmic one.
         seeds: how many single ones of a setting can be shown.
         note: under it.
     """
 
-    title: str
     scene: Scene
     log_scene: Scene
     seeds: int
@@ -112,7 +109,6 @@ class _Section:
         note = f"The {MOST_LINES} settings nearest to the floor in colour, others in grey. "
         less = f"Of single seeds, the first {shown} of a setting. "
         return _Picture(
-            f"Training loss of {self.name} by updates, over the ladder",
             curves_scene(self.ladder, lines, behind),
             curves_scene(self.ladder, lines, behind, log=True),
             shown if seeds > 1 else 0,
@@ -153,7 +149,6 @@ def _outcomes(sweep: Sweep, climbed: Mapping[LadderRecord, Sequence[Row]]) -> _P
     without = len(sweep.runs) - sum(len(row.measured) for row in made)
     left_out = f" {many(without, 'run')} without such a loss: not drawn." if without else ""
     return _Picture(
-        f"Loss above the floor by {key}",
         outcome_scene(key, values, made),
         outcome_scene(key, values, made, log=True),
         0,
@@ -161,16 +156,8 @@ def _outcomes(sweep: Sweep, climbed: Mapping[LadderRecord, Sequence[Row]]) -> _P
     )
 
 
-class _Map(NamedTuple):
-    """Two settings against each other: rows of one, columns of the other."""
-
-    down: str
-    across: str
-    columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Row | None]]]
-
-
-def _map(sweep: Sweep, made: Sequence[Row]) -> _Map | None:
+def _map(sweep: Sweep, made: Sequence[Row]) -> dict[str, Any] | None:
+    """Return two settings against each other; None where not exactly two were varied."""
     if len(sweep.keys) != 2:
         return None
     down, across = sorted(sweep.keys, key=lambda key: -len(sweep.values(key)))
@@ -178,7 +165,8 @@ def _map(sweep: Sweep, made: Sequence[Row]) -> _Map | None:
     if len(columns) > _MOST_COLUMNS or len(values) > _MOST_ROWS:
         return None
     cells = {(dict(row.setting)[down], dict(row.setting)[across]): row for row in made}
-    return _Map(down, across, columns, [(d, [cells.get((d, a)) for a in columns]) for d in values])
+    lines = [(value, [cells.get((value, column)) for column in columns]) for value in values]
+    return {"down": down, "across": across, "columns": columns, "lines": lines}
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -236,7 +224,7 @@ def _ranking(noun: str, ranked: Sequence[_Ranked]) -> Iterator[str]:
     of = "" if noun == "setting" else f" {noun}"
     more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
     names = Markup(", ").join(one.name for one in alike[:3])
-    same = Markup(" No difference seen to {}{}.").format(names, more) if alike else ""
+    same = Markup(" No difference seen from {}{}.").format(names, more) if alike else ""
     yield Markup("Best{}: {}{}{}").format(of, best.name, best.words, same)
     yield Markup("Worst{}: {}{}").format(of, worst.name, worst.words)
 
@@ -263,15 +251,6 @@ def _link(run: RunSummary, out: Path) -> Markup:
     return Markup('<a href="{}/">{}</a>').format(there, run.folder.name)
 
 
-def _chips(sweep: Sweep) -> list[tuple[str, str]]:
-    """Return (words, status): how many runs ended how."""
-    order = ("done", "failed", "diverged", "interrupted", GOING)
-    told = [(f"{sweep.statuses[s]:,} {'still going' if s == GOING else s}", s) for s in order
-            if sweep.statuses[s]]  # fmt: skip
-    told += [(f"{sweep.not_begun:,} not begun", "not-begun")] if sweep.not_begun else []
-    return [*told, (f"{len(sweep.damaged):,} damaged", "damaged")] if sweep.damaged else told
-
-
 def _title(sweep: Sweep) -> str:
     tasks = dict.fromkeys(run.task for run in sweep.runs)
     swept = [key for key in sweep.keys if key != "task"]
@@ -291,11 +270,22 @@ def _some(values: Sequence[str]) -> str:
 
 # --- page -------------------------------------------------------------------------------------
 
+
+def _hash(text: str) -> str:
+    """Return what a content policy calls the one text that it lets run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
 _HERE = Path(__file__).parent
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
+_ENVIRONMENT.globals |= {
+    "many": many, "some": _some, "short": short, "standard_error": standard_error,
+    "most_lines": MOST_LINES, "most_rows": _MOST_ROWS, "diverged": DIVERGED, "inf": math.inf,
+    "hash": _hash, "version": version("lossladder"),
+}  # fmt: skip
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
@@ -308,32 +298,26 @@ def _html(
     made = [row for alike in climbed.values() for row in alike]
     places = {key: sweep.values(key).index for key in sweep.keys}
     ordered = sorted(made, key=lambda row: [places[key](value) for key, value in row.setting])
-    unfinished = {
-        f"Diverged: {DIVERGED}": "diverged",
-        "Interrupted": "interrupted",
-        "Still going, or killed: no result yet": GOING,
-    }
-    found = {title: [run for run in sweep.runs if run.status == status]
-             for title, status in unfinished.items()}  # fmt: skip
-    failures = [(why, runs) for (s, why), runs in bad_ends(sweep).items() if s == "failed"]
     style, script = (
         Markup((_HERE / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js")
     )
-    return _ENVIRONMENT.get_template("page.html.jinja").render(
-        title=_title(sweep), sweep=sweep, chips=_chips(sweep), claims=[*_claims(sections, out)],
-        seeds=[str(seed) for seed in sorted({run.seed for run in sweep.runs})],
-        sections=sections, more_ladders=len(climbed) - len(sections), ordered=ordered,
-        outcomes=_outcomes(sweep, climbed), map=_map(sweep, made),
-        failures=failures, unfinished=found,
-        not_done=failures or any(found.values()) or sweep.damaged or sweep.not_begun,
-        link=lambda run: _link(run, out), many=many, some=_some, short=short,
-        standard_error=standard_error, most_lines=MOST_LINES, most_rows=_MOST_ROWS,
-        inf=math.inf,
-        style=style, script=script, style_hash=_hash(style), script_hash=_hash(script),
-        now=time.strftime("%Y-%m-%d %H:%M"), version=version("lossladder"),
-    ).strip()  # fmt: skip
-
-
-def _hash(text: str) -> str:
-    """Return what a content policy calls the one text that it lets run."""
-    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+    return (
+        _ENVIRONMENT.get_template("page.html.jinja")
+        .render(
+            title=_title(sweep),
+            sweep=sweep,
+            seeds=[str(seed) for seed in sorted({run.seed for run in sweep.runs})],
+            claims=[*_claims(sections, out)],
+            sections=sections,
+            more_ladders=len(climbed) - len(sections),
+            ordered=ordered,
+            outcomes=_outcomes(sweep, climbed),
+            map=_map(sweep, made),
+            failures=[(why, runs) for (s, why), runs in bad_ends(sweep).items() if s == "failed"],
+            link=lambda run: _link(run, out),
+            style=style,
+            script=script,
+            now=time.strftime("%Y-%m-%d %H:%M"),
+        )
+        .strip()
+    )

@@ -213,11 +213,12 @@ class Row:
 
 def rows(sweep: Sweep) -> list[Row]:
     """Return one row a setting, nearest to its floor first; those without a curve come last."""
-    ladders: dict[Setting | str, LadderRecord] = {}
+    ladders: dict[Setting | str, LadderRecord | None] = {}
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
         if run.ladder is not None:  # of runs without a result, those of their setting or task know
-            ladders.setdefault(setting, run.ladder)
-            ladders.setdefault(run.task, run.ladder)
+            ladders[setting] = run.ladder
+            alone = ladders.get(run.task, run.ladder) is run.ladder
+            ladders[run.task] = run.ladder if alone else None
     names, found = labels(sweep.settings), {}
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
         ladder = run.ladder or ladders.get(setting) or ladders.get(run.task)
