@@ -50,12 +50,12 @@ pictures: env
 	rm -rf logs/pictures
 	$(BIN)/python train.py -m model=rnn,lstm,gru $(SHOWN) hydra.sweep.dir=logs/pictures/echo
 	$(BIN)/python train.py -m experiment=echo_lag3 $(SHOWN) hydra.sweep.dir=logs/pictures/echo_lag3
-	$(BIN)/python -m lossladder.report.picture logs/pictures/echo logs/pictures/echo_lag3 --out docs/pictures/echo.png
+	$(BIN)/python docs/figures/curves.py logs/pictures/echo logs/pictures/echo_lag3 --out docs/pictures/echo.png
 	$(BIN)/python train.py task=xor model=mlp $(FOLDER)/xor
 	$(BIN)/python train.py task=unfold model=rnn $(FOLDER)/unfold
 	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
 	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
-	$(BIN)/python -m lossladder.report.shapes $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
+	$(BIN)/python docs/figures/shapes.py $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
 
 # the report of a sweep on a bad day, as a browser shows it: a run raises, one diverges, one is killed
 BAD := logs/pictures/bad_day
@@ -77,7 +77,7 @@ results: pictures
 	set -e; for row in $(RESULTS); do \
 	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
 	done
-	$(BIN)/python -m lossladder.report.overview $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
+	$(BIN)/python docs/figures/overview.py $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
 
 # the chapters of docs/notebooks, executed in full: minutes
 chapters: env

@@ -1,12 +1,13 @@
 """The shapes of tasks, side by side: what goes in, what comes out, and a loss on its ladder.
 
-python -m lossladder.report.shapes RUN [RUN ...] --out FILE.png
+python docs/figures/shapes.py RUN [RUN ...] --out FILE.png
 
 Each run is a column. Above, one sequence of its task: inputs from below, targets above, and the
 state that goes from step to step. A step carries input if its symbol differs between sequences.
 Below, the training loss of the run.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from lossladder.report.picture import GREY, INK, Parser, answer, read, scale
-from lossladder.report.runs import Rung
+from lossladder.console import Parser
+from lossladder.report.figure import GREY, INK, save, set_scale, updates_axis
+from lossladder.report.summary import read_lines
 from lossladder.runs.load import load_run
+from lossladder.runs.result import RungRecord
 from lossladder.tasks import Task
 
 if TYPE_CHECKING:
@@ -120,9 +123,9 @@ def _draw_curve(axes: "Axes", folder: Path) -> str:
     """The training loss over its rungs; returns the unit of both."""
     from matplotlib.ticker import LogLocator
 
-    ladder, (line,) = read([folder])
+    ladder, (line,) = read_lines([folder])
     rungs = ladder.rungs
-    scale(axes, [line])
+    set_scale(axes, updates_axis([line]))
     axes.xaxis.set_major_locator(LogLocator())  # there is room for the powers of ten
     axes.plot(line.updates, line.losses[0], color=_CURVE, linewidth=1.9)
     ceiling, floor = rungs[0].loss, rungs[-1].loss
@@ -135,7 +138,7 @@ def _draw_curve(axes: "Axes", folder: Path) -> str:
     return ladder.unit
 
 
-def _name(axes: "Axes", rung: Rung, is_floor: bool) -> None:
+def _name(axes: "Axes", rung: RungRecord, is_floor: bool) -> None:
     """Where a falling curve does not pass: at the right above its line, the floor under it."""
     axes.annotate(
         f"{rung.name}: {rung.loss:.4f}",
@@ -153,11 +156,17 @@ def _name(axes: "Axes", rung: Rung, is_floor: bool) -> None:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python -m lossladder.report.shapes", description=__doc__)
+    parser = Parser(prog="python docs/figures/shapes.py", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
-    answer(parser, asked.out, lambda: draw(asked.runs))
+    try:
+        save(draw(asked.runs), asked.out)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"picture {asked.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

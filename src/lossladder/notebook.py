@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lossladder.cli.hydra_errors import quoted
 from lossladder.cli.main import run
 from lossladder.console import WRONG, line
-from lossladder.report.picture import COLOURS, GREY, INK, draw, png, read
+from lossladder.report.figure import COLOURS, GREY, INK, curves_scene, draw, png
+from lossladder.report.summary import read_lines
 from lossladder.report.table import results
 
 __all__ = ["COLOURS", "GREY", "INK", "Picture", "curves", "panels", "sweep"]
@@ -84,7 +85,7 @@ def curves(*folders: str | Path) -> Picture:
     Raises:
         ValueError: if a folder is no run, or climbs another ladder than the first.
     """
-    return Picture(draw(*read([Path(folder) for folder in folders])))
+    return Picture(draw(curves_scene(*read_lines([Path(folder) for folder in folders]))))
 
 
 def panels(count: int = 1, height: float = 3.2) -> tuple["Figure", Sequence["Axes"]]:

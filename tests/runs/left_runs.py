@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lossladder.report.runs import Rung
+from lossladder.runs.result import RungRecord as Rung
 
 UPDATES = [10, 20, 50, 100, 300]
 ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
@@ -19,6 +20,7 @@ def leave(
     loss: Sequence[float] = (0.7, 0.6, 0.5, 0.5, 0.46),
     task: str = "echo",
     result: dict[str, Any] | None = None,
+    task_keys: dict[str, Any] | None = None,
     **config: Any,
 ) -> Path:
     """Leave a run that is done.
@@ -29,19 +31,24 @@ def leave(
         loss: its curve, at the first of `UPDATES`.
         task: its name.
         result: further keys of `result.json`.
+        task_keys: those of the task in `config.yaml`.
         config: further keys of `config.yaml`.
     """
     folder.mkdir(parents=True)
     config = {"seed": 0, "names": {"task": task, "model": "rnn"}, **config}
+    if task_keys:
+        config["task"] = task_keys
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     left = {
         "task": task,
         "model": config["names"]["model"],
+        "engine": "fused",
+        "seed": config["seed"],
         "status": "done",
         "loss": loss[-1],
         "above_floor": loss[-1] - rungs[-1].loss,
         "rung": rungs[-1].name,
-        "rungs": [rung._asdict() | {"reached_at": 10} for rung in rungs],
+        "rungs": [asdict(rung) | {"reached_at": 10} for rung in rungs],
         "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
         "steps": UPDATES[len(loss) - 1],
         "seconds": 2.0,

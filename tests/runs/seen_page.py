@@ -7,29 +7,37 @@ from lossladder.report.page import write_report
 
 
 class Seen(HTMLParser):
-    """Its tags, its words, its tables' cells."""
+    """Its tags, its words, its tables' cells; not its script and its style."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words = ""
         self.rows: list[list[str]] = []
-        self.in_cell = False
+        self.tables: dict[str, list[list[str]]] = {}
+        self.in_cell, self.inside = False, ""
         self.feed(page.read_text())
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
+        self.inside = tag
+        if tag == "table":
+            self.table = self.tables.setdefault(dict(attrs)["class"] or "", [])
+        elif tag == "tr":
             self.rows.append([])
+            self.table.append(self.rows[-1])
         elif tag in ("th", "td"):
             self.rows[-1].append("")
             self.in_cell = True
 
     def handle_endtag(self, tag):
+        self.inside = ""
         if tag in ("th", "td"):
             self.in_cell = False
 
     def handle_data(self, data):
+        if self.inside in ("script", "style") or ("\n" in data and not data.strip()):
+            return
         self.words += data
         if self.in_cell:
             self.rows[-1][-1] += data
@@ -40,9 +48,9 @@ class Seen(HTMLParser):
         found = [attrs[name] or "" for _, attrs in self.tags for name in names if name in attrs]
         return [link for link in found if not link.startswith("#")]
 
-    def row(self, setting: str) -> list[str]:
-        """The row of a setting."""
-        (row,) = (row for row in self.rows if row and row[0] == setting)
+    def row(self, setting: str, table: str = "settings") -> list[str]:
+        """The row of a setting in the tables of a kind."""
+        (row,) = (row for row in self.tables[table] if row and row[0] == setting)
         return row
 
 

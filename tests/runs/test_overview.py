@@ -2,8 +2,8 @@
 
 import pytest
 
+from docs.figures.overview import END, START, main, overview
 from left_runs import leave
-from lossladder.report.overview import END, START, main, overview
 
 
 @pytest.fixture

@@ -11,13 +11,16 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
+from docs.figures.curves import main
 from left_runs import ECHO, UPDATES, leave
-from lossladder.report import picture
-from lossladder.report.curves import BINS, Line, binned
-from lossladder.report.layout import spread
-from lossladder.report.picture import draw, main, read
-from lossladder.report.runs import Ladder, Rung
-from lossladder.report.settings import labels, settings
+from lossladder.report import figure as figures
+from lossladder.report.figure import COLOURS, curves_scene, draw, outcome_scene, png, spread
+from lossladder.report.summary import Line, Row, rows
+from lossladder.report.summary import read_lines as read
+from lossladder.report.sweep_folder import BINS, binned, labels, read_sweep, settings
+from lossladder.report.sweep_folder import LadderRecord as Ladder
+from lossladder.runs.result import CurveRecord
+from lossladder.runs.result import RungRecord as Rung
 from short_runs import short_run
 
 
@@ -57,7 +60,7 @@ def ladders(built) -> dict[str, list[Rung]]:
 
 
 def test_a_curve_goes_through_its_points_and_rungs_lie_at_their_losses(tmp_path):
-    figure = draw(*read([leave(tmp_path / "run")]))
+    figure = draw(curves_scene(*read([leave(tmp_path / "run")])))
     (axes,) = figure.axes
     (curve,) = (line for line in axes.lines if line.get_label() == "rnn")
     assert curve.get_xdata().tolist() == UPDATES
@@ -75,7 +78,7 @@ def test_seeds_of_one_setting_become_their_median_and_other_settings_other_lines
     runs.append(leave(tmp_path / "lstm", names={"task": "echo", "model": "lstm"}))
     ladder, lines = read(runs)
     assert [(line.label, len(line.losses)) for line in lines] == [("rnn", 3), ("lstm", 1)]
-    (axes,) = draw(ladder._replace(unit="half squared error"), lines).axes
+    (axes,) = draw(curves_scene(ladder._replace(unit="half squared error"), lines)).axes
     assert ladder.unit == "nats"  # a result that says none has nats
     assert axes.get_ylabel() == "loss, half squared error a step"
     drawn = {line.get_label(): line.get_ydata() for line in axes.lines}
@@ -103,23 +106,113 @@ def test_an_interrupted_seed_shortens_its_line(tmp_path):
 def test_no_word_covers_another(ladders, task, lines):
     ladder = ladders[task]
     drawn = [falling(ladder, runs=3, label=f"lstm, hidden size {n}") for n in range(lines)]
-    assert covered(draw(Ladder(task, tuple(ladder)), drawn)) == []
+    assert covered(draw(curves_scene(Ladder(task, tuple(ladder)), drawn))) == []
 
 
 def test_words_would_cover_others_if_they_stood_at_their_lines(ladders, monkeypatch):
     """The check of the test before can fail."""
-    monkeypatch.setattr(picture, "spread", lambda places, gap: places)
-    pairs = covered(draw(Ladder("count", tuple(ladders["count"])), [falling(ladders["count"])]))
+    monkeypatch.setattr(figures, "spread", lambda places, gap: places)
+    pairs = covered(
+        draw(curves_scene(Ladder("count", tuple(ladders["count"])), [falling(ladders["count"])]))
+    )
     assert ("none: 1.8760", "last 1: 1.8229") in pairs
 
 
 def test_a_curve_above_the_ladder_is_seen():
     line = Line("rnn", np.array([10.0, 20.0]), np.array([[3.0, 2.0]]))
-    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line]).axes
+    (axes,) = draw(curves_scene(Ladder("echo", tuple(ECHO)), [line])).axes
     assert axes.get_ylim()[1] > 2.0
     near = Line("gru", np.array([10.0, 20.0]), np.array([[0.7, 0.5]]))
-    (axes,) = draw(Ladder("echo", tuple(ECHO)), [line, near]).axes
+    (axes,) = draw(curves_scene(Ladder("echo", tuple(ECHO)), [line, near])).axes
     assert axes.get_ylim()[1] < 1.0  # beside one that came near, it would hide the ladder
+
+
+def ending(tmp_path, key: str, values: tuple[object, ...], **more: object) -> list[Row]:
+    """Rows of settings that end 0.01, 0.02, … above the floor; the second seed 0.002 further."""
+    group, _, name = key.partition(".")
+    for number, value in enumerate(values):
+        for seed in (0, 1):
+            loss = (0.7, 0.4545 + 0.01 * (number + 1) + 0.002 * seed)
+            config = {group: {name: value}, **more}
+            leave(tmp_path / f"{number}-{seed}", loss=loss, seed=seed, **config)
+    return rows(read_sweep(tmp_path))
+
+
+def places(scene) -> list[float]:
+    """Where the means lie across the picture, relative to the first and the last."""
+    (trace,) = scene.traces
+    at = scene.x.place(trace.x)
+    return ((at - at[0]) / (at[-1] - at[0])).tolist()
+
+
+def test_outcomes_lie_where_a_number_lies_and_their_line_goes_through_means(tmp_path):
+    made = ending(tmp_path, "optimizer.lr", (0.1, 0.2, 0.4))
+    scene = outcome_scene("optimizer.lr", ("0.1", "0.2", "0.4"), made)
+    assert places(scene) == pytest.approx([0, 1 / 3, 1])
+    (trace,) = scene.traces
+    assert trace.middle == pytest.approx([0.011, 0.021, 0.031])
+    assert np.sort(trace.seeds, axis=0).T.ravel() == pytest.approx(
+        [0.01, 0.012, 0.02, 0.022, 0.03, 0.032]
+    )
+    assert [tick.words for tick in scene.x.ticks] == ["0.1", "0.2", "0.4"]
+    assert scene.x.ticks[1].value == 0.2
+    assert scene.y.name == "loss above the floor, nats a step"
+    assert [line.rung.name for line in scene.rungs] == ["lags 3 and 8"]  # others lie above
+    assert scene.rungs[0].value == 0
+    assert scene.y.last < 0.05
+
+
+def test_the_axis_of_a_key_is_logarithmic_from_two_decades_on(tmp_path):
+    made = ending(tmp_path / "log", "optimizer.lr", (0.0003, 0.003, 0.03))
+    scene = outcome_scene("optimizer.lr", ("0.0003", "0.003", "0.03"), made)
+    assert places(scene) == pytest.approx([0, 0.5, 1])
+    made = ending(tmp_path / "linear", "optimizer.lr", (0, 0.003, 0.03))  # no logarithm of 0
+    scene = outcome_scene("optimizer.lr", ("0", "0.003", "0.03"), made)
+    assert places(scene) == pytest.approx([0, 0.1, 1])
+
+
+def test_values_that_are_no_numbers_stand_side_by_side(tmp_path):
+    made = ending(tmp_path, "model.kind", ("10", "", "odd"))
+    scene = outcome_scene("model.kind", ("10", "", "odd"), made)
+    assert places(scene) == pytest.approx([0, 0.5, 1])
+    assert [tick.words for tick in scene.x.ticks] == ["10", "unset", "odd"]
+
+
+def test_names_of_ticks_have_room():
+    ticks = [(float(n), "a long name") for n in range(20)]
+    axis = figures._axis("", 0, 19, ticks)
+    at = axis.place([tick.value for tick in axis.ticks])
+    assert 5 <= len(at) < 10
+    assert (np.diff(at) > 0.1).all()
+    plain = axis.place([tick.value for tick in axis.ticks if not tick.spare])
+    assert len(plain) < len(at)
+    assert (np.diff(plain) > 0.4).all()
+
+
+def test_what_a_folder_says_is_drawn_as_it_stands(tmp_path):
+    """No mathematics, no name that matplotlib hides, no letter that stops it."""
+    odd = ("_hidden", "$x^$", "\ud800", "\u6f22", "two\nlines")
+    rungs = [Rung("a$^$", 0.7), Rung("\ud800\u6f22", 0.4545)]
+    for number, name in enumerate(odd):
+        names = {"task": "$echo", "model": name.encode("utf-8", "replace").decode()}
+        leave(tmp_path / f"{number}", rungs=rungs, task="$echo", names=names)
+    ladder, lines = read(sorted(tmp_path.iterdir()))
+    figure = draw(curves_scene(ladder, lines))
+    assert len(png(figure, 50)) > 1000
+    (axes,) = figure.axes
+    words = [text.get_text().strip() for text in axes.get_legend().get_texts()]
+    assert words == ["_hidden", "$x^$", "?", "\u6f22", "two lines"]
+
+
+def test_a_path_steps_from_point_to_point():
+    y = figures.Axis("loss", 0.0, 2.0)
+    scene = figures.Scene("", figures.Axis("updates", 1, 100, log=True), y, (), ())
+    x, losses = np.array([1.0, 10.0, 100.0]), np.array([2.0, 1.0, 0.0])
+    assert scene.path(x, losses) == "M0 0l500 500 500 500"
+    assert scene.path(x, losses, losses + np.nan) == "M0 0l500 500 500 500z"
+    assert scene.path(x[:1], losses[:1]) == "M0 0l0 0"
+    assert scene.path(x, losses + np.nan) == ""
+    assert scene.path(x, np.array([9.0, 1.0, -9.0])) == "M0 -50l500 550 500 550"  # just outside
 
 
 def test_spread_places_keep_their_order_and_distance():
@@ -134,7 +227,7 @@ def test_spread_places_keep_their_order_and_distance():
 
 def test_binned_points_are_means_of_theirs():
     updates, losses = np.arange(1.0, 10_001.0), np.random.default_rng(0).random(10_000)
-    last, means = binned(updates.tolist(), losses.tolist())
+    last, means = binned(CurveRecord(updates.astype(int).tolist(), losses.tolist()))
     assert len(last) <= BINS
     ends = last.astype(int)
     assert means[-1] == pytest.approx(losses[ends[-2] :].mean())
@@ -165,7 +258,7 @@ def test_a_real_run_becomes_a_small_picture_on_white(tmp_path, capsys):
     assert out.stat().st_size < 150_000
     assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()
     colours = {to_hex(colour) for colour in np.unique(pixels.reshape(-1, 3), axis=0)}
-    assert picture.COLOURS[0].lower() in colours
+    assert COLOURS[0].lower() in colours
 
 
 def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
@@ -197,5 +290,5 @@ def test_wrong_requests_are_answered_in_one_line(tmp_path, capsys):
 
 
 def test_matplotlib_is_imported_when_something_is_drawn():
-    ask = "import sys, lossladder.report.picture; sys.exit('matplotlib' in sys.modules)"
+    ask = "import sys, lossladder.report.figure; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", ask], timeout=60).returncode == 0

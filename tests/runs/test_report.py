@@ -19,11 +19,10 @@ import lossladder
 from left_runs import ECHO, leave
 from lossladder.cli.main import run
 from lossladder.cli.report import main
-from lossladder.report.curves import BINS
 from lossladder.report.page import write_report
-from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.sweep_folder import BINS, RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
+from lossladder.runs.result import RungRecord as Rung
 from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
@@ -104,7 +103,7 @@ def test_numbers_of_the_page_are_those_of_the_data_frame(page, sweep):
         ]
     for model in ("rnn", "gru"):  # the heat map
         across = [f"{means[model, steps]:.4f}" for steps in (5, 10)]
-        assert seen.row(model) == [model, *across]
+        assert seen.row(model, "map") == [model, *across]
     runs = runs.sort_values("above_floor")
     for word, row in (("Best run", runs.iloc[0]), ("Worst run", runs.iloc[-1])):
         told = f"{row['above_floor']:.4f} above the floor"
@@ -158,16 +157,17 @@ def test_the_page_refers_to_nothing_but_the_folder_it_lies_in(page):
     inside = [link for link in seen.links() if link != "data:,"]
     assert len(inside) == 3
     assert all((page.parent / unquote(link)).exists() for link in inside)
-    assert not {"script", "img", "iframe", "object", "embed"} & {tag for tag, _ in seen.tags}
+    assert not {"img", "iframe", "object", "embed"} & {tag for tag, _ in seen.tags}
+    assert [attrs for tag, attrs in seen.tags if tag == "script"] == [{}]  # our own
     assert not re.search(r"https?:|url\(|@import", text)
+    assert len(text) < 60_000
 
 
 def _points(browser: Page, path: str) -> list[tuple[float, float, list[int]]]:
     """Where a visible curve passes on the page, and in which colour."""
     return browser.page.evaluate(
         """path => {
-            const curve = [...document.querySelectorAll(path)].find(c => c.getClientRects().length
-                && c.ownerSVGElement.ownerSVGElement.getBoundingClientRect().width);
+            const curve = [...document.querySelectorAll(path)].find(c => c.getClientRects().length);
             const box = curve.getScreenCTM();
             const colour = getComputedStyle(curve).stroke.match(/\\d+/g).map(Number);
             return [0.2, 0.5, 0.8].map(share => {
@@ -205,10 +205,11 @@ def test_a_browser_shows_the_curves_on_any_screen(page, browser, width, scheme):
     paper = browser.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", paper))) < 60) == (scheme == "dark")
     for place in range(4):
-        points = _points(browser, f"svg .median.c{place}")
+        points = _points(browser, f"figure.curves .c{place} .median")
         # where curves cross, another may lie on top of a point
         assert sum(_seen(browser, points)) >= 2
-    browser.page.evaluate("document.querySelectorAll('.c3').forEach(curve => curve.remove())")
+    gone = "document.querySelectorAll('svg .c3').forEach(curve => curve.remove())"
+    browser.page.evaluate(gone)
     assert sum(_seen(browser, points)) < 2  # the check can fail
 
 
@@ -251,8 +252,8 @@ def test_what_folders_say_is_shown_and_never_obeyed(tmp_path, browser):
     for number, lr in enumerate(("0.1", EVIL)):
         name = f'{number}-"<b>&=,#?%'
         leave(tmp_path / name, rungs=evil, optimizer={"lr": lr}, seed=number, task=f"echo{EVIL}")
-    failed = leave(tmp_path / "2", rungs=evil, task=f"echo{EVIL}", result={"status": "failed"})
-    (failed / "run.log").write_text(f"Traceback (most recent call last):\n  x\nError: {EVIL}\n")
+    why = {"status": "failed", "why": f"Error: {EVIL}"}
+    leave(tmp_path / "2", rungs=evil, task=f"echo{EVIL}", result=why)
     (tmp_path / f"3{EVIL.replace('/', '')}").mkdir()
     (tmp_path / f"3{EVIL.replace('/', '')}" / "result.json").write_text("{")
     (tmp_path / "multirun.yaml").write_text(
@@ -260,12 +261,15 @@ def test_what_folders_say_is_shown_and_never_obeyed(tmp_path, browser):
     )
     page = write_report(tmp_path)
     seen = Seen(page)
-    assert not {"script", "img", "b>"} & {tag for tag, _ in seen.tags}
+    assert not {"img", "b>"} & {tag for tag, _ in seen.tags}
     assert seen.words.count(EVIL) >= 10
     assert f"Error: {EVIL}" in seen.words
     browser.page.goto(page.as_uri())
-    assert browser.page.locator("script, img").count() == 0
+    assert browser.page.locator("script, img").count() == 1  # our own
     assert browser.page.title().endswith("– lossladder")
+    browser.page.locator("figure.curves .plot").first.press("ArrowRight")
+    tip = browser.page.locator("figure.curves .tip").inner_text()
+    assert f"nearest rung: none{EVIL}" in tip  # our script obeys it neither
     asked = "links => links.map(link => link.pathname)"  # what comes after # and ? is not in it
     paths = browser.page.eval_on_selector_all("main a", asked)
     runs = [Path(unquote(path)) for path in paths if path.endswith("/")]
@@ -283,7 +287,7 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
     (other / "config.yaml").write_text("a: b")
     crooked = leave(tmp_path / "6", result={"rungs": [{"name": "none"}]})
     hollow = leave(tmp_path / "7", result={"rungs": []})
-    (tmp_path / "reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
+    (tmp_path / "+reference" / "lag 3").mkdir(parents=True)  # no run, and not damaged
     (tmp_path / "multirun.yaml").write_text("hydra: 1")
     seen = reported(tmp_path)
     for folder, what in (
@@ -304,6 +308,69 @@ def test_damaged_folders_are_named_and_left_out(tmp_path):
     assert len(lossladder.results(tmp_path)) == 1
 
 
+HUGE = "1" + "0" * 400  # no float is so large
+FOREIGN = [  # what stands in a result.json, and what is said of it
+    ("[1]", "is no result of a run"),
+    ("null", "is no result of a run"),
+    ("NaN", "is no result of a run"),
+    ('"x"', "is no result of a run"),
+    ('{"status": "done"}', "is no result of a run: it has no task"),
+    ("[" * 100_000, "cannot be read: maximum recursion depth"),
+    ("1" * 5000, "cannot be read: Exceeds the limit"),
+    (b"\xff\xfe\x00{", "cannot be read: "),
+    (b'{"task": "\xff"}', "cannot be read: 'utf-8' codec"),
+    ("", "cannot be read: "),
+    ({"status": "well"}, "is no result of a run: its status is 'well'"),
+    ({"steps": HUGE}, "is no result of a run, by its steps"),
+    ({"seed": True}, "is no result of a run, by its seed"),
+    ({"rungs": [{"name": "a", "loss": 1e300}]}, "is no result of a run, by its rungs"),
+    ({"rungs": [{"name": "a", "loss": 0.1, "reached_at": HUGE}]}, "by its rungs"),
+    ({"rungs": []}, "is no result of a run: it has no ladder"),
+    ({"curve": {"updates": [2, 1], "loss": [0.1, 0.2]}}, "by its curve"),
+    ({"curve": {"updates": [1, HUGE], "loss": [0.1, 0.2]}}, "by its curve"),
+    ({"curve": {"updates": [1, 2], "loss": [0.1, "0.2"]}}, "by its curve"),
+    ({"curve": {"updates": [1, 2], "loss": [0.1]}}, "by its curve"),
+]
+FOREIGN_CONFIGS = [b"- a", b"null", b"", b"\xff\xfe", b"[" * 100_000, b"{a: " * 100_000,
+                   b"- " * 100_000, b'!!python/object/apply:os.system ["true"]',
+                   b"seed: x\nnames: {task: a, model: b}"]  # fmt: skip
+
+
+def test_what_is_foreign_is_told_and_stops_nothing(tmp_path):
+    leave(tmp_path / "good")
+    for number, (content, _) in enumerate(FOREIGN):
+        file = leave(tmp_path / f"{number}") / "result.json"
+        if isinstance(content, dict):
+            left = json.dumps({**json.loads(file.read_text()), **content})
+            content = left.replace(f'"{HUGE}"', HUGE)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for number, config in enumerate(FOREIGN_CONFIGS):
+        (leave(tmp_path / f"config {number}") / "config.yaml").write_bytes(config)
+    seen, said = reported(tmp_path), table(read_sweep(tmp_path))
+    damaged = [line for line in said.splitlines() if "its result.json " in line]
+    for (number, (_, what)), line in zip(enumerate(FOREIGN), damaged, strict=True):
+        assert line.startswith(f"{number}: its result.json ")
+        assert what in line
+        assert line in seen.words
+    for number, _ in enumerate(FOREIGN_CONFIGS):
+        assert f"config {number}: its config.yaml is no config of a run: " in seen.words
+    assert "1 run: 1 setting, 1 seed." in seen.words
+    assert f"{len(FOREIGN) + len(FOREIGN_CONFIGS)} damaged" in seen.words
+    assert len(lossladder.results(tmp_path)) == 1
+
+
+def test_a_loss_that_is_hopelessly_large_is_no_point_of_a_curve(tmp_path):
+    large = (1e38, 1e300, int(HUGE), float("inf"), float("nan"))
+    for seed, loss in enumerate(large):
+        curve = {"updates": [0, 1, 2], "loss": [0.9, 0.7, loss]}
+        leave(tmp_path / f"{seed}", seed=seed, result={"curve": curve, "loss": loss})
+        run = read_run(tmp_path / f"{seed}")
+        assert isinstance(run, RunSummary)
+        assert run.curve is not None
+        assert run.curve.updates.tolist() == [1]  # and there is no update 0 on its axis
+    assert "5 runs: 1 setting, 5 seeds." in reported(tmp_path).words
+
+
 def test_runs_that_go_on_are_counted_and_listed(tmp_path):
     for seed in range(3):
         leave(tmp_path / f"{seed}", seed=seed)
@@ -322,23 +389,16 @@ def test_runs_that_go_on_are_counted_and_listed(tmp_path):
     assert "3 going" in table(read_sweep(tmp_path))
 
 
-def test_failures_are_told_by_the_last_line_of_their_traceback(tmp_path):
+def test_failures_are_told_by_their_last_words(tmp_path):
     gone = {"status": "failed", "loss": None, "above_floor": None, "rung": None}
+    broken = {**gone, "why": "RuntimeError: the cell is broken"}
     for number in range(3):
-        run = leave(tmp_path / f"{number}", seed=number, result=gone)
-        (run / "run.log").write_text(
-            "x ERROR lossladder: failed after 5 updates\nTraceback (most recent call last):\n"
-            '  File "a.py", line 1, in <module>\nKeyError: first\n\n'
-            "During handling of the above exception, another exception occurred:\n\n"
-            'Traceback (most recent call last):\n  File "a.py", line 2, in <module>\n'
-            f"RuntimeError: the cell is broken\n\n{'later ' * 1000}\n"
-        )
+        leave(tmp_path / f"{number}", seed=number, result=broken)
     leave(tmp_path / "3", seed=3, result={"status": "failed", "leaks": True})
     diverged = {**gone, "status": "diverged"}
     leave(tmp_path / "4", seed=4, loss=(0.7, 0.9, float("nan")), result=diverged)
     seen = reported(tmp_path)
     assert "RuntimeError: the cell is broken3: 0 1 2" in seen.words
-    assert "KeyError" not in seen.words
     assert "sees what it is to predict" in seen.words
     assert "4 after 50 updates" in seen.words
     assert seen.row("rnn")[1] == "51 diverged, 4 failed"
@@ -352,9 +412,9 @@ def test_a_map_is_drawn_where_two_settings_vary_and_only_there(tmp_path):
         leave(tmp_path / "one" / f"{number}", optimizer={"lr": lr + number})
     seen = reported(tmp_path / "two")
     assert "Loss above the floor by model.hidden_size and optimizer.lr" in seen.words
-    assert seen.row("4") == ["4", "0.0055", "0.0055"]
-    assert seen.row("16") == ["16", "0.0055", "–"]
-    assert "Loss above the floor by" not in reported(tmp_path / "one").words
+    assert seen.row("4", "map") == ["4", "0.0055", "0.0055"]
+    assert seen.row("16", "map") == ["16", "0.0055", "–"]
+    assert " and optimizer.lr" not in reported(tmp_path / "one").words
 
 
 def test_every_key_that_was_asked_for_is_told_even_if_another_implies_it(tmp_path):
@@ -373,7 +433,7 @@ def test_tasks_have_ladders_and_pictures_of_their_own(tmp_path):
     names = {"task": "count", "model": "rnn"}
     leave(tmp_path / "1", rungs=other, task="count", names=names)
     seen = reported(tmp_path)
-    assert sum(attrs.get("class") == "wide" for _, attrs in seen.tags) == 2
+    assert sum(attrs.get("class") == "curves" for _, attrs in seen.tags) == 2
     assert seen.row("echo")[3:6] == ["0%at 10", "0%at 10", "100%at 10"]
     assert seen.row("count")[3:5] == ["0%at 10", "100%at 10"]
     columns = lossladder.results(tmp_path).columns
@@ -383,7 +443,9 @@ def test_tasks_have_ladders_and_pictures_of_their_own(tmp_path):
 def test_a_long_curve_is_kept_short(tmp_path):
     updates = list(range(1, 1001))
     long = {"updates": updates, "loss": [1 / update for update in updates]}
-    curve = read_run(leave(tmp_path / "run", result={"curve": long})).curve
+    run = read_run(leave(tmp_path / "run", result={"curve": long}))
+    assert isinstance(run, RunSummary)
+    curve = run.curve
     assert curve is not None
     assert len(curve.updates) <= BINS
     assert curve.updates[-1] == 1000
@@ -426,6 +488,7 @@ def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
     assert seconds < 20
     assert peak < 200 * 1024  # KiB
     assert len(Seen(tmp_path / "report.html").rows) > 100
+    assert (tmp_path / "report.html").stat().st_size < 1_500_000
 
 
 _MEASURED = """

@@ -1,24 +1,32 @@
 """What a report says: of runs that count and runs that do not, of few runs, of odd settings."""
 
+import csv
 import json
 import os
+import re
+import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 import lossladder
+from docs.figures.overview import overview
 from left_runs import ECHO, leave
+from lossladder.checks import RequestError
 from lossladder.report import page as pages
-from lossladder.report.overview import OverviewError, overview
+from lossladder.report.figure import curves_scene, draw
 from lossladder.report.page import write_report
-from lossladder.report.picture import draw, read
-from lossladder.report.runs import Rung, read_run
-from lossladder.report.sweep_folder import read_sweep
+from lossladder.report.summary import read_lines as read
+from lossladder.report.sweep_folder import RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
+from lossladder.runs.result import RungRecord as Rung
 from seen_page import Seen, reported
 
 AGAIN = "the same command again redoes what failed, and nothing else"
@@ -59,7 +67,7 @@ def test_shares_are_of_runs_that_ended_by_themselves_and_losses_of_those_that_ar
 
 
 def test_updates_to_a_rung_are_those_of_runs_that_ended_by_themselves(tmp_path):
-    reached = [rung._asdict() | {"reached_at": 9000} for rung in ECHO]
+    reached = [asdict(rung) | {"reached_at": 9000} for rung in ECHO]
     leave(tmp_path / "0")
     for seed, status in enumerate(("interrupted", "failed", "interrupted"), start=1):
         leave(tmp_path / f"{seed}", seed=seed, result={"status": status, "rungs": reached})
@@ -72,7 +80,7 @@ def test_a_map_leaves_out_what_was_cut_off(tmp_path):
         config = {"optimizer": {"lr": lr}, "model": {"hidden_size": size}}
         leave(tmp_path / f"{number}", result={"status": status}, **config)
     seen = reported(tmp_path)
-    assert seen.row("16") == ["16", "0.0055", "–"]
+    assert seen.row("16", "map") == ["16", "0.0055", "–"]
 
 
 def test_a_setting_of_which_no_run_ended_by_itself_has_no_shares(tmp_path):
@@ -110,7 +118,7 @@ def test_the_same_command_again_is_offered_where_it_would_do_something(tmp_path,
 def test_the_table_of_results_has_what_is_done(tmp_path):
     assert "| echo | rnn | 2 |" in overview([mixed(tmp_path / "mixed")])
     leave(tmp_path / "cut" / "0", result={"status": "interrupted"})
-    with pytest.raises(OverviewError, match="no run"):
+    with pytest.raises(RequestError, match="no run"):
         overview([tmp_path / "cut"])
 
 
@@ -156,21 +164,20 @@ def test_one_setting_is_told_and_not_praised(tmp_path):
 
 def test_a_curve_of_one_point_is_a_dot_between_numbers(tmp_path):
     seen = reported(tasks(tmp_path))
-    dots = [a["d"] for tag, a in seen.tags if tag == "path" and "dot" in (a.get("class") or "")]
-    assert len(dots) == 2  # wide and narrow
-    assert all((d or "").endswith("h0") for d in dots)
+    dots = [a["d"] for tag, a in seen.tags if tag == "path" and a.get("class") == "median dot"]
+    assert len(dots) == 2  # on both axes
+    assert all((d or "").endswith("l0 0") for d in dots)
     page = (tmp_path / "report.html").read_text().partition("Training on count")[2]
     ticks = [number for number in (5, 10, 20) if f">{number}</text>" in page]
     assert ticks == [5, 10, 20]
-    assert ">0</text>" not in page.partition("Settings on")[0]  # there is no update 0
+    assert ">0</text>" not in page.partition("</section>")[0]  # there is no update 0
 
 
 def test_a_picture_shows_a_curve_of_one_point(tmp_path):
-    (axes,) = draw(*read([leave(tmp_path / "0", loss=(0.6,))])).axes
+    (axes,) = draw(curves_scene(*read([leave(tmp_path / "0", loss=(0.6,))]))).axes
     (line,) = (line for line in axes.lines if line.get_label() == "rnn")
     assert line.get_marker() == "o"
-    first, last = axes.get_xlim()
-    assert (first, last) == (5, 20)
+    assert axes.get_xlim() == pytest.approx((5, 20), rel=0.03)
     assert axes.get_xticks().tolist() == [5, 10, 20]
 
 
@@ -186,7 +193,9 @@ def test_a_swept_mapping_is_one_value(tmp_path):
     assert names == {f"effects {value}" for value in told}
     assert set(lossladder.results(tmp_path)["task.effects"]) == told
     assert "task.effects on echo" in reported(tmp_path).words
-    assert read_run(tmp_path / "1").config["data.part.size"] == "1"
+    run = read_run(tmp_path / "1")
+    assert isinstance(run, RunSummary)
+    assert run.config["data.part.size"] == "1"
 
 
 @pytest.mark.parametrize(
@@ -248,10 +257,8 @@ def test_a_report_is_made_without_torch_which_takes_longer_to_load(tmp_path):
 
 def test_more_reasons_than_are_named_are_counted_as_reasons(tmp_path):
     for number in range(53):
-        run = leave(tmp_path / f"{number}", seed=number, result={"status": "failed", **GONE})
-        (run / "run.log").write_text(
-            f"Traceback (most recent call last):\nError: {min(number, 51)}\n"
-        )
+        failed = {"status": "failed", "why": f"Error: {min(number, 51)}", **GONE}
+        leave(tmp_path / f"{number}", seed=number, result=failed)
     assert "and 2 more reasons, of 2 runs: see report.csv" in reported(tmp_path).words
 
 
@@ -321,3 +328,202 @@ def test_without_the_record_the_command_is_that_of_hydra(tmp_path):
     asked(tmp_path, "{torn")
     assert "python train.py -m seed=0,1" in reported(tmp_path).words
     assert "not begun" not in Seen(tmp_path / "report.html").words
+
+
+# --- best, worst, and no difference -----------------------------------------------------------
+
+SPREAD = (-0.0015, -0.0005, 0.0005, 0.0015)  # of four seeds: deviation 0.0013, of the mean 0.00065
+
+
+def words_on(folder: Path, error: float, **above: float | tuple[float, ...]) -> str:
+    """The words on settings, each with its losses above the floor, a standard error in each."""
+    for name, losses in above.items():
+        for seed, loss in enumerate(losses if isinstance(losses, tuple) else (losses,)):
+            names, result = {"task": "echo", "model": name}, {"standard_error": error}
+            curve = (0.7, ECHO[-1].loss + loss)
+            leave(folder / f"{name}-{seed}", seed=seed, loss=curve, names=names, result=result)
+    return reported(folder).words
+
+
+def spread(mean: float) -> tuple[float, ...]:
+    return tuple(mean + away for away in SPREAD)
+
+
+def test_settings_are_ranked_where_they_differ_by_more_than_the_standard_error(tmp_path):
+    words = words_on(tmp_path / "near", 0.0001, low=spread(0.0100), near=spread(0.0107))
+    said = "between 2 settings: 0.0100 above the floor (low) to 0.0107 (near), 0.0007 apart"
+    assert f"No difference seen {said}, with a standard error of 0.0009." in words
+    assert "Best: " not in words
+    assert "Worst: " not in words
+    words = words_on(tmp_path / "far", 0.0001, low=spread(0.0100), far=spread(0.0110))
+    assert "Best: low ends 0.0100 ± 0.0013 nats" in words
+    assert "Worst: far ends 0.0110 ± 0.0013 nats" in words
+    assert "between 2 settings" not in words
+
+
+def test_few_seeds_that_agree_by_chance_differ_by_no_less_than_their_sampling_error(tmp_path):
+    words = words_on(tmp_path / "near", 0.004, low=(0.01,) * 4, near=(0.0125,) * 4)
+    assert "No difference seen between 2 settings" in words  # 0.0025 apart, each mean ± 0.002
+    assert "0.0025 apart, with a standard error of 0.0028." in words
+    words = words_on(tmp_path / "far", 0.004, low=(0.01,) * 4, far=(0.0130,) * 4)
+    assert "Best: low" in words
+
+
+def test_single_runs_are_held_against_their_sampling_errors(tmp_path):
+    words = words_on(tmp_path / "near", 0.0006, low=0.0100, near=0.0108)
+    for noun, names in (("settings", ("low", "near")), ("runs", ("low-0", "near-0"))):
+        first, last = names
+        said = f"0.0100 above the floor ({first}) to 0.0108 ({last}), 0.0008 apart"
+        assert f"No difference seen between 2 {noun}: {said}" in words
+    assert "Best" not in words
+    words = words_on(tmp_path / "far", 0.0006, low=0.0100, far=0.0109)
+    assert "Best: low ends" in words
+    assert "Best run: low-0, 0.0100 above the floor (standard error 0.0006)." in words
+    assert "Worst run: far-0" in words
+
+
+def test_what_does_not_differ_from_the_best_is_told_beside_it(tmp_path):
+    above = {f"near{n}": 0.0101 for n in range(4)}
+    words = words_on(tmp_path, 0.0006, low=0.0100, **above, far=0.0200)
+    assert "No difference seen from near0, near1, near2 and 1 more.Worst: far" in words
+    assert "No difference seen from near0-0, near1-0, near2-0 and 1 more.Worst run: far-0" in words
+
+
+def test_the_tables_praise_nothing(tmp_path):
+    words = words_on(tmp_path, 0.0006, low=0.0100, near=0.0101)
+    assert not re.search("best|worst", words, flags=re.IGNORECASE)
+    assert "2 settings, nearest to the floor first" in words
+
+
+# --- a table for spreadsheets -----------------------------------------------------------------
+
+FORMULA = '=HYPERLINK("http://evil","click")'
+
+
+def test_a_spreadsheet_finds_no_formula_in_the_table(tmp_path):
+    words = (FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "plain", "-0.5", "+0.25")
+    for number, word in enumerate(words):
+        rungs = [Rung("=none", 0.7), Rung("all", 0.4)]
+        result = {"rung": "=none", "above_floor": -0.001}
+        leave(tmp_path / f"={number}", rungs=rungs, optimizer={"=lr": word}, result=result)
+    write_report(tmp_path)
+    with (tmp_path / "report.csv").open(newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows[0][0] == "optimizer.=lr"
+    cells = {row[0] for row in rows[1:]}
+    assert cells == {*(f"'{word}" for word in words[:6]), "plain", "-0.5", "0.25"}
+    for row in rows:
+        for cell in row:
+            assert not cell.startswith(("=", "+", "@", "\t", "\r"))
+            assert not cell.startswith("-") or float(cell) < 0  # numbers stay numbers
+    table = lossladder.results(tmp_path)
+    assert set(table["optimizer.=lr"]) == {*words[:7], -0.5, 0.25}  # as they are
+    assert set(table["rung"]) == {"=none"}
+
+
+# --- across ladders ---------------------------------------------------------------------------
+
+
+def rungs_at(floor: float, ceiling: float = 0.7) -> list[Rung]:
+    return [Rung("none", ceiling), Rung("half", (floor + ceiling) / 2), Rung("all", floor)]
+
+
+def over_ladders(folder: Path, key: str, values: tuple[object, ...]) -> Path:
+    """Two seeds for each value of a key of the task, and of two networks; each has a floor."""
+    for number, value in enumerate(values):
+        floor = 0.3 + number / 10
+        for model, seed in product(("rnn", "gru"), (0, 1)):
+            away = 0.01 * (number + 1) + 0.002 * seed + (0.02 if model == "gru" else 0)
+            leave(
+                folder / f"{number}-{model}-{seed}",
+                rungs=rungs_at(floor),
+                loss=(0.7, floor + away),
+                seed=seed,
+                names={"task": "echo", "model": model},
+                task_keys={key: value},
+                result={"rung": "all" if away < 0.02 else "half"},
+            )
+    return folder
+
+
+def test_a_sweep_over_keys_of_a_task_has_one_table_across_its_ladders(tmp_path):
+    seen = reported(over_ladders(tmp_path, "base", (0.3, 0.4, 0.6)))
+    assert "Settings across 3 ladders" in seen.words
+    head, *rows = seen.tables["across"]
+    assert head == ["task.base", "model", "floor", "ceiling", "above the floor", "share",
+                    "ended on", "seeds"] or head[:2] == ["model", "task.base"]  # fmt: skip
+    assert len(rows) == 6
+    cells = {(row[head.index("task.base")], row[head.index("model")]): row[2:] for row in rows}
+    assert [*cells] == sorted(cells, key=lambda pair: pair[::-1] if head[0] == "model" else pair)
+    assert cells["0.3", "rnn"] == ["0.3000", "0.7000", "0.0110 ± 0.0014", "97.2%", "2 on all", "2"]
+    assert cells["0.6", "gru"] == ["0.5000", "0.7000", "0.0510 ± 0.0014", "74.5%", "2 on half", "2"]
+    assert "echo, base 0.4, floor 0.4000:" in seen.words
+    assert "Training on echo, base 0.6, over its ladder" in seen.words
+
+
+def test_the_outcome_is_drawn_against_the_key_that_was_varied(tmp_path):
+    """Of many ladders a key of the task, of one ladder the only key that is a number."""
+    seen = reported(over_ladders(tmp_path / "ladders", "base", (0.3, 0.4, 0.6)))
+    figures = [attrs["class"] for tag, attrs in seen.tags if tag == "figure"]
+    assert figures == ["outcome", "curves", "curves", "curves"]
+    dots = [attrs["d"] for _, attrs in seen.tags if attrs.get("class") == "seed dot"]
+    assert [(d or "").count("M") for d in dots] == [6, 6, 6, 6]  # two networks, on two axes
+    for number, lr in enumerate((0.1, 0.2, 0.4)):
+        leave(tmp_path / "one" / f"{number}", optimizer={"lr": lr})
+        config = {"optimizer": {"lr": lr, "eps": number}, "model": {"size": number % 2}}
+        leave(tmp_path / "two" / f"{number}", **config)
+        leave(tmp_path / "words" / f"{number}", names={"task": "echo", "model": f"net{number}"})
+    assert "Loss above the floor by optimizer.lr" in reported(tmp_path / "one").words
+    for folder in ("words", "two"):
+        seen = reported(tmp_path / folder)
+        assert "outcome" not in [attrs.get("class") for _, attrs in seen.tags]
+
+
+def test_tasks_of_other_units_share_no_axis(tmp_path):
+    tasks(tmp_path)
+    assert "outcome" in [attrs.get("class") for _, attrs in reported(tmp_path).tags]
+    names = {"task": "worked_example", "model": "mlp"}
+    result = {"unit": "half squared error"}
+    leave(tmp_path / "2", rungs=OTHER, task="worked_example", names=names, result=result)
+    seen = reported(tmp_path)
+    assert "outcome" not in [attrs.get("class") for _, attrs in seen.tags]
+    assert len(seen.tables["across"]) == 4
+
+
+def test_runs_that_no_picture_of_outcomes_can_show_are_counted(tmp_path):
+    for number, lr in enumerate((0.1, 0.2, 0.4)):
+        leave(tmp_path / f"{number}", optimizer={"lr": lr})
+    leave(tmp_path / "3", optimizer={"lr": 9}, result={"status": "diverged", **GONE})
+    leave(tmp_path / "4", optimizer={"lr": 0.4}, seed=1, result={"status": "failed", **GONE})
+    assert "2 runs without such a loss: not drawn." in reported(tmp_path).words
+
+
+# --- the size of the page ---------------------------------------------------------------------
+
+
+def test_the_page_of_a_thousand_runs_stays_below_a_megabyte_and_a_half(tmp_path):
+    """Two hundred settings on eight ladders of twelve rungs, five seeds each."""
+    updates = np.unique(np.geomspace(1, 1e5, 300).astype(int)).tolist()
+    noise = np.random.default_rng(0).normal(0, 0.01, len(updates))
+    loss = (0.72 - 0.02 * np.log(updates) + noise).round(6).tolist()
+    rungs = [*(Rung(f"rung number {n}", 0.7 - n / 50) for n in range(11)), Rung("all", 0.4321)]
+    result = {"curve": {"updates": updates, "loss": loss}, "standard_error": 0.001}
+    keys = {"task_keys": {"floor": "FLOOR"}, "optimizer": {"lr": "LR"}}
+    first = leave(tmp_path / "first", rungs=rungs, seed=99, result=result, **keys)
+    files = [(first / name).read_text() for name in ("config.yaml", "result.json")]
+    shutil.rmtree(first)
+    for number in range(1000):
+        setting, seed = divmod(number, 5)
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        for name, text in zip(("config.yaml", "result.json"), files, strict=True):
+            said = text.replace("FLOOR", f"{setting % 8}").replace("LR", f"{setting}")
+            said = said.replace("0.4321", f"0.4{setting % 8}").replace("seed: 99", f"seed: {seed}")
+            (folder / name).write_text(said)
+    page = write_report(tmp_path)
+    assert page.stat().st_size < 1_500_000
+    seen = Seen(page)
+    assert "1,000 runs: 200 settings, 5 seeds." in seen.words
+    assert len(seen.tables["across"]) == 201
+    assert sum(attrs.get("class") == "curves" for _, attrs in seen.tags) == 6
+    assert "2 more ladders: see report.csv." in seen.words

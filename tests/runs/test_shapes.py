@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from matplotlib.patches import Rectangle
 
-from lossladder.report import shapes
+from docs.figures import shapes
 from short_runs import short_run
 
 QUIET = "trainer.progress=false"

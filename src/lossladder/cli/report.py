@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossladder.report.picture import Parser
+from lossladder.console import Parser
 
 HELP = """Write the report of a sweep: report.html, report.csv and report.png.
 
@@ -29,5 +29,5 @@ def main(words: Sequence[str] | None = None) -> None:
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:
-        parser.error(" ".join(str(error).split()))
+        parser.error(str(error))
     print(f"report {page}", file=sys.stderr)

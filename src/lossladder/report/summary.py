@@ -1,15 +1,109 @@
-"""What came of each setting of a sweep: its runs put together."""
+"""What came of each setting of a sweep: its runs put together, in numbers, curves and words."""
 
 import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from lossladder.report.curves import Line, together
-from lossladder.report.runs import Ladder, Run
-from lossladder.report.settings import Setting, labels
-from lossladder.report.sweep_folder import Sweep
+import numpy as np
+from numpy.typing import NDArray
+
+from lossladder.checks import RequestError
+from lossladder.report.sweep_folder import (
+    BinnedCurve,
+    LadderRecord,
+    RunSummary,
+    Setting,
+    Sweep,
+    labels,
+    read_run,
+    settings,
+)
+from lossladder.runs.folder import CONFIG
+from lossladder.runs.result import FILE, Damaged
+
+# --- curves -----------------------------------------------------------------------------------
+
+
+class Line(NamedTuple):
+    """The curves of the runs of one setting.
+
+    Args:
+        label: what sets them apart from the other lines.
+        updates: (points,)
+        losses: (runs, points), nats per scored step; no number where a run has ended.
+    """
+
+    label: str
+    updates: NDArray[np.float64]
+    losses: NDArray[np.floating]
+
+    def quartiles(self) -> NDArray[np.floating]:
+        """Return first quartile, median and third quartile over runs: (3, points)."""
+        whole = not np.isnan(self.losses).any()  # nanquantile is a hundred times slower
+        quantile = np.quantile if whole else np.nanquantile
+        return np.asarray(quantile(self.losses, (0.25, 0.5, 0.75), axis=0))
+
+
+def together(label: str, curves: Sequence[BinnedCurve]) -> Line:
+    """Return curves on common points, which go as far as more than half of the curves do.
+
+    Beyond that, a median would tell of those that happened to go on.
+    """
+    by_end = sorted(curves, key=lambda curve: curve.updates[-1])
+    points = by_end[(len(curves) - 1) // 2].updates
+    return Line(label, points, np.stack([_at(points, curve) for curve in curves]))
+
+
+def _at(updates: NDArray[np.float64], curve: BinnedCurve) -> NDArray[np.float32]:
+    if np.array_equal(updates, curve.updates):
+        return curve.losses
+    between = np.interp(updates, curve.updates, curve.losses, right=np.nan)
+    return between.astype(np.float32)
+
+
+def read_lines(folders: Sequence[Path]) -> tuple[LadderRecord, list[Line]]:
+    """Return ladder and lines of the folders of runs or sweeps.
+
+    Raises:
+        RequestError: if a folder is no run, has no curve, or climbs another ladder than the first.
+    """
+    runs = [_finished(run) for folder in folders for run in _inside(folder)]
+    first, ladder, _ = runs[0]
+    for run, other, _ in runs:
+        if other != ladder:
+            raise RequestError(
+                f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
+            )
+    found = settings([run.config for run, _, _ in runs])
+    lines = []
+    for setting, name in labels(found).items():
+        alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
+        lines.append(together(name or alike[0][0].model, [curve for _, _, curve in alike]))
+    return ladder, lines
+
+
+def _inside(folder: Path) -> list[Path]:
+    inside = sorted(path.parent for path in folder.glob(f"*/{FILE}"))
+    return inside if inside and not (folder / FILE).exists() else [folder]
+
+
+def _finished(folder: Path) -> tuple[RunSummary, LadderRecord, BinnedCurve]:
+    for name in (FILE, CONFIG):
+        if not (folder / name).is_file():
+            raise RequestError(f"{folder}: is no finished run, it has no {name}")
+    run = read_run(folder)
+    if isinstance(run, Damaged):
+        raise RequestError(f"{folder}: {run.why}")
+    if run.ladder is None or run.curve is None:
+        raise RequestError(f"{folder}: has no curve, it ended before its first update")
+    return run, run.ladder, run.curve
+
+
+# --- settings ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -25,16 +119,16 @@ class Row:
 
     label: str
     setting: Setting
-    ladder: Ladder | None
-    runs: Sequence[Run]
+    ladder: LadderRecord | None
+    runs: Sequence[RunSummary]
 
     @property
-    def done(self) -> list[Run]:
+    def done(self) -> list[RunSummary]:
         """Those whose losses count."""
         return [run for run in self.runs if run.done]
 
     @property
-    def ended(self) -> list[Run]:
+    def ended(self) -> list[RunSummary]:
         """Those that ended by themselves: neither failed nor cut off, and not still going."""
         return [run for run in self.runs if run.done or run.status == "diverged"]
 
@@ -54,23 +148,50 @@ class Row:
         return statistics.stdev(self.measured) if len(self.measured) > 1 else None
 
     @property
-    def standard_error(self) -> float | None:
-        """Of the mean, from those of the runs: what sampling alone makes of it."""
+    def sampling_error(self) -> float | None:
+        """Standard error of the mean, from those of the runs: what sampling alone makes of it."""
         errors = [run.standard_error for run in self.done if run.standard_error is not None]
         whole = errors and len(errors) == len(self.measured)
         return math.hypot(*errors) / len(errors) if whole else None
+
+    @property
+    def error(self) -> float:
+        """Standard error of the mean, from the spread of seeds or, if that is more, of sampling.
+
+        The spread of seeds has that of sampling in it; but few seeds may agree by chance.
+        """
+        spread = (self.spread or 0.0) / math.sqrt(max(1, len(self.measured)))
+        return max(spread, self.sampling_error or 0.0)
 
     @property
     def statuses(self) -> Counter[str]:
         """How many ended how, or go on."""
         return Counter(run.status for run in self.runs)
 
+    @property
+    def not_done(self) -> str:
+        """How many of its runs did not end well, or go on, in words."""
+        counts = sorted(self.statuses.items())
+        return ", ".join(f"{count} {status}" for status, count in counts if status != "done")
+
+    @property
+    def ended_on(self) -> str:
+        """How many of its runs ended by themselves on which rung, in words."""
+        counts = Counter(run.rung or "no rung" for run in self.ended).most_common()
+        return ", ".join(f"{count} on {rung}" for rung, count in counts)
+
+    @property
+    def nearness(self) -> int:
+        """How near its mean is to the floor, from 0 at the ceiling to 10."""
+        away = min(1.0, max(0.0, self.mean / self.ladder.span)) if self.ladder else 1.0
+        return round(10 * (1 - math.sqrt(away)))  # the root: what matters happens near the floor
+
     def share(self, rung: str | None) -> float:
-        """Of the runs that ended by themselves, how many did on a rung; None: on none."""
+        """Return the share of runs ended by themselves that did on a rung; None: on none."""
         return sum(run.rung == rung for run in self.ended) / max(len(self.ended), 1)
 
     def updates_to(self, place: int) -> float:
-        """Median update at which a rung was first reached; infinite where half never did.
+        """Return the median update at which a rung was first reached; infinite if half never did.
 
         Args:
             place: of the rung in the ladder, 0 for the ceiling.
@@ -80,23 +201,24 @@ class Row:
 
     @property
     def training_seconds(self) -> float | None:
-        """Median."""
+        """Median time of training, seconds; None where no run tells."""
         times = [run.training_seconds for run in self.ended if run.training_seconds is not None]
         return statistics.median(times) if times else None
 
     def line(self) -> Line | None:
-        """The curves of its runs; None if none has one."""
+        """Return the curves of its runs; None if none has one."""
         curves = [run.curve for run in self.runs if run.curve is not None]
         return together(self.label, curves) if curves else None
 
 
 def rows(sweep: Sweep) -> list[Row]:
-    """One row a setting, those nearest to their floor first and those without a curve last."""
-    ladders: dict[Setting | str, Ladder] = {}
+    """Return one row a setting, nearest to its floor first; those without a curve come last."""
+    ladders: dict[Setting | str, LadderRecord | None] = {}
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
         if run.ladder is not None:  # of runs without a result, those of their setting or task know
-            ladders.setdefault(setting, run.ladder)
-            ladders.setdefault(run.task, run.ladder)
+            ladders[setting] = run.ladder
+            alone = ladders.get(run.task, run.ladder) is run.ladder
+            ladders[run.task] = run.ladder if alone else None
     names, found = labels(sweep.settings), {}
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
         ladder = run.ladder or ladders.get(setting) or ladders.get(run.task)
@@ -108,10 +230,68 @@ def rows(sweep: Sweep) -> list[Row]:
     return sorted(made, key=lambda row: (row.mean, all(run.curve is None for run in row.runs)))
 
 
-def by_ladder(made: Sequence[Row]) -> dict[Ladder, list[Row]]:
-    """Rows that one picture can show, the ladder with most of them first."""
-    found: dict[Ladder, list[Row]] = {}
+def by_ladder(made: Sequence[Row]) -> dict[LadderRecord, list[Row]]:
+    """Return rows that one picture can show, the ladder with most of them first."""
+    found: dict[LadderRecord, list[Row]] = {}
     for row in made:
         if row.ladder is not None:
             found.setdefault(row.ladder, []).append(row)
     return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+
+
+# --- words ------------------------------------------------------------------------------------
+
+_NOTHING = 5e-5  # is 0.0000 in print
+
+
+def from_floor(above: float, error: float | None = None, extra: str = "") -> str:
+    """Return how far a loss lies from its floor, and what its sampling error makes of that.
+
+    Args:
+        above: loss minus floor.
+        error: its standard error; None: unknown.
+        extra: what comes between number and words: a spread, the unit.
+
+    >>> from_floor(0.0041, 0.0006)
+    '0.0041 above the floor (standard error 0.0006)'
+    >>> from_floor(-0.0003, 0.0006, " nats a step")
+    '0.0003 nats a step below the floor, within its sampling error of 0.0006'
+    >>> from_floor(-0.0018, 0.0006)
+    '0.0018 below the floor, 3.0 times its sampling error of 0.0006: by chance, at most one in 741 \
+lies so low'
+    """
+    if abs(above) < _NOTHING and not extra:
+        return "on the floor"
+    told = f"{abs(above):.4f}{extra} {'below' if above <= -_NOTHING else 'above'} the floor"
+    if not error:
+        return told
+    size = standard_error(error)
+    if above > -_NOTHING:
+        return f"{told} (standard error {size})"
+    away = -above / error
+    if away <= 2:
+        return f"{told}, within {'' if away <= 1 else 'twice '}its sampling error of {size}"
+    # the true loss is at least the floor: were it the floor itself, so many would lie lower still
+    odds = min(2 / max(math.erfc(away / math.sqrt(2)), 1e-300), 1e6)
+    return (
+        f"{told}, {away:.1f} times its sampling error of {size}: "
+        f"by chance, at most one in {odds:,.0f} lies so low"
+    )
+
+
+def standard_error(error: float) -> str:
+    """Return a standard error in as many digits as the losses beside it.
+
+    >>> standard_error(0.0006), standard_error(2e-6)
+    ('0.0006', 'less than 0.0001')
+    """
+    return "less than 0.0001" if error < _NOTHING else f"{error:.4f}"
+
+
+def many(count: int, noun: str) -> str:
+    """Return a number of things, in words.
+
+    >>> many(1, "run"), many(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

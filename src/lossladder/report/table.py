@@ -10,12 +10,14 @@ from lossladder.report.sweep_folder import Sweep, read_sweep, typed
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_MEASURED = ("loss", "standard_error", "above_floor", "seconds", "training_seconds")
+_FIRST = ("seed", "status", "loss", "standard_error", "above_floor", "rung")
+_LAST = ("seconds", "training_seconds")
+_MEASURED = ("loss", "standard_error", "above_floor", *_LAST)
 _TO = "updates to "  # and the name of a rung
 
 
 def results(folder: str | Path) -> "DataFrame":
-    """The runs of a sweep, one row each.
+    """Return the runs of a sweep, one row each.
 
     Args:
         folder: of the sweep.
@@ -38,39 +40,41 @@ def results(folder: str | Path) -> "DataFrame":
 
 
 def columns(sweep: Sweep) -> list[str]:
-    """Names of the columns, in order."""
+    """Return the names of the columns, in order."""
     ladders = dict.fromkeys(run.ladder for run in sweep.runs if run.ladder is not None)
     rungs = dict.fromkeys(f"{_TO}{rung.name}" for ladder in ladders for rung in ladder.rungs)
-    first = ("seed", "status", "loss", "standard_error", "above_floor", "rung")
-    return [*sweep.keys, *first, *rungs, "seconds", "training_seconds", "folder"]
+    return [*sweep.keys, *_FIRST, *rungs, *_LAST, "folder"]
 
 
 def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
-    """One row a run; folders are named as seen from `start`."""
+    """Return one row a run; folders are named as seen from `start`."""
     made = []
     for run, setting in zip(sweep.runs, sweep.settings, strict=True):
-        names = [rung.name for rung in run.ladder.rungs] if run.ladder else []
+        names = [f"{_TO}{rung.name}" for rung in run.ladder.rungs] if run.ladder else []
         made.append(
-            {
-                **{key: typed(value) for key, value in setting},
-                "seed": run.seed,
-                "status": run.status,
-                "loss": run.loss,
-                "standard_error": run.standard_error,
-                "above_floor": run.above_floor,
-                "rung": run.rung,
-                **{f"{_TO}{n}": u for n, u in zip(names, run.reached, strict=True)},
-                "seconds": run.seconds,
-                "training_seconds": run.training_seconds,
-                "folder": os.path.relpath(run.folder, start),
-            }
+            {key: typed(value) for key, value in setting}
+            | {name: getattr(run, name) for name in (*_FIRST, *_LAST)}
+            | dict(zip(names, run.reached, strict=True))
+            | {"folder": os.path.relpath(run.folder, start)}
         )
     return made
 
 
 def write_csv(sweep: Sweep, out: Path) -> None:
-    """The table as a file, which may be moved within its folder; an empty cell is no number."""
+    """Write the table as a file that may be moved within its folder; an empty cell is no number."""
+    names = columns(sweep)
     with out.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.DictWriter(file, columns(sweep))
-        writer.writeheader()
-        writer.writerows(records(sweep, out.parent))
+        writer = csv.writer(file)
+        writer.writerow(map(_harmless, names))
+        for record in records(sweep, out.parent):
+            writer.writerow([_harmless(record.get(name, "")) for name in names])
+
+
+def _harmless(cell: Any) -> Any:
+    """Return a cell in which a spreadsheet sees no formula, whatever a folder says.
+
+    >>> [_harmless(cell) for cell in ("=1+1", "rnn", -0.5)]
+    ["'=1+1", 'rnn', -0.5]
+    """
+    formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    return f"'{cell}" if formula else cell

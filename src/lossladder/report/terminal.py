@@ -6,13 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from lossladder.report.floor import standard_error
-from lossladder.report.markup import many
+from lossladder.checks import RequestError
+from lossladder.report.failures import bad_ends
 from lossladder.report.page import write
-from lossladder.report.runs import GOING
-from lossladder.report.summary import Row, rows
-from lossladder.report.sweep_folder import NoSweepError, Sweep, read_sweep, typed
-from lossladder.report.troubles import DIVERGED
+from lossladder.report.summary import Row, many, rows, standard_error
+from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
 from lossladder.tensorboard.address import leave_address
 from lossladder.tensorboard.hparams import write_columns
 from lossladder.tensorboard.logger import loss_tag
@@ -31,7 +29,7 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
     """
     try:
         sweep = read_sweep(folder)
-    except NoSweepError:
+    except RequestError:
         return f"sweep  no run has ended\nfolder {shown(folder)}"
     lines = [table(sweep), f"folder {shown(folder)}"]
     try:
@@ -57,17 +55,12 @@ def table(sweep: Sweep) -> str:
 
 
 def _failures(sweep: Sweep) -> list[str]:
-    """Runs that ended badly, under what ended them: many often fail for one reason."""
-    found: dict[str, list[str]] = {}
-    for run in sweep.runs:
-        if run.status in ("failed", "diverged"):
-            why = run.why or "no reason known" if run.status == "failed" else DIVERGED
-            found.setdefault(f"{run.status}  {why}", []).append(run.folder.name)
+    """Return runs that ended badly, under what ended them: many often fail for one reason."""
     lines: list[str] = []
-    for why, names in found.items():
-        more = [f"  and {len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
-        named = [f"  {name}" for name in names[:_MOST_NAMED]]
-        lines += [why, *named, *more]
+    for (status, why), runs in bad_ends(sweep).items():
+        more = [f"  and {len(runs) - _MOST_NAMED} more"] if len(runs) > _MOST_NAMED else []
+        named = [f"  {run.folder.name}" for run in runs[:_MOST_NAMED]]
+        lines += [f"{status}  {why}", *named, *more]
     return lines
 
 
@@ -88,8 +81,8 @@ def _row(row: Row) -> str:
     if losses and row.ladder:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
         beside = f"floor {row.ladder.rungs[-1].loss:.4f}"
-        if len(losses) == 1 and row.standard_error:
-            beside += f", standard error {standard_error(row.standard_error)}"
+        if len(losses) == 1 and row.sampling_error:
+            beside += f", standard error {standard_error(row.sampling_error)}"
         parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
     if losses:
         rungs = Counter(run.rung or "no rung" for run in row.done if run.loss is not None)

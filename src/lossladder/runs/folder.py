@@ -64,7 +64,10 @@ def config_text(folder: Path) -> str:
 
 def read_flat_config(folder: Path) -> dict[str, str]:
     """Return the config of a run, flat: `model.hidden_size` -> "16"."""
-    return _flat(yaml.load((folder / CONFIG).read_bytes(), Loader=_FastestLoader))
+    text = (folder / CONFIG).read_bytes()
+    # what nests too deep is an error to the loader in Python, and the end of the process to libyaml
+    nests = sum(text.count(sign) for sign in (b"[", b"{", b"-", b"?"))
+    return _flat(yaml.load(text, Loader=_FastestLoader if nests < 1000 else yaml.SafeLoader))
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

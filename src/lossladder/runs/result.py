@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -156,6 +157,7 @@ def read_result(folder: Path) -> Result | Damaged | None:
         return Damaged(f"its {FILE} {words}")
 
 
+_HUGE = 1e100  # its square is still a number
 _KEYS = tuple(each.name for each in fields(Result))
 
 
@@ -169,7 +171,7 @@ def _plain(value: Any) -> Any:
 
 
 def _wrong(name: str) -> ValueError:
-    return ValueError(f"is no result of a run: its {name} is none")
+    return ValueError(f"is no result of a run, by its {name}")
 
 
 def _text(name: str, value: Any) -> str:
@@ -185,19 +187,16 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
         raise _wrong(name)
     return value
 
 
 def _number(name: str, value: Any) -> float | None:
-    """Return a number; None for one that is not finite: nothing that is averaged may hold it."""
+    """Return a number; None for what no mean may hold: infinite, no number, or too large."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _wrong(name)
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError as error:  # a whole number too large for any float
-        raise _wrong(name) from error
+    return value if abs(value) < _HUGE else None
 
 
 def _texts(name: str, value: Any) -> dict[str, str]:
@@ -234,9 +233,12 @@ def _rungs(name: str, value: Any) -> tuple[RungRecord, ...]:
 
 def _curve(name: str, value: Any) -> CurveRecord:
     match value:
-        case {"updates": [*updates], "loss": [*loss]} if len(updates) == len(loss):
-            if all(isinstance(one, int | float) for one in loss):
-                return CurveRecord([_whole(name, one) for one in updates], loss)
+        case {"updates": list(updates), "loss": list(loss)} if len(updates) == len(loss):
+            # by whole lists, because there may be ten thousand runs of a thousand points
+            whole = set(map(type, updates)) <= {int} and set(map(type, loss)) <= {int, float}
+            if whole and all(map(operator.le, [0, *updates], [*updates, 2**63])):
+                losses = [float(one) if abs(one) < _HUGE else math.nan for one in loss]
+                return CurveRecord(updates, losses)
     raise _wrong(name)
 
 

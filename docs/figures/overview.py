@@ -1,20 +1,20 @@
 """The table of results: tasks by networks, over seeds, as README shows it.
 
-python -m lossladder.report.overview SWEEP [SWEEP ...] --into README.md
+python docs/figures/overview.py SWEEP [SWEEP ...] --into README.md
 
 replaces what stands between the marks `<!-- results -->` and `<!-- /results -->`.
 """
 
-import os
 import platform
 import statistics
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossladder.report.picture import Parser
-from lossladder.report.runs import Run
-from lossladder.report.sweep_folder import read_sweep
+from lossladder.checks import RequestError
+from lossladder.console import Parser
+from lossladder.cores import core_count
+from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
 
 START, END = "<!-- results -->", "<!-- /results -->"
@@ -24,28 +24,24 @@ _HEAD = (
 )
 
 
-class OverviewError(ValueError):
-    """The table that was asked for cannot be made."""
-
-
 def overview(sweeps: Sequence[Path]) -> str:
     """A Markdown table of the runs of sweeps, one row for each task and network.
 
     Raises:
-        OverviewError: if no run is done.
+        RequestError: if no run is done.
     """
-    found: dict[tuple[str, str], list[Run]] = {}
+    found: dict[tuple[str, str], list[RunSummary]] = {}
     for sweep in sweeps:
         for run in read_sweep(sweep).runs:
             if run.done and run.above_floor is not None:
                 found.setdefault((run.task, run.model), []).append(run)
     if not found:
-        raise OverviewError("no run of these sweeps is done")
+        raise RequestError("no run of these sweeps is done")
     rows = [_row(task, model, runs) for (task, model), runs in found.items()]
     return "\n".join([_HEAD, *rows, "", f"Seconds of training, on {_machine()}."])
 
 
-def _row(task: str, model: str, runs: Sequence[Run]) -> str:
+def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
     losses = sorted(run.above_floor for run in runs if run.above_floor is not None)
     rung, count = Counter(run.rung or "none reached" for run in runs).most_common(1)[0]
     mistakes = [run.mistakes for run in runs if run.mistakes is not None]
@@ -60,8 +56,7 @@ def _row(task: str, model: str, runs: Sequence[Run]) -> str:
 
 
 def _machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores of {_processor()}"
+    return f"{core_count()} cores of {_processor()}"
 
 
 def _processor() -> str:
@@ -75,18 +70,18 @@ def put(table: str, page: Path) -> None:
     """Put the table between its marks.
 
     Raises:
-        OverviewError: if the page has no marks.
+        RequestError: if the page has no marks.
     """
     before, start, rest = page.read_text().partition(START)
     _, end, after = rest.partition(END)
     if not start or not end:
-        raise OverviewError(f"{page}: has no {START} and {END} between which to put the table")
+        raise RequestError(f"{page}: has no {START} and {END} between which to put the table")
     page.write_text(f"{before}{START}\n{table}\n{END}{after}")
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the command line; put the table where it belongs, or print it."""
-    parser = Parser(prog="python -m lossladder.report.overview", description=__doc__)
+    parser = Parser(prog="python docs/figures/overview.py", description=__doc__)
     parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
     parser.add_argument("--into", metavar="PAGE.md", type=Path, help="page with the marks")
     asked = parser.parse_args(words)
@@ -99,7 +94,7 @@ def main(words: Sequence[str] | None = None) -> None:
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except ValueError as error:
-        parser.error(" ".join(str(error).split()))
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
