@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor, nn
 
 from lossladder.ladder import CrossEntropy, Ladder, Rung
-from lossladder.tasks import Batch, Draw, Task
+from lossladder.tasks import Batch, Draw, StreamTask, Task
 from lossladder.testing.comparison import (
     ROUNDING,
     UNLIKELY,
@@ -70,7 +70,7 @@ def check_task(task: Task) -> None:
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
         _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
-    if task.streams:
+    if isinstance(task, StreamTask):
         _check_stream(task)
     _check_everything(task, ladder, steps)
     _check_description(task, few)
@@ -366,7 +366,7 @@ def _check_by_step(
         )
 
 
-def _check_stream(task: Task) -> None:
+def _check_stream(task: StreamTask) -> None:
     """What holds where a stream is continued, and where a state is carried for ever."""
     reach = task.reach or 0
     rows = min(20_000, max(4 * _ENTRIES // ((reach + 10) * task.output_size), 200))
