@@ -338,6 +338,10 @@ TASKS = {
         with_attributes(streams=True),
         "streams=True, num_steps=8: a stream has no length",
     ),
+    "streams are no stream task": (
+        with_attributes(streams=True, num_steps=property(lambda self: None, lambda self, n: None)),
+        "streams=True, of a Changed: a task of streams is a StreamTask",
+    ),
     "a stream needs all of its past": (
         with_attributes(Echo, reach=property(lambda self: None, lambda self, reach: None)),
         "reach=None: a stream is continued from its last `reach` symbols; must be a whole number",

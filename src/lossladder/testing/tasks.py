@@ -85,6 +85,11 @@ def _check_attributes(task: Task) -> None:
         "independent sequences have one",
     )
     require(
+        task.streams == isinstance(task, StreamTask),
+        f"streams={task.streams}, of a {type(task).__name__}: a task of streams is a StreamTask, "
+        "which draws the next piece of each",
+    )
+    require(
         not task.streams or task.reach is not None,
         "reach=None: a stream is continued from its last `reach` symbols; must be a whole number",
     )
