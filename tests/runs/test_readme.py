@@ -12,7 +12,6 @@ import torch
 import lossladder
 from doors import SHORT
 from lossladder.cli import report
-from lossladder.models import Network
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -77,16 +76,13 @@ def test_every_report_in_readme_is_written(command, run):
     assert len(lossladder.results(sweep)) == 1
 
 
-def test_the_network_in_readme_is_a_network():
-    (source,) = [block for language, block in BLOCKS if "(Cell)" in block]
+def test_the_ladder_of_the_task_in_readme_is_as_its_comments_say():
+    (source,) = [block for _, block in BLOCKS if "(Task)" in block]
     names: dict[str, Any] = {}
     exec(source, names)  # with the imports it shows, and no other
-    network = Network(names["Leaky"](input_size=2, hidden_size=3), output_size=2)
-    inputs = torch.randn(4, 6, 2)
-    whole, _ = network(inputs)
-    first, state = network(inputs[:, :4])
-    second, _ = network(inputs[:, 4:], state)
-    assert torch.allclose(whole, torch.cat([first, second], dim=1), atol=1e-6)
+    said = re.findall(r'_rung\("(\w+)", .*# (0\.\d+)', source)
+    assert [(rung.name, f"{rung.loss:.4f}") for rung in names["Ends"]().ladder()] == said
+    assert len(said) == 4
 
 
 def test_every_file_readme_links_to_is_there():
