@@ -5,8 +5,7 @@ drawn between them. `draw` hands it to matplotlib; the page's template writes it
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,20 +15,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lossladder.report.summary import Line, Row
-from lossladder.report.sweep_folder import LadderRecord, labels, typed
+from lossladder.report.sweep_folder import LadderRecord, are_numbers, labels
 from lossladder.runs.result import RungRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito: told apart by every kind of eye, and in print
+# Okabe and Ito: told apart by every kind of eye, and in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
 _GAP = 0.051  # of the height, from one name of a rung to the next
-_LETTERS, _FEW_LETTERS = 18, 12  # most of a rung's name; where there is little room
+_LETTERS = 18  # of a rung's name at most
 _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where there is little room
 
 
@@ -37,13 +36,7 @@ _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where 
 
 
 class Tick(NamedTuple):
-    """A place on an axis that has words.
-
-    Args:
-        value: what is there.
-        words: what is said of it.
-        spare: whether it is left out where there is little room.
-    """
+    """A place on an axis and what is written there; spare: not where there is little room."""
 
     value: float
     words: str
@@ -52,7 +45,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what lies where along it."""
+    """What lies where along an axis."""
 
     name: str
     first: float
@@ -70,6 +63,7 @@ class Axis:
         if self.log:
             ends, numbers = np.log(ends), np.log(np.maximum(numbers, 1e-300))
         part = (numbers - ends[0]) / (ends[1] - ends[0])
+        # A curve that leaves the sheet is drawn to just outside of it, not to where it goes.
         return np.asarray(np.clip(part, -0.05, 1.05))
 
 
@@ -79,24 +73,16 @@ class RungLine(NamedTuple):
     Args:
         rung: with its exact loss.
         value: where it lies on the axis.
-        name_at: from 0 to 1, where its name stands beside it; None: it has none.
+        name: as there is room for it.
+        name_at: from 0 to 1, where its name stands beside it; None: it is not written.
         is_floor: whether nobody can do better.
     """
 
     rung: RungRecord
     value: float
-    name_at: float | None = None
-    is_floor: bool = False
-
-    def name(self, letters: int = _LETTERS) -> str:
-        """Return its name, cut where there is no room for more letters."""
-        words = plain(self.rung.name)
-        return words if len(words) <= letters else f"{words[: letters - 1]}…"
-
-    @property
-    def short_name(self) -> str:
-        """Its name where there is little room."""
-        return self.name(_FEW_LETTERS)
+    name: str
+    name_at: float | None
+    is_floor: bool
 
 
 class Trace(NamedTuple):
@@ -130,6 +116,7 @@ class Scene:
         traces: in colour, in order.
         others: in grey, behind.
         dots: whether a seed is dots and not a line.
+        named: whether the places along x are names, which have no order that a line could follow.
     """
 
     title: str
@@ -139,6 +126,7 @@ class Scene:
     traces: Sequence[Trace]
     others: Sequence[Trace] = ()
     dots: bool = False
+    named: bool = False
 
     def across(self, value: float) -> float:
         """Return where a value lies, percent of the width from the left."""
@@ -158,13 +146,13 @@ class Scene:
         back = [self._points(x, part)[::-1] for part in y[1:]]
         points = np.concatenate([self._points(x, y[0]), *back])
         steps = " ".join(f"{a} {b}" for a, b in np.diff(points, axis=0))
-        # a line of no length is seen as a dot, by its round ends
+        # A line of no length is seen as a dot, by its round ends.
         start = "".join(f"M{a} {b}l" for a, b in points[:1])
         return f"{start}{steps or '0 0'}{'z' if back else ''}" if start else ""
 
-    def scatter(self, trace: Trace) -> str:
-        """Return the `d` of dots where the seeds of a trace are."""
-        points = (point for seed in trace.seeds for point in self._points(trace.x, seed))
+    def scatter(self, x: NDArray[np.floating], *y: NDArray[np.floating]) -> str:
+        """Return the `d` of dots: x is (points,), and so is every y."""
+        points = (point for part in y for point in self._points(x, part))
         return "".join(f"M{a} {b}h0" for a, b in points)
 
     def numbers(self, trace: Trace) -> list[float]:
@@ -194,24 +182,22 @@ def curves_scene(
         log: whether the axis is logarithmic, and of loss minus floor.
     """
     zero = ladder.rungs[-1].loss if log else 0.0
-    traces, behind = ([_trace(line, zero) for line in some] for some in (lines, others))
-    lowest = [float(trace.middle.min()) for trace in (*traces, *behind)]
+    traces = []
+    for line in (*lines, *others):
+        low, middle, high = line.quartiles() - zero
+        band = np.stack([low, high]) if len(line.losses) > 1 else None
+        at = line.updates.astype(int).tolist()
+        traces.append(Trace(line.label, line.updates, at, middle, band, line.losses - zero))
+    lowest = [float(trace.middle.min()) for trace in traces]
     first, last = ladder.rungs[0].loss - zero, ladder.rungs[-1].loss - zero
-    # a curve that stayed far above, as a diverging run's does, would make the others flat
+    # A curve that stayed far above, as a diverging run's does, would make the others flat.
     near = [loss for loss in lowest if loss <= first + 3 * ladder.span] or [min(lowest)]
     bottom, top = last - 0.07 * ladder.span, max(first, *near) + 0.15 * ladder.span
     name = f"{'loss − floor' if log else 'loss'}, {ladder.unit} a step"
-    positive = np.concatenate([trace.middle for trace in (*traces, *behind)]) if log else None
-    y, x = _loss_axis(name, bottom, top, positive), updates_axis([*lines, *others])
-    rungs = _rung_lines(ladder.rungs, zero, y)
-    return Scene(plain(ladder.task), x, y, rungs, traces, behind)
-
-
-def _trace(line: Line, zero: float) -> Trace:
-    low, middle, high = line.quartiles() - zero
-    band = np.stack([low, high]) if len(line.losses) > 1 else None
-    at = line.updates.astype(int).tolist()
-    return Trace(line.label, line.updates, at, middle, band, line.losses - zero)
+    drawn = np.concatenate([trace.middle for trace in traces]) if log else None
+    y, x = _loss_axis(name, bottom, top, drawn), updates_axis([*lines, *others])
+    rungs, coloured = _rung_lines(ladder.rungs, zero, y), len(lines)
+    return Scene(plain(ladder.task), x, y, rungs, traces[:coloured], traces[coloured:])
 
 
 def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: bool = False) -> Scene:
@@ -220,16 +206,16 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     Args:
         key: varied.
         values: that it had, in order.
-        rows: settings with losses; those that differ in nothing else are a trace through means.
+        rows: settings with losses; those that differ in nothing else are a trace of means.
         log: whether the axis of the loss is logarithmic.
     """
-    numbers = [float(number) for value in values if not isinstance(number := typed(value), str)]
-    named = len(numbers) < len(values)  # a key without numbers: its values stand side by side
-    at = dict(zip(values, map(float, range(len(values))) if named else numbers, strict=True))
+    named = not are_numbers(values)  # then they stand side by side
+    at = {value: float(place if named else value) for place, value in enumerate(values)}
     rest = [tuple(pair for pair in row.setting if pair[0] != key) for row in rows]
     names, series = labels(rest), dict[str, dict[str, list[float]]]()
     for row, setting in zip(rows, rest, strict=True):
         series.setdefault(names[setting], {})[dict(row.setting)[key]] = row.measured
+    # Dots of other settings at the same name would lie on top of each other.
     apart = min(0.12, 0.6 / len(series)) if named else 0.0
     traces = []
     for number, (name, ends) in enumerate(series.items()):
@@ -244,20 +230,28 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     ended = [loss for row in rows for loss in row.measured]
     top = 1.12 * max([loss for loss in ended if loss <= 4 * span] or [min(ended)])
     top = top if top > 0 else 0.1 * span
-    name = f"loss above the floor, {ladders[0].unit} a step"
-    y = _loss_axis(name, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
-    if len(ladders) > 1:  # a rung of one is none of another
-        rungs = _rung_lines((RungRecord("floor", 0.0, "all there is to know"),), 0.0, y)
-    else:
-        rungs = _rung_lines(ladders[0].rungs, ladders[0].rungs[-1].loss, y)
+    words = f"loss above the floor, {ladders[0].unit} a step"
+    y = _loss_axis(words, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
+    # Of several ladders only the floor is common: a rung of one is none of another.
+    floor = RungRecord("floor", 0.0, "all there is to know")
+    rungs = ladders[0].rungs if len(ladders) == 1 else (floor,)
     ticks = [(at[value], plain(value) or "unset") for value in values]
     first, last = ticks[0][0], ticks[-1][0]
     if named:
         x = _axis(plain(key), first - 0.5, last + 0.5, ticks, margin=0.0)
-    else:  # within a hair of two decades, or more
-        x = _axis(plain(key), first, last, ticks, first > 0 and last > 99 * first, margin=0.04)
-    title = f"Loss above the floor by {plain(key)}"
-    return Scene(title, x, y, rungs, traces[:MOST_LINES], traces[MOST_LINES:], dots=True)
+    else:
+        # What spans a decade is nearly always tried at even steps of its logarithm.
+        x = _axis(plain(key), first, last, ticks, 0 < 9 * first < last, margin=0.04)
+    return Scene(
+        f"Loss above the floor by {plain(key)}",
+        x,
+        y,
+        _rung_lines(rungs, rungs[-1].loss, y),
+        traces[:MOST_LINES],
+        traces[MOST_LINES:],
+        dots=True,
+        named=named,
+    )
 
 
 # --- axes -------------------------------------------------------------------------------------
@@ -283,7 +277,9 @@ def updates_axis(lines: Sequence[Line]) -> Axis:
 def _loss_axis(name: str, bottom: float, top: float, log_of: Iterable[float] | None = None) -> Axis:
     """Return an axis of losses; logarithmic down to the least of `log_of` that is positive."""
     if log_of is not None:
-        bottom = max(min((loss for loss in log_of if loss > 0), default=top / 10) / 1.3, top / 1e7)
+        least = min((loss for loss in log_of if loss > 0), default=top / 10)
+        # A curve that touches the floor by chance would else leave the others little height.
+        bottom = max(least / 1.3, top / 1e7)
         ticks = [Tick(loss, f"{loss:g}") for loss in log_ticks(bottom, top)]
         return Axis(name, bottom, top, ticks, log=True)
     power = 10.0 ** np.floor(np.log10((top - bottom) / 10))
@@ -342,18 +338,19 @@ def _axis(
 def _rung_lines(rungs: Sequence[RungRecord], zero: float, y: Axis) -> list[RungLine]:
     """Return the rungs an axis shows, with names where none covers another."""
     shown = [rung for rung in rungs if y.first <= rung.loss - zero <= y.last]
-    named = dict.fromkeys(picked(shown))
+    picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
+    named = [shown[pick] for pick in picks]
     places = spread([float(y.place(rung.loss - zero)) for rung in named], _GAP)
-    if places:  # the lowest name must not fall off the sheet
-        over = max(0.0, -0.01 - places[-1])
-        named = {rung: place + over for rung, place in zip(named, places, strict=True)}
-    return [RungLine(rung, rung.loss - zero, named.get(rung), rung is rungs[-1]) for rung in shown]
-
-
-def picked(rungs: Sequence[RungRecord], most: int = MOST_RUNGS) -> list[RungRecord]:
-    """Return as many rungs as can be named, the first and the last among them."""
-    picks = np.linspace(0, len(rungs) - 1, min(len(rungs), most)).round().astype(int)
-    return [rungs[pick] for pick in picks]
+    # The lowest name must not fall off the sheet.
+    raised = max(0.0, -0.01 - places[-1]) if places else 0.0
+    name_at = {rung: place + raised for rung, place in zip(named, places, strict=True)}
+    lines = []
+    for rung in shown:
+        name = plain(rung.name)
+        name = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+        is_floor = rung is rungs[-1]
+        lines.append(RungLine(rung, rung.loss - zero, name, name_at.get(rung), is_floor))
+    return lines
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
@@ -389,9 +386,24 @@ def draw(scene: Scene) -> "Figure":
     set_scale(axes, scene.x)
     axes.set_ylim(scene.y.first, scene.y.last)
     axes.set_ylabel(scene.y.name, color=INK)
-    _draw_rungs(axes, scene)
+    beside = {"transform": axes.transAxes, "clip_on": False}
+    for line in scene.rungs:
+        colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
+        axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
+        if line.name_at is not None:
+            height, at = float(scene.y.place(line.value)), line.name_at
+            axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)
+            axes.text(1.043, at, f"{line.name}: {line.rung.loss:.4f}", va="center", size=9.5,
+                      weight=weight, color=INK, parse_math=False, **beside)  # fmt: skip
     for trace, colour in zip(scene.traces, COLOURS * len(scene.traces), strict=False):
-        _draw_trace(axes, trace, colour)
+        dot = len(trace.x) == 1  # nothing to draw a line through
+        if trace.band is not None:
+            width = 6 if dot else 0
+            axes.fill_between(trace.x, *trace.band, color=colour, alpha=0.2, linewidth=width)
+        label, marker = plain(trace.label), "o" if dot else None
+        # Matplotlib leaves names with an underscore in front out of its legend.
+        label = f" {label}" if label.startswith("_") else label
+        axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
     with _any_letters():
@@ -399,12 +411,9 @@ def draw(scene: Scene) -> "Figure":
     return figure
 
 
-@contextmanager
-def _any_letters() -> Iterator[None]:
-    """Let matplotlib draw a box, and say nothing, for a letter that its font lacks."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        yield
+def _any_letters() -> "warnings.catch_warnings[None]":
+    """Return a context in which a letter that the font lacks becomes a box, without a warning."""
+    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 def set_scale(axes: "Axes", x: Axis) -> None:
@@ -419,53 +428,21 @@ def set_scale(axes: "Axes", x: Axis) -> None:
     axes.tick_params(colors=INK)
 
 
-def _draw_rungs(axes: "Axes", scene: Scene) -> None:
-    beside = {"transform": axes.transAxes, "clip_on": False}
-    for line in scene.rungs:
-        colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
-        axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
-        if line.name_at is not None:
-            height, at = float(scene.y.place(line.value)), line.name_at
-            axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)
-            words = f"{line.name()}: {line.rung.loss:.4f}"
-            axes.text(1.043, at, words, va="center", size=9.5, weight=weight, color=INK,
-                      parse_math=False, **beside)  # fmt: skip
-
-
-def _draw_trace(axes: "Axes", trace: Trace, colour: str) -> None:
-    dot = len(trace.x) == 1  # nothing to draw a line through
-    if trace.band is not None:
-        width = 6 if dot else 0
-        axes.fill_between(trace.x, *trace.band, color=colour, alpha=0.2, linewidth=width)
-    label = plain(trace.label)
-    # matplotlib leaves names with an underscore in front out of its legend
-    label = f" {label}" if label.startswith("_") else label
-    marker = "o" if dot else None
-    axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
-
-
 def _seeds(traces: Sequence[Trace]) -> str:
     """Return what a line is made of."""
-    counts = sorted({len(trace.seeds) for trace in traces})
-    if counts == [1]:
+    fewest, *_, most = sorted(len(trace.seeds) for trace in (*traces, *traces))
+    if most == 1:
         return ""
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    seeds = f"{fewest} to {most}" if fewest < most else most
     return f"median of {seeds} seeds, band from quartile to quartile"
 
 
 def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
     """Draw it above the curves, in as many columns as fit; the curves make room for its rows."""
     legend = axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.015, 0.99),
-        ncols=columns,
-        frameon=False,
-        fontsize=9.5,
-        labelcolor=INK,
-        handlelength=1.5,
-        handletextpad=0.6,
-        columnspacing=1.8,
-    )
+        loc="lower left", bbox_to_anchor=(-0.015, 0.99), ncols=columns, frameon=False,
+        fontsize=9.5, labelcolor=INK, handlelength=1.5, handletextpad=0.6, columnspacing=1.8,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
     extent = legend.get_window_extent()

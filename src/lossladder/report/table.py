@@ -32,7 +32,10 @@ def results(folder: str | Path) -> "DataFrame":
     try:
         from pandas import DataFrame
     except ImportError as error:
-        raise ImportError("results() needs pandas: pip install lossladder[notebook]") from error
+        raise ImportError(
+            "results() needs pandas: pip install -e '.[notebook]' in a checkout, or "
+            "pip install 'lossladder[notebook]'"
+        ) from error
     sweep = read_sweep(Path(folder))
     table = DataFrame(records(sweep, Path()), columns=columns(sweep))
     measured = [name for name in table if name in _MEASURED or name.startswith(_TO)]
@@ -53,7 +56,7 @@ def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
         names = [f"{_TO}{rung.name}" for rung in run.ladder.rungs] if run.ladder else []
         made.append(
             {key: typed(value) for key, value in setting}
-            | {name: getattr(run, name) for name in (*_FIRST, *_LAST)}
+            | {name: getattr(run.result, name) for name in (*_FIRST, *_LAST)}
             | dict(zip(names, run.reached, strict=True))
             | {"folder": os.path.relpath(run.folder, start)}
         )
