@@ -68,65 +68,38 @@ class Axis:
 
 
 class RungLine(NamedTuple):
-    """A rung across the picture.
-
-    Args:
-        rung: with its exact loss.
-        value: where it lies on the axis.
-        name: as there is room for it.
-        name_at: from 0 to 1, where its name stands beside it; None: it is not written.
-        is_floor: whether nobody can do better.
-    """
+    """A rung across the picture."""
 
     rung: RungRecord
-    value: float
-    name: str
-    name_at: float | None
+    value: float  # where it lies on the axis
+    name: str  # as far as there is room for it
+    name_at: float | None  # from 0 to 1, where the name stands beside it; None: it has none
     is_floor: bool
 
 
 class Trace(NamedTuple):
-    """What is drawn of a setting.
-
-    Args:
-        label: of the setting.
-        x: (points,)
-        at: (points,), the same in words.
-        middle: (points,), median or mean over seeds.
-        band: (2, points), quartiles over seeds; None: there are none.
-        seeds: (seeds, points); no number where a seed has none.
-    """
+    """What is drawn of a setting; a seed has no number where it has no point."""
 
     label: str
-    x: NDArray[np.floating]
-    at: Sequence[int | str]
-    middle: NDArray[np.floating]
-    band: NDArray[np.floating] | None
-    seeds: NDArray[np.floating]
+    x: NDArray[np.floating]  # (points,)
+    at: Sequence[int | str]  # (points,), the same in words
+    middle: NDArray[np.floating]  # (points,), median or mean over seeds
+    band: NDArray[np.floating] | None  # (2, points), quartiles over seeds
+    seeds: NDArray[np.floating]  # (seeds, points)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture over a ladder.
-
-    Args:
-        title: what it shows.
-        x, y: axes.
-        rungs: lines across, the ceiling first.
-        traces: in colour, in order.
-        others: in grey, behind.
-        dots: whether a seed is dots and not a line.
-        named: whether the places along x are names, which have no order that a line could follow.
-    """
+    """A picture over a ladder."""
 
     title: str
     x: Axis
     y: Axis
-    rungs: Sequence[RungLine]
-    traces: Sequence[Trace]
-    others: Sequence[Trace] = ()
-    dots: bool = False
-    named: bool = False
+    rungs: Sequence[RungLine]  # the ceiling first
+    traces: Sequence[Trace]  # in colour
+    others: Sequence[Trace] = ()  # in grey, behind
+    dots: bool = False  # whether a seed is dots and not a line
+    named: bool = False  # whether along x are names, which have no order for a line to follow
 
     def across(self, value: float) -> float:
         """Return where a value lies, percent of the width from the left."""
@@ -311,13 +284,8 @@ def _axis(
 ) -> Axis:
     """Return an axis with those of its ticks whose words have room.
 
-    Args:
-        name: of what it shows.
-        first: value of all that is shown.
-        last: the other end.
-        ticks: (value, words), in order.
-        log: whether it is logarithmic.
-        margin: share of the width beyond either end, so that dots there are seen whole.
+    Values lie between `first` and `last`; `margin` is the share of the width beyond either end, so
+    that dots there are seen whole.
     """
     axis = Axis(name, first, last, log=log)
     kept: list[Tick] = []
@@ -375,6 +343,8 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 # --- matplotlib -------------------------------------------------------------------------------
 
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
+# A letter that the font lacks becomes a box, and nobody has to be warned of that.
+_ANY_LETTER = {"action": "ignore", "category": UserWarning}
 
 
 def draw(scene: Scene) -> "Figure":
@@ -406,14 +376,9 @@ def draw(scene: Scene) -> "Figure":
         axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
-    with _any_letters():
+    with warnings.catch_warnings(**_ANY_LETTER):
         _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
     return figure
-
-
-def _any_letters() -> "warnings.catch_warnings[None]":
-    """Return a context in which a letter that the font lacks becomes a box, without a warning."""
-    return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 def set_scale(axes: "Axes", x: Axis) -> None:
@@ -472,7 +437,7 @@ def png(figure: "Figure", dpi: float | None = None) -> bytes:
     """
     from PIL import Image
 
-    with BytesIO() as drawn, BytesIO() as packed, _any_letters():
+    with BytesIO() as drawn, BytesIO() as packed, warnings.catch_warnings(**_ANY_LETTER):
         figure.savefig(drawn, format="png", dpi=dpi or "figure")
         Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
         return packed.getvalue()

@@ -15,26 +15,10 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
-from lossladder.report.summary import (
-    DIVERGED,
-    Line,
-    Row,
-    by_ladder,
-    failures,
-    from_floor,
-    many,
-    rows,
-    standard_error,
-)
-from lossladder.report.sweep_folder import (
-    LadderRecord,
-    RunSummary,
-    Sweep,
-    are_numbers,
-    read_sweep,
-    short,
-)
+from lossladder.report.summary import Line, Row
+from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
 from lossladder.runs.atomic import atomic_write
 
@@ -58,7 +42,7 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         RequestError: if the folder holds no runs.
         OSError: if `out` cannot be written.
     """
-    return write(read_sweep(folder), out)
+    return write(sweep_folder.read_sweep(folder), out)
 
 
 def write(sweep: Sweep, out: Path | None = None) -> Path:
@@ -67,7 +51,7 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / TABLE) as table:
         write_csv(sweep, table)
-    climbed = by_ladder(rows(sweep))
+    climbed = summary.by_ladder(summary.rows(sweep))
     parts = min(len(climbed), _MOST_LADDERS)
     sections = [_Section(ladder, climbed, parts) for ladder in list(climbed)[:parts]]
     # for slides, and for those who cannot open a page
@@ -84,18 +68,12 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
 
 
 class _Picture(NamedTuple):
-    """A picture of the page.
-
-    Args:
-        scene, log_scene: with the axis of the loss as it is, and with a logarithmic one.
-        note: under it.
-        seeds: how many single ones of a setting can be shown.
-    """
+    """A picture of the page."""
 
     scene: Scene
-    log_scene: Scene
-    note: str
-    seeds: int = 0
+    log_scene: Scene  # the same with a logarithmic axis of the loss
+    note: str  # under it
+    seeds: int = 0  # how many single ones of a setting can be shown
 
 
 class _Ranked(NamedTuple):
@@ -182,7 +160,7 @@ def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
     values = [value for value in sweep.values(key) if value in used]
     scenes = [outcome_scene(key, values, made, log) for log in (False, True)]
     without = len(sweep.runs) - sum(len(row.measured) for row in made)
-    left_out = f" {many(without, 'run')} without such a loss: not drawn." if without else ""
+    left_out = f" {summary.many(without, 'run')} without such a loss: not drawn." if without else ""
     means = "large ones are" if scenes[0].named else "lines go through"
     return _Picture(*scenes, f"A dot is a seed that is done; {means} means over seeds.{left_out}")
 
@@ -220,9 +198,10 @@ _ENVIRONMENT = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {
-    "many": many, "short": short, "standard_error": standard_error, "from_floor": from_floor,
-    "most_lines": MOST_LINES, "most_rows": _MOST_ROWS, "diverged": DIVERGED, "inf": math.inf,
-    "hash": _hash, "hypot": math.hypot, "version": version("lossladder"),
+    "many": summary.many, "from_floor": summary.from_floor,
+    "standard_error": summary.standard_error, "short": short, "hash": _hash,
+    "hypot": math.hypot, "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
+    "version": version("lossladder"),
 }  # fmt: skip
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
@@ -243,7 +222,7 @@ def _html(
         ordered=sorted(made, key=lambda row: [places[key](value) for key, value in row.setting]),
         outcomes=_outcomes(sweep, made),
         map=_map(sweep, made),
-        failures=failures(sweep),
+        failures=summary.failures(sweep),
         link=partial(_link, out),
         style=Markup(style),
         script=Markup(script),

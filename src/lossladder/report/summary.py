@@ -12,36 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.checks import RequestError
-from lossladder.report.sweep_folder import (
-    BinnedCurve,
-    LadderRecord,
-    RunSummary,
-    Setting,
-    Sweep,
-    labels,
-    read_run,
-    settings,
-)
+from lossladder.report import sweep_folder
+from lossladder.report.sweep_folder import BinnedCurve, LadderRecord, RunSummary, Setting, Sweep
 from lossladder.runs.folder import CONFIG
 from lossladder.runs.result import FILE, Damaged
-
-DIVERGED = "the loss became infinite or no number"
 
 # --- curves -----------------------------------------------------------------------------------
 
 
 class Line(NamedTuple):
-    """The curves of the runs of one setting.
+    """The curves of the runs of one setting."""
 
-    Args:
-        label: what sets them apart from the other lines.
-        updates: (points,)
-        losses: (runs, points), nats per scored step; no number where a run has ended.
-    """
-
-    label: str
-    updates: NDArray[np.float64]
-    losses: NDArray[np.floating]
+    label: str  # what sets them apart from the other lines
+    updates: NDArray[np.float64]  # (points,)
+    losses: NDArray[np.floating]  # (runs, points), nats per scored step; NaN where a run has ended
 
     def quartiles(self) -> NDArray[np.floating]:
         """Return first quartile, median and third quartile over runs: (3, points)."""
@@ -75,9 +59,9 @@ def read_lines(folders: Sequence[Path]) -> tuple[LadderRecord, list[Line]]:
             raise RequestError(
                 f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
             )
-    found = settings([run.config for run, _, _ in runs])
+    found = sweep_folder.settings([run.config for run, _, _ in runs])
     lines = []
-    for setting, name in labels(found).items():
+    for setting, name in sweep_folder.labels(found).items():
         alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
         model = alike[0][0].result.model
         lines.append(together(name or model, [curve for _, _, curve in alike]))
@@ -93,7 +77,7 @@ def _finished(folder: Path) -> tuple[RunSummary, LadderRecord, BinnedCurve]:
     for name in (FILE, CONFIG):
         if not (folder / name).is_file():
             raise RequestError(f"{folder}: is no finished run, it has no {name}")
-    run = read_run(folder)
+    run = sweep_folder.read_run(folder)
     if isinstance(run, Damaged):
         raise RequestError(f"{folder}: {run.why}")
     if run.ladder is None or run.curve is None:
@@ -111,18 +95,11 @@ def known(runs: Iterable[RunSummary], key: str) -> list[float]:
 
 @dataclass(frozen=True)
 class Row:
-    """The runs of one setting, which differ in nothing but their seed.
+    """The runs of one setting, which differ in nothing but their seed."""
 
-    Args:
-        label: what sets them apart from the other rows.
-        setting: the same in full.
-        ladder: None while none of them has a result.
-        runs: all of them.
-    """
-
-    label: str
-    setting: Setting
-    ladder: LadderRecord | None
+    label: str  # what sets them apart from the other rows
+    setting: Setting  # the same in full
+    ladder: LadderRecord | None  # None while none of them has a result
     runs: Sequence[RunSummary]
 
     @property
@@ -171,13 +148,6 @@ class Row:
         return max(spread, self.sampling_error or 0.0)
 
     @property
-    def nearness(self) -> int:
-        """How near the mean is to the floor, from 0 at the ceiling to 10."""
-        away = min(1.0, max(0.0, self.mean / self.ladder.span)) if self.ladder else 1.0
-        # The root, because what matters happens near the floor.
-        return round(10 * (1 - math.sqrt(away)))
-
-    @property
     def ended_on(self) -> Counter[str | None]:
         """How many of the runs that ended by themselves did on which rung; None: on none."""
         return Counter(run.result.rung for run in self.ended)
@@ -217,7 +187,7 @@ def rows(sweep: Sweep) -> list[Row]:
     for run, setting in pairs:
         ladder = run.ladder or ladders.get(setting) or ladders.get(run.result.task)
         found.setdefault((setting, ladder), []).append(run)
-    names = labels(sweep.settings)
+    names = sweep_folder.labels(sweep.settings)
     made = [
         Row(names[setting] or alike[0].result.model, setting, ladder, alike)
         for (setting, ladder), alike in found.items()
@@ -239,10 +209,8 @@ def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
     # A hundred runs often fail for one reason, which is then read once.
     alike: dict[tuple[str, str], list[RunSummary]] = {}
     for run in sweep.runs:
-        status = run.result.status
-        if status in ("failed", "diverged"):
-            why = run.why if status == "failed" else DIVERGED
-            alike.setdefault((status, why), []).append(run)
+        if run.result.status in ("failed", "diverged"):
+            alike.setdefault((run.result.status, run.why), []).append(run)
     return dict(sorted(alike.items(), key=lambda pair: -len(pair[1])))
 
 

@@ -44,36 +44,22 @@ class LadderRecord(NamedTuple):
 
 
 class BinnedCurve(NamedTuple):
-    """The training loss of one run, thinned.
+    """The training loss of one run, thinned."""
 
-    Args:
-        updates: (points,)
-        losses: (points,), nats per scored step.
-    """
-
-    updates: NDArray[np.float64]
-    losses: NDArray[np.float32]
+    updates: NDArray[np.float64]  # (points,)
+    losses: NDArray[np.float32]  # (points,), nats per scored step
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a report keeps of a run: a tenth of its result, because there may be ten thousand.
-
-    Args:
-        folder: of the run.
-        config: flat: `model.hidden_size` -> "16".
-        result: without rungs and curves; where there is none yet, names and the status `going`.
-        ladder: None while there is no result.
-        reached: update at which each rung was first reached, the ceiling first.
-        curve: None if the run ended before its first update.
-    """
+    """What a report keeps of a run: a tenth of its result, because there may be ten thousand."""
 
     folder: Path
-    config: Mapping[str, str]
-    result: Result
-    ladder: LadderRecord | None = None
-    reached: tuple[int | None, ...] = ()
-    curve: BinnedCurve | None = None
+    config: Mapping[str, str]  # flat: `model.hidden_size` -> "16"
+    result: Result  # without rungs and curves; where there is none yet, its status is `going`
+    ladder: LadderRecord | None = None  # None while there is no result
+    reached: tuple[int | None, ...] = ()  # update at which each rung was first reached
+    curve: BinnedCurve | None = None  # None if the run ended before its first update
 
     @property
     def done(self) -> bool:
@@ -82,7 +68,9 @@ class RunSummary:
 
     @property
     def why(self) -> str:
-        """What ended a run that failed, in one line."""
+        """What ended a run that ended badly, in one line."""
+        if self.result.status == "diverged":
+            return "the loss became infinite or no number"
         return _LEAK if self.result.leaks else self.result.why or "no reason known"
 
 
@@ -150,25 +138,15 @@ def binned(curve: CurveRecord) -> BinnedCurve | None:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Runs that were asked for together.
-
-    Args:
-        folder: in which they lie, each in a folder of its own.
-        commands: that made them, the latest last; none where no record tells.
-        runs: all that can be read, in the order of their names.
-        settings: (runs,); what sets each apart, its seed left aside.
-        damaged: (name, what is wrong) of what cannot be read.
-        asked: how many runs were asked for, or are there.
-        not_begun: how many of them have left nothing.
-    """
+    """Runs that were asked for together."""
 
     folder: Path
-    commands: Sequence[str]
-    runs: Sequence[RunSummary]
-    settings: Sequence[Setting]
-    damaged: Sequence[tuple[str, str]]
-    asked: int
-    not_begun: int
+    commands: Sequence[str]  # that made them, the latest last; none where no record tells
+    runs: Sequence[RunSummary]  # all that can be read, in the order of their names
+    settings: Sequence[Setting]  # (runs,); what sets each apart, its seed left aside
+    damaged: Sequence[tuple[str, str]]  # (name, what is wrong) of what cannot be read
+    asked: int  # how many runs were asked for, or are there
+    not_begun: int  # how many of them have left nothing
 
     @property
     def keys(self) -> list[str]:
