@@ -26,7 +26,7 @@ _HEAD = (
 
 
 def overview(sweeps: Sequence[Path]) -> str:
-    """A Markdown table of the runs of sweeps, one row for each task and network.
+    """Return a Markdown table of the runs of sweeps, one row for each task and network.
 
     Raises:
         RequestError: if no run is done.

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,7 +28,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
-_GAP = 0.051  # of the height, from one name of a rung to the next
+_GAP = 0.051  # of the height, from the name of a rung to the next
 _LETTERS = 18  # of a rung's name at most
 _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where there is little room
 
@@ -60,6 +61,7 @@ class Axis:
         [-0.05, 0.0, 0.5, 1.05]
         """
         ends, numbers = np.array([self.first, self.last]), np.asarray(values, dtype=np.float64)
+        # Zero has no logarithm; what is put in its place lies below every axis.
         if self.log:
             ends, numbers = np.log(ends), np.log(np.maximum(numbers, 1e-300))
         part = (numbers - ends[0]) / (ends[1] - ends[0])
@@ -118,6 +120,7 @@ class Scene:
         """
         back = [self._points(x, part)[::-1] for part in y[1:]]
         points = np.concatenate([self._points(x, y[0]), *back])
+        # Steps have fewer digits than places, and curves are most of a page.
         steps = " ".join(f"{a} {b}" for a, b in np.diff(points, axis=0))
         # A line of no length is seen as a dot, by its round ends.
         start = "".join(f"M{a} {b}l" for a, b in points[:1])
@@ -129,12 +132,13 @@ class Scene:
         return "".join(f"M{a} {b}h0" for a, b in points)
 
     def numbers(self, trace: Trace) -> list[float]:
-        """Return the losses of a trace in the digits that are shown."""
+        """Return the losses of a trace, in four digits: what is shown beside the pointer."""
         return [float(f"{loss:.4g}") for loss in trace.middle]
 
     def _points(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.int64]:
         seen = np.isfinite(y)
         both = np.stack([self.x.place(x[seen]), 1 - self.y.place(y[seen])], axis=1)
+        # A thousandth of the sheet is less than a pixel.
         return np.rint(1000 * both).astype(np.int64)
 
 
@@ -182,7 +186,8 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
         rows: settings with losses; those that differ in nothing else are a trace of means.
         log: whether the axis of the loss is logarithmic.
     """
-    named = not are_numbers(values)  # then they stand side by side
+    # Values that are no numbers stand side by side, in their order.
+    named = not are_numbers(values)
     at = {value: float(place if named else value) for place, value in enumerate(values)}
     rest = [tuple(pair for pair in row.setting if pair[0] != key) for row in rows]
     names, series = labels(rest), dict[str, dict[str, list[float]]]()
@@ -193,9 +198,8 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     traces = []
     for number, (name, ends) in enumerate(series.items()):
         used = [value for value in values if value in ends]
-        seeds = np.full((max(map(len, ends.values())), len(used)), np.nan)
-        for column, value in enumerate(used):
-            seeds[: len(ends[value]), column] = ends[value]
+        # Where fewer seeds are done than elsewhere, the column ends in NaN.
+        seeds = np.array([*zip_longest(*(ends[value] for value in used), fillvalue=np.nan)])
         x = np.array([at[value] for value in used]) + apart * (number - (len(series) - 1) / 2)
         traces.append(Trace(name, x, used, np.nanmean(seeds, axis=0), None, seeds))
     ladders = list(dict.fromkeys(row.ladder for row in rows if row.ladder is not None))
@@ -239,6 +243,7 @@ def updates_axis(lines: Sequence[Line]) -> Axis:
     """
     first = min(float(line.updates[0]) for line in lines)
     last = max(float(line.updates[-1]) for line in lines)
+    # A run of one point has no span; its axis goes to the round numbers on either side.
     if len(log_ticks(first, last)) < 2:
         decade = 10.0 ** np.floor(np.log10(first))
         first = max(part * decade for part in (0.5, 1, 2, 5) if part * decade < first)
@@ -255,6 +260,7 @@ def _loss_axis(name: str, bottom: float, top: float, log_of: Iterable[float] | N
         bottom = max(least / 1.3, top / 1e7)
         ticks = [Tick(loss, f"{loss:g}") for loss in log_ticks(bottom, top)]
         return Axis(name, bottom, top, ticks, log=True)
+    # The smallest round step that makes at most six ticks.
     power = 10.0 ** np.floor(np.log10((top - bottom) / 10))
     step = next(p * power for p in (1, 2, 5, 10, 20) if (top - bottom) / (p * power) <= 6)
     digits = max(0, -int(np.floor(np.log10(step))))
@@ -269,6 +275,7 @@ def log_ticks(first: float, last: float) -> list[float]:
     ([10.0, 20.0, 50.0, 100.0, 200.0], [0.5, 1.0, 2.0])
     """
     decades = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
+    # Beyond three decades there is no room between powers of ten.
     parts = (1, 2, 5) if last < first * 2000 else (1,)
     places = [float(f"{part}e{decade}") for decade in decades for part in parts]
     return [place for place in places if first <= place <= last]
@@ -293,6 +300,7 @@ def _axis(
     for (value, words), at in zip(ticks, axis.place([value for value, _ in ticks]), strict=True):
         half, wide = _LETTER * (len(words) + 2) / 2, _WIDE_LETTER * (len(words) + 1) / 2
         if at - half >= end:
+            # On a narrow page letters are as large, and the same axis has room for fewer words.
             spare = at - wide < spare_end
             kept.append(Tick(value, words, spare))
             end, spare_end = at + half, spare_end if spare else at + wide
@@ -309,7 +317,7 @@ def _rung_lines(rungs: Sequence[RungRecord], zero: float, y: Axis) -> list[RungL
     picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
     named = [shown[pick] for pick in picks]
     places = spread([float(y.place(rung.loss - zero)) for rung in named], _GAP)
-    # The lowest name must not fall off the sheet.
+    # Many rungs near the floor would push the lowest name off the sheet.
     raised = max(0.0, -0.01 - places[-1]) if places else 0.0
     name_at = {rung: place + raised for rung, place in zip(named, places, strict=True)}
     lines = []
@@ -329,7 +337,9 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     >>> [round(place, 2) for place in spread([0.9, 0.5, 0.5], gap=0.2)]
     [0.9, 0.6, 0.4]
     """
-    crowds: list[list[float]] = []  # [sum of wanted places of the first member, members]
+    # Of a crowd is kept where its first member should be, summed over members, and their number:
+    # the mean of those is nearest to all by least squares (as in isotonic regression).
+    crowds: list[list[float]] = []
     for index, place in enumerate(places):
         crowds.append([place + index * gap, 1])
         while len(crowds) > 1 and crowds[-1][0] / crowds[-1][1] > crowds[-2][0] / crowds[-2][1]:
@@ -359,6 +369,7 @@ def draw(scene: Scene) -> "Figure":
     beside = {"transform": axes.transAxes, "clip_on": False}
     for line in scene.rungs:
         colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
+        # Behind the curves, which may lie on a rung for long.
         axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
         if line.name_at is not None:
             height, at = float(scene.y.place(line.value)), line.name_at
@@ -366,7 +377,8 @@ def draw(scene: Scene) -> "Figure":
             axes.text(1.043, at, f"{line.name}: {line.rung.loss:.4f}", va="center", size=9.5,
                       weight=weight, color=INK, parse_math=False, **beside)  # fmt: skip
     for trace, colour in zip(scene.traces, COLOURS * len(scene.traces), strict=False):
-        dot = len(trace.x) == 1  # nothing to draw a line through
+        # Through a single point there is no line to draw.
+        dot = len(trace.x) == 1
         if trace.band is not None:
             width = 6 if dot else 0
             axes.fill_between(trace.x, *trace.band, color=colour, alpha=0.2, linewidth=width)
@@ -374,6 +386,7 @@ def draw(scene: Scene) -> "Figure":
         # Matplotlib leaves names with an underscore in front out of its legend.
         label = f" {label}" if label.startswith("_") else label
         axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
+    # A task may be called `$x^$`, which is no mathematics.
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
     with warnings.catch_warnings(**_ANY_LETTER):
@@ -429,14 +442,10 @@ def save(figure: "Figure", out: Path) -> None:
 
 
 def png(figure: "Figure", dpi: float | None = None) -> bytes:
-    """Return a figure as a PNG with a palette, a third the size of one without.
-
-    Args:
-        figure: to be drawn.
-        dpi: points an inch; None: the figure's own.
-    """
+    """Return a figure as a PNG, at `dpi` points an inch or at as many as the figure has."""
     from PIL import Image
 
+    # With a palette the file has a third of the size that it has without.
     with BytesIO() as drawn, BytesIO() as packed, warnings.catch_warnings(**_ANY_LETTER):
         figure.savefig(drawn, format="png", dpi=dpi or "figure")
         Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)

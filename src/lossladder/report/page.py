@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
-from lossladder.report.summary import Line, Row
+from lossladder.report.summary import Row
 from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
 from lossladder.runs.atomic import atomic_write
@@ -28,13 +28,14 @@ _MOST_LADDERS = 6  # each with a picture and a table of its own
 _MOST_OTHERS, _MOST_SEEDS = 60, 70  # curves in grey, and thin ones
 _MOST_ROWS, _MOST_CELLS = 200, 6000  # of settings, and of their rungs
 _MOST_COLUMNS = 30  # of a map
+_Climbed = Mapping[LadderRecord, Sequence[Row]]  # ladder -> its settings
 
 
-def write_report(folder: Path, out: Path | None = None) -> Path:
+def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     """Write `report.html`, `report.csv` and, where there are curves, `report.png`.
 
     Args:
-        folder: of the sweep.
+        sweep: its folder, or what was read of it.
         out: folder to write to; None: the sweep's own.
     Returns:
         The page.
@@ -42,11 +43,8 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         RequestError: if the folder holds no runs.
         OSError: if `out` cannot be written.
     """
-    return write(sweep_folder.read_sweep(folder), out)
-
-
-def write(sweep: Sweep, out: Path | None = None) -> Path:
-    """Do as `write_report` does, for a sweep that has been read."""
+    if not isinstance(sweep, Sweep):
+        sweep = sweep_folder.read_sweep(sweep)
     out = out or sweep.folder
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / TABLE) as table:
@@ -54,12 +52,12 @@ def write(sweep: Sweep, out: Path | None = None) -> Path:
     climbed = summary.by_ladder(summary.rows(sweep))
     parts = min(len(climbed), _MOST_LADDERS)
     sections = [_Section(ladder, climbed, parts) for ladder in list(climbed)[:parts]]
-    # for slides, and for those who cannot open a page
+    # A picture of its own is for slides, and for those who cannot open a page.
     if picture := next((section.picture for section in sections if section.picture), None):
         with atomic_write(out / PICTURE) as scratch:
             save(draw(picture.scene), scratch)
     with atomic_write(out / PAGE) as page:
-        # names of folders may hold bytes that are no text
+        # Names of folders may hold bytes that are no text.
         page.write_text(_html(sweep, climbed, sections, out), encoding="utf-8", errors="replace")
     return out / PAGE
 
@@ -85,20 +83,14 @@ class _Ranked(NamedTuple):
 
 
 class _Section:
-    """What the page has of a ladder: its settings, nearest to the floor first, and their curves.
+    """What the page has of a ladder: its settings, nearest to the floor first, and their curves."""
 
-    Args:
-        ladder: of the section.
-        climbed: ladder -> its settings.
-        parts: how many sections share the room of the page.
-    """
-
-    def __init__(
-        self, ladder: LadderRecord, climbed: Mapping[LadderRecord, Sequence[Row]], parts: int
-    ) -> None:
+    def __init__(self, ladder: LadderRecord, climbed: _Climbed, parts: int) -> None:
         self.ladder, self.rows, self.parts = ladder, climbed[ladder], parts
+        # Of a task with several ladders, the name says what made this one.
         several = sum(other.task == ladder.task for other in climbed) > 1
         self.name = ", ".join([ladder.task, *(self._shared() if several else ())])
+        # All sections share the room of the page, and a ladder of many rungs has wide rows.
         self.shown = max(20, min(_MOST_ROWS, _MOST_CELLS // (len(ladder.rungs) * parts)))
         self.lost = any(row.ended_on[None] for row in self.rows)
         self.measured = [row for row in self.rows if row.measured]
@@ -111,10 +103,12 @@ class _Section:
         return [f"{short(key)} {value}" for key, value in pairs if key.startswith("task.")]
 
     def _picture(self) -> _Picture | None:
-        lines, others = _lines(self.rows[:MOST_LINES]), self.rows[MOST_LINES:]
+        lines, others = summary.lines(self.rows[:MOST_LINES]), self.rows[MOST_LINES:]
         if not lines:
             return None
-        behind = _lines(others[:: max(1, math.ceil(len(others) * self.parts / _MOST_OTHERS))])
+        # Of many others every second, third, … is drawn, so that they are spread over all.
+        every = max(1, math.ceil(len(others) * self.parts / _MOST_OTHERS))
+        behind = summary.lines(others[::every])
         seeds = max(len(line.losses) for line in lines)
         shown = min(seeds, max(1, _MOST_SEEDS // (self.parts * len(lines))))
         note = f"The {MOST_LINES} settings nearest to the floor in colour, others in grey. "
@@ -142,15 +136,12 @@ class _Section:
                 yield noun, ranked, alike
 
 
-def _lines(made: Sequence[Row]) -> list[Line]:
-    return [line for row in made if (line := row.line()) is not None]
-
-
 def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
     """Return the losses by what was varied: a number, or what makes the ladders many."""
     made = [row for row in made if row.measured]
     numbers = [key for key in sweep.keys if are_numbers(sweep.values(key))]
     of_task = [key for key in sweep.keys if key.partition(".")[0] == "task"]
+    # Along several numbers at once no axis can be drawn; of two settings there is a map.
     key = numbers[0] if len(numbers) == 1 else None
     if of_task and len({row.ladder for row in made}) > 1:
         key = next((key for key in of_task if key in numbers), of_task[0])
@@ -187,6 +178,7 @@ def _hash(text: str) -> str:
 
 def _link(out: Path, run: RunSummary) -> Markup:
     """Return a link to the folder of a run, as seen from the page."""
+    # The bytes of a name, which need not be text, so that the link leads there all the same.
     there = quote(os.fsencode(os.path.relpath(run.folder, out)))
     return Markup('<a href="{}/">{}</a>').format(there, run.folder.name)
 
@@ -203,16 +195,13 @@ _ENVIRONMENT.globals |= {
     "hypot": math.hypot, "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
     "version": version("lossladder"),
 }  # fmt: skip
+# Nobody reads the numbers that the pointer finds, so they need no spaces.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
-def _html(
-    sweep: Sweep,
-    climbed: Mapping[LadderRecord, Sequence[Row]],
-    sections: Sequence[_Section],
-    out: Path,
-) -> str:
+def _html(sweep: Sweep, climbed: _Climbed, sections: Sequence[_Section], out: Path) -> str:
     made = [row for alike in climbed.values() for row in alike]
+    # Across ladders no row is nearer than another: rows are in the order of their settings.
     places = {key: sweep.values(key).index for key in sweep.keys}
     style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     page = _ENVIRONMENT.get_template("page.html.jinja").render(

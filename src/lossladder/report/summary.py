@@ -40,6 +40,7 @@ def together(label: str, curves: Sequence[BinnedCurve]) -> Line:
 
     Beyond that, a median would tell of those that happened to go on.
     """
+    # Those that end before the last point have NaN there, and no part in its quartiles.
     by_end = sorted(curves, key=lambda curve: curve.updates[-1])
     points = by_end[(len(curves) - 1) // 2].updates
     losses = [np.interp(points, each.updates, each.losses, right=np.nan) for each in curves]
@@ -60,12 +61,12 @@ def read_lines(folders: Sequence[Path]) -> tuple[LadderRecord, list[Line]]:
                 f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
             )
     found = sweep_folder.settings([run.config for run, _, _ in runs])
-    lines = []
+    made = []
     for setting, name in sweep_folder.labels(found).items():
         alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
         model = alike[0][0].result.model
-        lines.append(together(name or model, [curve for _, _, curve in alike]))
-    return ladder, lines
+        made.append(together(name or model, [curve for _, _, curve in alike]))
+    return ladder, made
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -137,6 +138,7 @@ class Row:
     def sampling_error(self) -> float | None:
         """Standard error of the mean, from those of the runs: what sampling alone makes of it."""
         errors = known(self.done, "standard_error")
+        # The error of a sum is the root of the summed squares; one that is unknown leaves no sum.
         whole = errors and len(errors) == len(self.measured)
         return math.hypot(*errors) / len(errors) if whole else None
 
@@ -166,11 +168,6 @@ class Row:
         """Median time of training, seconds; None where no run tells."""
         times = known(self.ended, "training_seconds")
         return statistics.median(times) if times else None
-
-    def line(self) -> Line | None:
-        """Return the curves of its runs; None if none has one."""
-        curves = [run.curve for run in self.runs if run.curve is not None]
-        return together(self.label, curves) if curves else None
 
 
 def rows(sweep: Sweep) -> list[Row]:
@@ -204,6 +201,12 @@ def by_ladder(made: Sequence[Row]) -> dict[LadderRecord, list[Row]]:
     return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
 
 
+def lines(made: Iterable[Row]) -> list[Line]:
+    """Return the curves of rows, of those that have any."""
+    found = ((row, [run.curve for run in row.runs if run.curve is not None]) for row in made)
+    return [together(row.label, curves) for row, curves in found if curves]
+
+
 def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
     """Return (status, last words) -> the runs that ended badly so, those of most first."""
     # A hundred runs often fail for one reason, which is then read once.
@@ -216,7 +219,8 @@ def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
 
 # --- words ------------------------------------------------------------------------------------
 
-_NOTHING = 5e-5  # is 0.0000 in print
+# What is less than that is 0.0000 in print.
+_NOTHING = 5e-5
 
 
 def from_floor(above: float, error: float | None = None, extra: str = "") -> str:

@@ -25,6 +25,8 @@ Setting = tuple[tuple[str, str], ...]  # (key, value), as on the command line
 # A folder that holds one of them is a run's; that of TensorBoard's reference lines holds none.
 _LEFT = (CONFIG, FILE, LOG, Path(CHECKPOINT).parts[0])
 _LEAK = "its loss lies under what the exact law attains: it sees what it is to predict"
+# Ten thousand runs keep one ladder: the first of all that are equal.
+_one = cache(lambda ladder: ladder)
 
 
 # --- a run ------------------------------------------------------------------------------------
@@ -83,7 +85,8 @@ def read_run(folder: Path) -> RunSummary | Damaged:
         return Damaged(f"has no {CONFIG}")
     except OSError as error:
         return Damaged(f"its {CONFIG} cannot be read: {error.strerror}")
-    except Exception as error:  # yaml has exceptions of many kinds, and none for another's file
+    # yaml has exceptions of many kinds, and none for another's file.
+    except Exception as error:
         return Damaged(f"its {CONFIG} is no config of a run: {' '.join(str(error).split())}")
     result = read_result(folder)
     if isinstance(result, Damaged):
@@ -107,12 +110,6 @@ def read_run(folder: Path) -> RunSummary | Damaged:
         # Where sequences grow in training, the ladder holds for those of validation alone.
         binned(result.curve if result.length is None else result.validation),
     )
-
-
-@cache
-def _one(ladder: LadderRecord) -> LadderRecord:
-    """Return the first of all equal ladders: ten thousand runs keep one."""
-    return ladder
 
 
 def binned(curve: CurveRecord) -> BinnedCurve | None:
@@ -213,6 +210,7 @@ def read_sweep(folder: Path) -> Sweep:
 
 def _natural(path: Path) -> list[tuple[float, str]]:
     """Return a key that sorts numbers in names by size: the tenth comes after the ninth."""
+    # With the brackets, every second part is a number; words sort after numbers, as infinity does.
     parts = re.split(r"(\d+(?:\.\d+)?)", path.name)
     return [(math.inf, p) if place % 2 == 0 else (float(p), "") for place, p in enumerate(parts)]
 
@@ -297,6 +295,7 @@ def labels(found: Sequence[Setting]) -> dict[Setting, str]:
         alike: dict[str, set[str]] = {}
         for setting, name in names.items():
             alike.setdefault(name, set()).add(setting[place][1])
+        # A key is named where it tells apart those that are still called the same.
         for setting, name in names.items():
             if len(alike[name]) > 1:
                 value = setting[place][1] or "unset"  # a knob that this run does not have

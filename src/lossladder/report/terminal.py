@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lossladder.checks import RequestError
-from lossladder.report.page import write
+from lossladder.report.page import write_report
 from lossladder.report.summary import Row, failures, known, many, rows, standard_error
 from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
 from lossladder.tensorboard.address import leave_address
@@ -32,12 +32,14 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
         return f"sweep  no run has ended\nfolder {shown(folder)}"
     lines = [table(sweep), f"folder {shown(folder)}"]
     try:
-        lines.append(f"report {shown(write(sweep))}")
-    except OSError as error:  # the runs are done all the same
+        lines.append(f"report {shown(write_report(sweep))}")
+    except OSError as error:
+        # The runs are done all the same, and the same command writes it once there is room.
         reason = f"{shown(Path(error.filename or folder))}: {error.strerror}"
         lines.append(f"report  cannot be written: {reason}")
     if pinned := cards(sweep):
-        with suppress(OSError):  # then TensorBoard finds columns of its own
+        # Where they cannot be written, TensorBoard finds columns of its own.
+        with suppress(OSError):
             set_columns(sweep)
         with suppress(OSError):
             lines.append(leave_address(folder, shown(folder), pinned, colours))
@@ -74,8 +76,9 @@ def _row(row: Row) -> str:
             beside += f", standard error {standard_error(row.sampling_error)}"
         parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
     if losses:
-        # Here of what is done alone: the losses beside them are theirs.
-        rungs = Counter(run.result.rung or "no rung" for run in row.done)
+        # Unlike those of the page, only rungs of what is done: they explain the loss beside them.
+        measured = [run.result for run in row.done if run.result.loss is not None]
+        rungs = Counter(result.rung or "no rung" for result in measured)
         parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
     if mistakes:
         parts.append(f"median {statistics.median(mistakes):g} mistakes")
