@@ -408,10 +408,10 @@ def set_scale(axes: "Axes", x: Axis) -> None:
 
 def _seeds(traces: Sequence[Trace]) -> str:
     """Return what a line is made of."""
-    fewest, *_, most = sorted(len(trace.seeds) for trace in (*traces, *traces))
-    if most == 1:
+    counts = {len(trace.seeds) for trace in traces}
+    if counts == {1}:
         return ""
-    seeds = f"{fewest} to {most}" if fewest < most else most
+    seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
     return f"median of {seeds} seeds, band from quartile to quartile"
 
 

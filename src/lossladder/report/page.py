@@ -149,11 +149,12 @@ def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
     if key is None or len(used) < 2 or len({row.ladder.unit for row in made if row.ladder}) > 1:
         return None
     values = [value for value in sweep.values(key) if value in used]
-    scenes = [outcome_scene(key, values, made, log) for log in (False, True)]
+    scene, log_scene = (outcome_scene(key, values, made, log) for log in (False, True))
     without = len(sweep.runs) - sum(len(row.measured) for row in made)
     left_out = f" {summary.many(without, 'run')} without such a loss: not drawn." if without else ""
-    means = "large ones are" if scenes[0].named else "lines go through"
-    return _Picture(*scenes, f"A dot is a seed that is done; {means} means over seeds.{left_out}")
+    means = "large ones are" if scene.named else "lines go through"
+    note = f"A dot is a seed that is done; {means} means over seeds.{left_out}"
+    return _Picture(scene, log_scene, note)
 
 
 def _map(sweep: Sweep, made: Sequence[Row]) -> dict[str, Any] | None:
