@@ -14,6 +14,7 @@ from pathlib import Path
 from lossladder.checks import RequestError
 from lossladder.console import Parser
 from lossladder.cores import core_count
+from lossladder.report.summary import known
 from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
 
@@ -25,7 +26,7 @@ _HEAD = (
 
 
 def overview(sweeps: Sequence[Path]) -> str:
-    """A Markdown table of the runs of sweeps, one row for each task and network.
+    """Return a Markdown table of the runs of sweeps, one row for each task and network.
 
     Raises:
         RequestError: if no run is done.
@@ -33,8 +34,9 @@ def overview(sweeps: Sequence[Path]) -> str:
     found: dict[tuple[str, str], list[RunSummary]] = {}
     for sweep in sweeps:
         for run in read_sweep(sweep).runs:
-            if run.done and run.above_floor is not None:
-                found.setdefault((run.task, run.model), []).append(run)
+            result = run.result
+            if run.done and result.above_floor is not None:
+                found.setdefault((result.task, result.model), []).append(run)
     if not found:
         raise RequestError("no run of these sweeps is done")
     rows = [_row(task, model, runs) for (task, model), runs in found.items()]
@@ -42,10 +44,9 @@ def overview(sweeps: Sequence[Path]) -> str:
 
 
 def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
-    losses = sorted(run.above_floor for run in runs if run.above_floor is not None)
-    rung, count = Counter(run.rung or "none reached" for run in runs).most_common(1)[0]
-    mistakes = [run.mistakes for run in runs if run.mistakes is not None]
-    seconds = [run.training_seconds for run in runs if run.training_seconds is not None]
+    losses = sorted(known(runs, "above_floor"))
+    rung, count = Counter(run.result.rung or "none reached" for run in runs).most_common(1)[0]
+    mistakes, seconds = known(runs, "mistakes"), known(runs, "training_seconds")
     spread = f"{number(statistics.median(losses))} [{number(losses[0])}, {number(losses[-1])}]"
     cells = (
         *(task, model, str(len(runs)), spread, f"{rung}: {count} of {len(runs)}"),

@@ -36,7 +36,7 @@ _SEED = 9  # of the sequence shown: unfold gives a 4
 
 
 def draw(runs: Sequence[Path]) -> "Figure":
-    """A column for each run."""
+    """Return a figure with a column for each run."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.3 * len(runs), 4.4), dpi=150, facecolor="white")
@@ -60,7 +60,7 @@ def draw(runs: Sequence[Path]) -> "Figure":
 
 
 def _draw_sequence(axes: "Axes", task: Task, named: bool) -> None:
-    """Inputs, state and targets of one sequence, with their names; nothing where is nothing."""
+    """Draw inputs, state and targets of one sequence, and their names if `named`."""
     steps = min(task.num_steps or _STEPS, _STEPS)
     draw = task.draw(Generator().manual_seed(_SEED), 100, steps)
     scored = torch.ones(steps, dtype=torch.bool) if draw.scored is None else draw.scored[0]
@@ -77,7 +77,8 @@ def _draw_sequence(axes: "Axes", task: Task, named: bool) -> None:
         if bool(scored[step]):
             _box(axes, x, 2, str(int(draw.targets[0, step])), _TARGET)
             _arrow(axes, (x, 1.3), (x, 2 - _HALF))
-    if task.streams:  # it has no end
+    # A stream has no end.
+    if task.streams:
         _arrow(axes, (first + steps - 0.7, 1), (first + steps, 1))
     for row, word in enumerate(("input", "state", "target") if named else ()):
         axes.text(first - 0.8, row, word, ha="right", va="center", size=10, color=INK)
@@ -88,7 +89,7 @@ def _draw_sequence(axes: "Axes", task: Task, named: bool) -> None:
 
 
 def _shown(task: Task, symbol: Tensor) -> str:
-    """A symbol's number where it stands for itself, what a network sees of it elsewhere."""
+    """Return a symbol's number where it stands for itself, else what a network sees of it."""
     seen = task.encoding[int(symbol)]
     if len(seen) == len(task.encoding):
         return str(int(symbol))
@@ -120,13 +121,14 @@ def _arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float]) -
 
 
 def _draw_curve(axes: "Axes", folder: Path) -> str:
-    """The training loss over its rungs; returns the unit of both."""
+    """Draw the training loss over its rungs; return the unit of both."""
     from matplotlib.ticker import LogLocator
 
     ladder, (line,) = read_lines([folder])
     rungs = ladder.rungs
     set_scale(axes, updates_axis([line]))
-    axes.xaxis.set_major_locator(LogLocator())  # there is room for the powers of ten
+    # In a narrow column there is room for the powers of ten alone.
+    axes.xaxis.set_major_locator(LogLocator())
     axes.plot(line.updates, line.losses[0], color=_CURVE, linewidth=1.9)
     ceiling, floor = rungs[0].loss, rungs[-1].loss
     span = ceiling - floor
@@ -139,7 +141,7 @@ def _draw_curve(axes: "Axes", folder: Path) -> str:
 
 
 def _name(axes: "Axes", rung: RungRecord, is_floor: bool) -> None:
-    """Where a falling curve does not pass: at the right above its line, the floor under it."""
+    """Name a rung where no falling curve passes: at the right above its line, the floor below."""
     axes.annotate(
         f"{rung.name}: {rung.loss:.4f}",
         (1.0, rung.loss),

@@ -162,10 +162,14 @@ def test_outcomes_lie_where_a_number_lies_and_their_line_goes_through_means(tmp_
     assert scene.y.last < 0.05
 
 
-def test_the_axis_of_a_key_is_logarithmic_from_two_decades_on(tmp_path):
+def test_the_axis_of_a_key_is_logarithmic_from_a_decade_on(tmp_path):
     made = ending(tmp_path / "log", "optimizer.lr", (0.0003, 0.003, 0.03))
     scene = outcome_scene("optimizer.lr", ("0.0003", "0.003", "0.03"), made)
     assert places(scene) == pytest.approx([0, 0.5, 1])
+    made = ending(tmp_path / "sizes", "model.hidden_size", (4, 16, 64))
+    assert places(outcome_scene("model.hidden_size", ("4", "16", "64"), made)) == pytest.approx(
+        [0, 0.5, 1]
+    )
     made = ending(tmp_path / "linear", "optimizer.lr", (0, 0.003, 0.03))  # no logarithm of 0
     scene = outcome_scene("optimizer.lr", ("0", "0.003", "0.03"), made)
     assert places(scene) == pytest.approx([0, 0.1, 1])
@@ -176,6 +180,7 @@ def test_values_that_are_no_numbers_stand_side_by_side(tmp_path):
     scene = outcome_scene("model.kind", ("10", "", "odd"), made)
     assert places(scene) == pytest.approx([0, 0.5, 1])
     assert [tick.words for tick in scene.x.ticks] == ["10", "unset", "odd"]
+    assert scene.named  # so that no line joins them
 
 
 def test_names_of_ticks_have_room():

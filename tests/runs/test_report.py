@@ -147,7 +147,7 @@ def test_the_file_beside_the_page_holds_the_same_table(page, sweep):
 
 def test_a_missing_pandas_is_named_with_the_way_to_get_it(sweep, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match=r"pip install lossladder\[notebook\]"):
+    with pytest.raises(ImportError, match=r"pip install .lossladder\[notebook\]."):
         lossladder.results(sweep)
     assert write_report(sweep).exists()  # the page needs none
 

@@ -10,6 +10,7 @@ import pytest
 
 from left_runs import ECHO, leave
 from lossladder.report.page import write_report
+from lossladder.runs.result import RungRecord as Rung
 from tensorboard_server import Page, chromium
 
 HIGH = (0.7, 0.68, 0.66, 0.65, 0.64)
@@ -236,6 +237,43 @@ def test_on_paper_there_are_no_buttons_and_no_table_is_cut(seen):
         assert seen.evaluate(overflow) == "visible"
     finally:
         seen.emulate_media(media="screen")
+
+
+def test_a_ladder_of_many_rungs_fits_on_paper(browser, tmp_path):
+    rungs = [Rung(f"last {n}", 1.9 - n / 10) for n in range(14)]
+    for model in ("rnn", "lstm"):
+        leave(tmp_path / model, rungs=rungs, loss=(1.9, 1.2), names={"task": "a", "model": model})
+    seen, size = browser.page, browser.page.viewport_size
+    seen.goto(write_report(tmp_path).as_uri())
+    seen.set_viewport_size({"width": 688, "height": 900})  # A4 within its margins
+    seen.emulate_media(media="print", color_scheme="dark")
+    try:
+        assert seen.evaluate("document.documentElement.scrollWidth") == 688
+        paper = seen.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == "rgb(255, 255, 255)"
+    finally:
+        seen.emulate_media(media="screen", color_scheme="light")
+        seen.set_viewport_size(size)
+
+
+def test_no_line_joins_what_has_no_order(browser, tmp_path):
+    """Tasks side by side: a large dot is the mean, and the pointer finds it."""
+    for task, floor in (("count", 0.1), ("echo", 0.4)):
+        for seed, away in enumerate((0.02, 0.04)):
+            rungs = [Rung("none", 0.7), Rung("all", floor)]
+            names = {"task": task, "model": "rnn"}
+            folder = tmp_path / f"{task}-{seed}"
+            leave(folder, rungs=rungs, loss=(0.7, floor + away), task=task, seed=seed, names=names)
+    seen = browser.page
+    seen.goto(write_report(tmp_path).as_uri())
+    plot = "figure.outcome .plot:first-child"
+    stroke = "path => getComputedStyle(document.querySelector(path)).stroke"
+    assert seen.evaluate(stroke, f"{plot} .median") == "none"
+    assert (seen.locator(f"{plot} .mean").get_attribute("d") or "").count("M") == 2
+    assert (seen.locator(f"{plot} .seed").get_attribute("d") or "").count("M") == 4
+    seen.locator(plot).press("ArrowRight")
+    tip = seen.locator("figure.outcome .tip").inner_text().splitlines()
+    assert tip[-3:-1] == ["task count", "loss above the floor 0.0300"]
 
 
 ATTACKS = (

@@ -22,6 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("sweep", metavar="SWEEP", type=Path, help="folder of a sweep")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="folder to write to")
     asked = parser.parse_args(words)
+    # Only now, so that --help and a wrong command line are answered at once.
     from lossladder.report.page import write_report
 
     try:

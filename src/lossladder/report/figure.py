@@ -5,10 +5,10 @@ drawn between them. `draw` hands it to matplotlib; the page's template writes it
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,20 +16,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lossladder.report.summary import Line, Row
-from lossladder.report.sweep_folder import LadderRecord, labels, typed
+from lossladder.report.sweep_folder import LadderRecord, are_numbers, labels
 from lossladder.runs.result import RungRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito: told apart by every kind of eye, and in print
+# Okabe and Ito: told apart by every kind of eye, and in print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
-_GAP = 0.051  # of the height, from one name of a rung to the next
-_LETTERS, _FEW_LETTERS = 18, 12  # most of a rung's name; where there is little room
+_GAP = 0.051  # of the height, from the name of a rung to the next
+_LETTERS = 18  # of a rung's name at most
 _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where there is little room
 
 
@@ -37,13 +37,7 @@ _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where 
 
 
 class Tick(NamedTuple):
-    """A place on an axis that has words.
-
-    Args:
-        value: what is there.
-        words: what is said of it.
-        spare: whether it is left out where there is little room.
-    """
+    """A place on an axis and what is written there; spare: not where there is little room."""
 
     value: float
     words: str
@@ -52,7 +46,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis: what lies where along it."""
+    """What lies where along an axis."""
 
     name: str
     first: float
@@ -67,78 +61,47 @@ class Axis:
         [-0.05, 0.0, 0.5, 1.05]
         """
         ends, numbers = np.array([self.first, self.last]), np.asarray(values, dtype=np.float64)
+        # Zero has no logarithm; what is put in its place lies below every axis.
         if self.log:
             ends, numbers = np.log(ends), np.log(np.maximum(numbers, 1e-300))
         part = (numbers - ends[0]) / (ends[1] - ends[0])
+        # A curve that leaves the sheet is drawn to just outside of it, not to where it goes.
         return np.asarray(np.clip(part, -0.05, 1.05))
 
 
 class RungLine(NamedTuple):
-    """A rung across the picture.
-
-    Args:
-        rung: with its exact loss.
-        value: where it lies on the axis.
-        name_at: from 0 to 1, where its name stands beside it; None: it has none.
-        is_floor: whether nobody can do better.
-    """
+    """A rung across the picture."""
 
     rung: RungRecord
-    value: float
-    name_at: float | None = None
-    is_floor: bool = False
-
-    def name(self, letters: int = _LETTERS) -> str:
-        """Return its name, cut where there is no room for more letters."""
-        words = plain(self.rung.name)
-        return words if len(words) <= letters else f"{words[: letters - 1]}…"
-
-    @property
-    def short_name(self) -> str:
-        """Its name where there is little room."""
-        return self.name(_FEW_LETTERS)
+    value: float  # where it lies on the axis
+    name: str  # as far as there is room for it
+    name_at: float | None  # from 0 to 1, where the name stands beside it; None: it has none
+    is_floor: bool
 
 
 class Trace(NamedTuple):
-    """What is drawn of a setting.
-
-    Args:
-        label: of the setting.
-        x: (points,)
-        at: (points,), the same in words.
-        middle: (points,), median or mean over seeds.
-        band: (2, points), quartiles over seeds; None: there are none.
-        seeds: (seeds, points); no number where a seed has none.
-    """
+    """What is drawn of a setting; a seed has no number where it has no point."""
 
     label: str
-    x: NDArray[np.floating]
-    at: Sequence[int | str]
-    middle: NDArray[np.floating]
-    band: NDArray[np.floating] | None
-    seeds: NDArray[np.floating]
+    x: NDArray[np.floating]  # (points,)
+    at: Sequence[int | str]  # (points,), the same in words
+    middle: NDArray[np.floating]  # (points,), median or mean over seeds
+    band: NDArray[np.floating] | None  # (2, points), quartiles over seeds
+    seeds: NDArray[np.floating]  # (seeds, points)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture over a ladder.
-
-    Args:
-        title: what it shows.
-        x, y: axes.
-        rungs: lines across, the ceiling first.
-        traces: in colour, in order.
-        others: in grey, behind.
-        dots: whether a seed is dots and not a line.
-    """
+    """A picture over a ladder."""
 
     title: str
     x: Axis
     y: Axis
-    rungs: Sequence[RungLine]
-    traces: Sequence[Trace]
-    others: Sequence[Trace] = ()
-    dots: bool = False
+    rungs: Sequence[RungLine]  # the ceiling first
+    traces: Sequence[Trace]  # in colour
+    others: Sequence[Trace] = ()  # in grey, behind
+    dots: bool = False  # whether a seed is dots and not a line
+    named: bool = False  # whether along x are names, which have no order for a line to follow
 
     def across(self, value: float) -> float:
         """Return where a value lies, percent of the width from the left."""
@@ -157,23 +120,25 @@ class Scene:
         """
         back = [self._points(x, part)[::-1] for part in y[1:]]
         points = np.concatenate([self._points(x, y[0]), *back])
+        # Steps have fewer digits than places, and curves are most of a page.
         steps = " ".join(f"{a} {b}" for a, b in np.diff(points, axis=0))
-        # a line of no length is seen as a dot, by its round ends
+        # A line of no length is seen as a dot, by its round ends.
         start = "".join(f"M{a} {b}l" for a, b in points[:1])
         return f"{start}{steps or '0 0'}{'z' if back else ''}" if start else ""
 
-    def scatter(self, trace: Trace) -> str:
-        """Return the `d` of dots where the seeds of a trace are."""
-        points = (point for seed in trace.seeds for point in self._points(trace.x, seed))
+    def scatter(self, x: NDArray[np.floating], *y: NDArray[np.floating]) -> str:
+        """Return the `d` of dots: x is (points,), and so is every y."""
+        points = (point for part in y for point in self._points(x, part))
         return "".join(f"M{a} {b}h0" for a, b in points)
 
     def numbers(self, trace: Trace) -> list[float]:
-        """Return the losses of a trace in the digits that are shown."""
+        """Return the losses of a trace, in four digits: what is shown beside the pointer."""
         return [float(f"{loss:.4g}") for loss in trace.middle]
 
     def _points(self, x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.int64]:
         seen = np.isfinite(y)
         both = np.stack([self.x.place(x[seen]), 1 - self.y.place(y[seen])], axis=1)
+        # A thousandth of the sheet is less than a pixel.
         return np.rint(1000 * both).astype(np.int64)
 
 
@@ -194,24 +159,22 @@ def curves_scene(
         log: whether the axis is logarithmic, and of loss minus floor.
     """
     zero = ladder.rungs[-1].loss if log else 0.0
-    traces, behind = ([_trace(line, zero) for line in some] for some in (lines, others))
-    lowest = [float(trace.middle.min()) for trace in (*traces, *behind)]
+    traces = []
+    for line in (*lines, *others):
+        low, middle, high = line.quartiles() - zero
+        band = np.stack([low, high]) if len(line.losses) > 1 else None
+        at = line.updates.astype(int).tolist()
+        traces.append(Trace(line.label, line.updates, at, middle, band, line.losses - zero))
+    lowest = [float(trace.middle.min()) for trace in traces]
     first, last = ladder.rungs[0].loss - zero, ladder.rungs[-1].loss - zero
-    # a curve that stayed far above, as a diverging run's does, would make the others flat
+    # A curve that stayed far above, as a diverging run's does, would make the others flat.
     near = [loss for loss in lowest if loss <= first + 3 * ladder.span] or [min(lowest)]
     bottom, top = last - 0.07 * ladder.span, max(first, *near) + 0.15 * ladder.span
     name = f"{'loss − floor' if log else 'loss'}, {ladder.unit} a step"
-    positive = np.concatenate([trace.middle for trace in (*traces, *behind)]) if log else None
-    y, x = _loss_axis(name, bottom, top, positive), updates_axis([*lines, *others])
-    rungs = _rung_lines(ladder.rungs, zero, y)
-    return Scene(plain(ladder.task), x, y, rungs, traces, behind)
-
-
-def _trace(line: Line, zero: float) -> Trace:
-    low, middle, high = line.quartiles() - zero
-    band = np.stack([low, high]) if len(line.losses) > 1 else None
-    at = line.updates.astype(int).tolist()
-    return Trace(line.label, line.updates, at, middle, band, line.losses - zero)
+    drawn = np.concatenate([trace.middle for trace in traces]) if log else None
+    y, x = _loss_axis(name, bottom, top, drawn), updates_axis([*lines, *others])
+    rungs, coloured = _rung_lines(ladder.rungs, zero, y), len(lines)
+    return Scene(plain(ladder.task), x, y, rungs, traces[:coloured], traces[coloured:])
 
 
 def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: bool = False) -> Scene:
@@ -220,23 +183,23 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     Args:
         key: varied.
         values: that it had, in order.
-        rows: settings with losses; those that differ in nothing else are a trace through means.
+        rows: settings with losses; those that differ in nothing else are a trace of means.
         log: whether the axis of the loss is logarithmic.
     """
-    numbers = [float(number) for value in values if not isinstance(number := typed(value), str)]
-    named = len(numbers) < len(values)  # a key without numbers: its values stand side by side
-    at = dict(zip(values, map(float, range(len(values))) if named else numbers, strict=True))
+    # Values that are no numbers stand side by side, in their order.
+    named = not are_numbers(values)
+    at = {value: float(place if named else value) for place, value in enumerate(values)}
     rest = [tuple(pair for pair in row.setting if pair[0] != key) for row in rows]
     names, series = labels(rest), dict[str, dict[str, list[float]]]()
     for row, setting in zip(rows, rest, strict=True):
         series.setdefault(names[setting], {})[dict(row.setting)[key]] = row.measured
+    # Dots of other settings at the same name would lie on top of each other.
     apart = min(0.12, 0.6 / len(series)) if named else 0.0
     traces = []
     for number, (name, ends) in enumerate(series.items()):
         used = [value for value in values if value in ends]
-        seeds = np.full((max(map(len, ends.values())), len(used)), np.nan)
-        for column, value in enumerate(used):
-            seeds[: len(ends[value]), column] = ends[value]
+        # Where fewer seeds are done than elsewhere, the column ends in NaN.
+        seeds = np.array([*zip_longest(*(ends[value] for value in used), fillvalue=np.nan)])
         x = np.array([at[value] for value in used]) + apart * (number - (len(series) - 1) / 2)
         traces.append(Trace(name, x, used, np.nanmean(seeds, axis=0), None, seeds))
     ladders = list(dict.fromkeys(row.ladder for row in rows if row.ladder is not None))
@@ -244,20 +207,28 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     ended = [loss for row in rows for loss in row.measured]
     top = 1.12 * max([loss for loss in ended if loss <= 4 * span] or [min(ended)])
     top = top if top > 0 else 0.1 * span
-    name = f"loss above the floor, {ladders[0].unit} a step"
-    y = _loss_axis(name, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
-    if len(ladders) > 1:  # a rung of one is none of another
-        rungs = _rung_lines((RungRecord("floor", 0.0, "all there is to know"),), 0.0, y)
-    else:
-        rungs = _rung_lines(ladders[0].rungs, ladders[0].rungs[-1].loss, y)
+    words = f"loss above the floor, {ladders[0].unit} a step"
+    y = _loss_axis(words, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
+    # Of several ladders only the floor is common: a rung of one is none of another.
+    floor = RungRecord("floor", 0.0, "all there is to know")
+    rungs = ladders[0].rungs if len(ladders) == 1 else (floor,)
     ticks = [(at[value], plain(value) or "unset") for value in values]
     first, last = ticks[0][0], ticks[-1][0]
     if named:
         x = _axis(plain(key), first - 0.5, last + 0.5, ticks, margin=0.0)
-    else:  # within a hair of two decades, or more
-        x = _axis(plain(key), first, last, ticks, first > 0 and last > 99 * first, margin=0.04)
-    title = f"Loss above the floor by {plain(key)}"
-    return Scene(title, x, y, rungs, traces[:MOST_LINES], traces[MOST_LINES:], dots=True)
+    else:
+        # What spans a decade is nearly always tried at even steps of its logarithm.
+        x = _axis(plain(key), first, last, ticks, 0 < 9 * first < last, margin=0.04)
+    return Scene(
+        f"Loss above the floor by {plain(key)}",
+        x,
+        y,
+        _rung_lines(rungs, rungs[-1].loss, y),
+        traces[:MOST_LINES],
+        traces[MOST_LINES:],
+        dots=True,
+        named=named,
+    )
 
 
 # --- axes -------------------------------------------------------------------------------------
@@ -272,6 +243,7 @@ def updates_axis(lines: Sequence[Line]) -> Axis:
     """
     first = min(float(line.updates[0]) for line in lines)
     last = max(float(line.updates[-1]) for line in lines)
+    # A run of one point has no span; its axis goes to the round numbers on either side.
     if len(log_ticks(first, last)) < 2:
         decade = 10.0 ** np.floor(np.log10(first))
         first = max(part * decade for part in (0.5, 1, 2, 5) if part * decade < first)
@@ -283,9 +255,12 @@ def updates_axis(lines: Sequence[Line]) -> Axis:
 def _loss_axis(name: str, bottom: float, top: float, log_of: Iterable[float] | None = None) -> Axis:
     """Return an axis of losses; logarithmic down to the least of `log_of` that is positive."""
     if log_of is not None:
-        bottom = max(min((loss for loss in log_of if loss > 0), default=top / 10) / 1.3, top / 1e7)
+        least = min((loss for loss in log_of if loss > 0), default=top / 10)
+        # A curve that touches the floor by chance would else leave the others little height.
+        bottom = max(least / 1.3, top / 1e7)
         ticks = [Tick(loss, f"{loss:g}") for loss in log_ticks(bottom, top)]
         return Axis(name, bottom, top, ticks, log=True)
+    # The smallest round step that makes at most six ticks.
     power = 10.0 ** np.floor(np.log10((top - bottom) / 10))
     step = next(p * power for p in (1, 2, 5, 10, 20) if (top - bottom) / (p * power) <= 6)
     digits = max(0, -int(np.floor(np.log10(step))))
@@ -300,6 +275,7 @@ def log_ticks(first: float, last: float) -> list[float]:
     ([10.0, 20.0, 50.0, 100.0, 200.0], [0.5, 1.0, 2.0])
     """
     decades = range(int(np.floor(np.log10(first))), int(np.ceil(np.log10(last))) + 1)
+    # Beyond three decades there is no room between powers of ten.
     parts = (1, 2, 5) if last < first * 2000 else (1,)
     places = [float(f"{part}e{decade}") for decade in decades for part in parts]
     return [place for place in places if first <= place <= last]
@@ -315,13 +291,8 @@ def _axis(
 ) -> Axis:
     """Return an axis with those of its ticks whose words have room.
 
-    Args:
-        name: of what it shows.
-        first: value of all that is shown.
-        last: the other end.
-        ticks: (value, words), in order.
-        log: whether it is logarithmic.
-        margin: share of the width beyond either end, so that dots there are seen whole.
+    Values lie between `first` and `last`; `margin` is the share of the width beyond either end, so
+    that dots there are seen whole.
     """
     axis = Axis(name, first, last, log=log)
     kept: list[Tick] = []
@@ -329,6 +300,7 @@ def _axis(
     for (value, words), at in zip(ticks, axis.place([value for value, _ in ticks]), strict=True):
         half, wide = _LETTER * (len(words) + 2) / 2, _WIDE_LETTER * (len(words) + 1) / 2
         if at - half >= end:
+            # On a narrow page letters are as large, and the same axis has room for fewer words.
             spare = at - wide < spare_end
             kept.append(Tick(value, words, spare))
             end, spare_end = at + half, spare_end if spare else at + wide
@@ -342,18 +314,19 @@ def _axis(
 def _rung_lines(rungs: Sequence[RungRecord], zero: float, y: Axis) -> list[RungLine]:
     """Return the rungs an axis shows, with names where none covers another."""
     shown = [rung for rung in rungs if y.first <= rung.loss - zero <= y.last]
-    named = dict.fromkeys(picked(shown))
+    picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
+    named = [shown[pick] for pick in picks]
     places = spread([float(y.place(rung.loss - zero)) for rung in named], _GAP)
-    if places:  # the lowest name must not fall off the sheet
-        over = max(0.0, -0.01 - places[-1])
-        named = {rung: place + over for rung, place in zip(named, places, strict=True)}
-    return [RungLine(rung, rung.loss - zero, named.get(rung), rung is rungs[-1]) for rung in shown]
-
-
-def picked(rungs: Sequence[RungRecord], most: int = MOST_RUNGS) -> list[RungRecord]:
-    """Return as many rungs as can be named, the first and the last among them."""
-    picks = np.linspace(0, len(rungs) - 1, min(len(rungs), most)).round().astype(int)
-    return [rungs[pick] for pick in picks]
+    # Many rungs near the floor would push the lowest name off the sheet.
+    raised = max(0.0, -0.01 - places[-1]) if places else 0.0
+    name_at = {rung: place + raised for rung, place in zip(named, places, strict=True)}
+    lines = []
+    for rung in shown:
+        name = plain(rung.name)
+        name = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+        is_floor = rung is rungs[-1]
+        lines.append(RungLine(rung, rung.loss - zero, name, name_at.get(rung), is_floor))
+    return lines
 
 
 def spread(places: Sequence[float], gap: float) -> list[float]:
@@ -364,7 +337,9 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     >>> [round(place, 2) for place in spread([0.9, 0.5, 0.5], gap=0.2)]
     [0.9, 0.6, 0.4]
     """
-    crowds: list[list[float]] = []  # [sum of wanted places of the first member, members]
+    # Of a crowd is kept where its first member should be, summed over members, and their number:
+    # the mean of those is nearest to all by least squares (as in isotonic regression).
+    crowds: list[list[float]] = []
     for index, place in enumerate(places):
         crowds.append([place + index * gap, 1])
         while len(crowds) > 1 and crowds[-1][0] / crowds[-1][1] > crowds[-2][0] / crowds[-2][1]:
@@ -378,6 +353,8 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 # --- matplotlib -------------------------------------------------------------------------------
 
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
+# A letter that the font lacks becomes a box, and nobody has to be warned of that.
+_ANY_LETTER = {"action": "ignore", "category": UserWarning}
 
 
 def draw(scene: Scene) -> "Figure":
@@ -389,22 +366,32 @@ def draw(scene: Scene) -> "Figure":
     set_scale(axes, scene.x)
     axes.set_ylim(scene.y.first, scene.y.last)
     axes.set_ylabel(scene.y.name, color=INK)
-    _draw_rungs(axes, scene)
+    beside = {"transform": axes.transAxes, "clip_on": False}
+    for line in scene.rungs:
+        colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
+        # Behind the curves, which may lie on a rung for long.
+        axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
+        if line.name_at is not None:
+            height, at = float(scene.y.place(line.value)), line.name_at
+            axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)
+            axes.text(1.043, at, f"{line.name}: {line.rung.loss:.4f}", va="center", size=9.5,
+                      weight=weight, color=INK, parse_math=False, **beside)  # fmt: skip
     for trace, colour in zip(scene.traces, COLOURS * len(scene.traces), strict=False):
-        _draw_trace(axes, trace, colour)
+        # Through a single point there is no line to draw.
+        dot = len(trace.x) == 1
+        if trace.band is not None:
+            width = 6 if dot else 0
+            axes.fill_between(trace.x, *trace.band, color=colour, alpha=0.2, linewidth=width)
+        label, marker = plain(trace.label), "o" if dot else None
+        # Matplotlib leaves names with an underscore in front out of its legend.
+        label = f" {label}" if label.startswith("_") else label
+        axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
+    # A task may be called `$x^$`, which is no mathematics.
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
-    with _any_letters():
+    with warnings.catch_warnings(**_ANY_LETTER):
         _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
     return figure
-
-
-@contextmanager
-def _any_letters() -> Iterator[None]:
-    """Let matplotlib draw a box, and say nothing, for a letter that its font lacks."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        yield
 
 
 def set_scale(axes: "Axes", x: Axis) -> None:
@@ -419,53 +406,21 @@ def set_scale(axes: "Axes", x: Axis) -> None:
     axes.tick_params(colors=INK)
 
 
-def _draw_rungs(axes: "Axes", scene: Scene) -> None:
-    beside = {"transform": axes.transAxes, "clip_on": False}
-    for line in scene.rungs:
-        colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
-        axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
-        if line.name_at is not None:
-            height, at = float(scene.y.place(line.value)), line.name_at
-            axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)
-            words = f"{line.name()}: {line.rung.loss:.4f}"
-            axes.text(1.043, at, words, va="center", size=9.5, weight=weight, color=INK,
-                      parse_math=False, **beside)  # fmt: skip
-
-
-def _draw_trace(axes: "Axes", trace: Trace, colour: str) -> None:
-    dot = len(trace.x) == 1  # nothing to draw a line through
-    if trace.band is not None:
-        width = 6 if dot else 0
-        axes.fill_between(trace.x, *trace.band, color=colour, alpha=0.2, linewidth=width)
-    label = plain(trace.label)
-    # matplotlib leaves names with an underscore in front out of its legend
-    label = f" {label}" if label.startswith("_") else label
-    marker = "o" if dot else None
-    axes.plot(trace.x, trace.middle, color=colour, linewidth=1.9, label=label, marker=marker)
-
-
 def _seeds(traces: Sequence[Trace]) -> str:
     """Return what a line is made of."""
-    counts = sorted({len(trace.seeds) for trace in traces})
-    if counts == [1]:
+    counts = {len(trace.seeds) for trace in traces}
+    if counts == {1}:
         return ""
-    seeds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else counts[0]
+    seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
     return f"median of {seeds} seeds, band from quartile to quartile"
 
 
 def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
     """Draw it above the curves, in as many columns as fit; the curves make room for its rows."""
     legend = axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.015, 0.99),
-        ncols=columns,
-        frameon=False,
-        fontsize=9.5,
-        labelcolor=INK,
-        handlelength=1.5,
-        handletextpad=0.6,
-        columnspacing=1.8,
-    )
+        loc="lower left", bbox_to_anchor=(-0.015, 0.99), ncols=columns, frameon=False,
+        fontsize=9.5, labelcolor=INK, handlelength=1.5, handletextpad=0.6, columnspacing=1.8,
+    )  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
     extent = legend.get_window_extent()
@@ -487,15 +442,11 @@ def save(figure: "Figure", out: Path) -> None:
 
 
 def png(figure: "Figure", dpi: float | None = None) -> bytes:
-    """Return a figure as a PNG with a palette, a third the size of one without.
-
-    Args:
-        figure: to be drawn.
-        dpi: points an inch; None: the figure's own.
-    """
+    """Return a figure as a PNG, at `dpi` points an inch or at as many as the figure has."""
     from PIL import Image
 
-    with BytesIO() as drawn, BytesIO() as packed, _any_letters():
+    # With a palette the file has a third of the size that it has without.
+    with BytesIO() as drawn, BytesIO() as packed, warnings.catch_warnings(**_ANY_LETTER):
         figure.savefig(drawn, format="png", dpi=dpi or "figure")
         Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
         return packed.getvalue()

@@ -5,8 +5,8 @@ import hashlib
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,17 +15,10 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from lossladder.report.failures import DIVERGED, bad_ends
+from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
-from lossladder.report.summary import Line, Row, by_ladder, from_floor, many, rows, standard_error
-from lossladder.report.sweep_folder import (
-    LadderRecord,
-    RunSummary,
-    Sweep,
-    read_sweep,
-    short,
-    typed,
-)  # fmt: skip
+from lossladder.report.summary import Row
+from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
 from lossladder.runs.atomic import atomic_write
 
@@ -34,14 +27,15 @@ PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
 _MOST_LADDERS = 6  # each with a picture and a table of its own
 _MOST_OTHERS, _MOST_SEEDS = 60, 70  # curves in grey, and thin ones
 _MOST_ROWS, _MOST_CELLS = 200, 6000  # of settings, and of their rungs
-_MOST_VALUES, _MOST_COLUMNS = 8, 30  # named of what was varied; of a map
+_MOST_COLUMNS = 30  # of a map
+_Climbed = Mapping[LadderRecord, Sequence[Row]]  # ladder -> its settings
 
 
-def write_report(folder: Path, out: Path | None = None) -> Path:
+def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     """Write `report.html`, `report.csv` and, where there are curves, `report.png`.
 
     Args:
-        folder: of the sweep.
+        sweep: its folder, or what was read of it.
         out: folder to write to; None: the sweep's own.
     Returns:
         The page.
@@ -49,61 +43,72 @@ def write_report(folder: Path, out: Path | None = None) -> Path:
         RequestError: if the folder holds no runs.
         OSError: if `out` cannot be written.
     """
-    return write(read_sweep(folder), out)
-
-
-def write(sweep: Sweep, out: Path | None = None) -> Path:
-    """Do the same for a sweep that has been read."""
+    if not isinstance(sweep, Sweep):
+        sweep = sweep_folder.read_sweep(sweep)
     out = out or sweep.folder
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / TABLE) as table:
         write_csv(sweep, table)
-    climbed = by_ladder(rows(sweep))
-    names, parts = _names(climbed), min(len(climbed), _MOST_LADDERS)
-    sections = [_Section(names[ladder], ladder, climbed[ladder], parts)
-                for ladder in list(climbed)[:parts]]  # fmt: skip
-    # for slides, and for those who cannot open a page
+    climbed = summary.by_ladder(summary.rows(sweep))
+    parts = min(len(climbed), _MOST_LADDERS)
+    sections = [_Section(ladder, climbed, parts) for ladder in list(climbed)[:parts]]
+    # A picture of its own is for slides, and for those who cannot open a page.
     if picture := next((section.picture for section in sections if section.picture), None):
         with atomic_write(out / PICTURE) as scratch:
             save(draw(picture.scene), scratch)
     with atomic_write(out / PAGE) as page:
-        # names of folders may hold bytes that are no text
+        # Names of folders may hold bytes that are no text.
         page.write_text(_html(sweep, climbed, sections, out), encoding="utf-8", errors="replace")
     return out / PAGE
 
 
-# --- pictures ---------------------------------------------------------------------------------
+# --- parts of the page ------------------------------------------------------------------------
 
 
 class _Picture(NamedTuple):
-    """A picture of the page.
-
-    Args:
-        scene, log_scene: with the axis of the loss as it is, and with a logarithmic one.
-        seeds: how many single ones of a setting can be shown.
-        note: under it.
-    """
+    """A picture of the page."""
 
     scene: Scene
-    log_scene: Scene
-    seeds: int
-    note: str
+    log_scene: Scene  # the same with a logarithmic axis of the loss
+    note: str  # under it
+    seeds: int = 0  # how many single ones of a setting can be shown
+
+
+class _Ranked(NamedTuple):
+    """A setting or a run, its loss above the floor, and the standard error of that."""
+
+    it: Row | RunSummary
+    above: float
+    error: float
 
 
 class _Section:
     """What the page has of a ladder: its settings, nearest to the floor first, and their curves."""
 
-    def __init__(self, name: str, ladder: LadderRecord, made: Sequence[Row], parts: int) -> None:
-        self.name, self.ladder, self.rows, self.parts = name, ladder, made, parts
+    def __init__(self, ladder: LadderRecord, climbed: _Climbed, parts: int) -> None:
+        self.ladder, self.rows, self.parts = ladder, climbed[ladder], parts
+        # Of a task with several ladders, the name says what made this one.
+        several = sum(other.task == ladder.task for other in climbed) > 1
+        self.name = ", ".join([ladder.task, *(self._shared() if several else ())])
+        # All sections share the room of the page, and a ladder of many rungs has wide rows.
         self.shown = max(20, min(_MOST_ROWS, _MOST_CELLS // (len(ladder.rungs) * parts)))
-        self.lost = any(row.share(None) for row in made)
+        self.lost = any(row.ended_on[None] for row in self.rows)
+        self.measured = [row for row in self.rows if row.measured]
         self.picture = self._picture()
 
+    def _shared(self) -> list[str]:
+        """Return the task's keys that all settings have in common: they made this ladder."""
+        found = set.intersection(*(set(row.setting) for row in self.rows))
+        pairs = [pair for pair in self.rows[0].setting if pair in found]
+        return [f"{short(key)} {value}" for key, value in pairs if key.startswith("task.")]
+
     def _picture(self) -> _Picture | None:
-        lines, others = _lines(self.rows[:MOST_LINES]), self.rows[MOST_LINES:]
+        lines, others = summary.lines(self.rows[:MOST_LINES]), self.rows[MOST_LINES:]
         if not lines:
             return None
-        behind = _lines(others[:: max(1, math.ceil(len(others) * self.parts / _MOST_OTHERS))])
+        # Of many others every second, third, … is drawn, so that they are spread over all.
+        every = max(1, math.ceil(len(others) * self.parts / _MOST_OTHERS))
+        behind = summary.lines(others[::every])
         seeds = max(len(line.losses) for line in lines)
         shown = min(seeds, max(1, _MOST_SEEDS // (self.parts * len(lines))))
         note = f"The {MOST_LINES} settings nearest to the floor in colour, others in grey. "
@@ -111,49 +116,45 @@ class _Section:
         return _Picture(
             curves_scene(self.ladder, lines, behind),
             curves_scene(self.ladder, lines, behind, log=True),
-            shown if seeds > 1 else 0,
             (note if others else "") + (less if shown < seeds else ""),
+            shown if seeds > 1 else 0,
         )
 
-
-def _names(climbed: Mapping[LadderRecord, Sequence[Row]]) -> dict[LadderRecord, str]:
-    """Return the tasks of ladders; of a task with several, what all runs of each have in common."""
-    tasks = Counter(ladder.task for ladder in climbed)
-    names = {}
-    for ladder, made in climbed.items():
-        found = [set(row.setting) for row in made]
-        shared = set.intersection(*found) if tasks[ladder.task] > 1 else set()
-        said = [f"{short(key)} {value}" for key, value in made[0].setting
-                if (key, value) in shared and key.startswith("task.")]  # fmt: skip
-        names[ladder] = ", ".join([ladder.task, *said])
-    return names
-
-
-def _lines(made: Sequence[Row]) -> list[Line]:
-    return [line for row in made if (line := row.line()) is not None]
+    def rankings(self) -> Iterator[tuple[str, list[_Ranked], list[_Ranked]]]:
+        """Yield (noun, all, those that do not differ from the best), where there are several."""
+        settings = [_Ranked(row, row.mean, row.error) for row in self.measured]
+        runs = [
+            _Ranked(run, run.result.above_floor, run.result.standard_error or 0.0)
+            for row in self.measured for run in row.done if run.result.above_floor is not None
+        ]  # fmt: skip
+        for noun, ranked in (("setting", settings), ("run", runs)):
+            best, *others = ranked = sorted(ranked, key=lambda one: one.above)
+            # A difference is seen where it exceeds its standard error.
+            alike = [one for one in others
+                     if one.above - best.above <= math.hypot(one.error, best.error)]  # fmt: skip
+            if others:
+                yield noun, ranked, alike
 
 
-def _outcomes(sweep: Sweep, climbed: Mapping[LadderRecord, Sequence[Row]]) -> _Picture | None:
+def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
     """Return the losses by what was varied: a number, or what makes the ladders many."""
-    made = [row for alike in climbed.values() for row in alike if row.measured]
-    numbers = [k for k in sweep.keys if all(not isinstance(typed(v), str) for v in sweep.values(k))]
+    made = [row for row in made if row.measured]
+    numbers = [key for key in sweep.keys if are_numbers(sweep.values(key))]
     of_task = [key for key in sweep.keys if key.partition(".")[0] == "task"]
+    # Along several numbers at once no axis can be drawn; of two settings there is a map.
     key = numbers[0] if len(numbers) == 1 else None
-    if len(climbed) > 1 and of_task:
+    if of_task and len({row.ladder for row in made}) > 1:
         key = next((key for key in of_task if key in numbers), of_task[0])
-    units = {ladder.unit for ladder in climbed}
     used = {dict(row.setting)[key] for row in made} if key else set()
-    if key is None or len(units) > 1 or len(used) < 2:
+    if key is None or len(used) < 2 or len({row.ladder.unit for row in made if row.ladder}) > 1:
         return None
     values = [value for value in sweep.values(key) if value in used]
+    scene, log_scene = (outcome_scene(key, values, made, log) for log in (False, True))
     without = len(sweep.runs) - sum(len(row.measured) for row in made)
-    left_out = f" {many(without, 'run')} without such a loss: not drawn." if without else ""
-    return _Picture(
-        outcome_scene(key, values, made),
-        outcome_scene(key, values, made, log=True),
-        0,
-        f"A dot is a seed that is done; lines go through means over seeds.{left_out}",
-    )
+    left_out = f" {summary.many(without, 'run')} without such a loss: not drawn." if without else ""
+    means = "large ones are" if scene.named else "lines go through"
+    note = f"A dot is a seed that is done; {means} means over seeds.{left_out}"
+    return _Picture(scene, log_scene, note)
 
 
 def _map(sweep: Sweep, made: Sequence[Row]) -> dict[str, Any] | None:
@@ -161,111 +162,11 @@ def _map(sweep: Sweep, made: Sequence[Row]) -> dict[str, Any] | None:
     if len(sweep.keys) != 2:
         return None
     down, across = sorted(sweep.keys, key=lambda key: -len(sweep.values(key)))
-    columns, values = sweep.values(across), sweep.values(down)
-    if len(columns) > _MOST_COLUMNS or len(values) > _MOST_ROWS:
+    columns, lines = sweep.values(across), sweep.values(down)
+    if len(columns) > _MOST_COLUMNS or len(lines) > _MOST_ROWS:
         return None
     cells = {(dict(row.setting)[down], dict(row.setting)[across]): row for row in made}
-    lines = [(value, [cells.get((value, column)) for column in columns]) for value in values]
-    return {"down": down, "across": across, "columns": columns, "lines": lines}
-
-
-# --- words ------------------------------------------------------------------------------------
-
-
-def _claims(sections: Sequence[_Section], out: Path) -> Iterator[tuple[str, str]]:
-    """Yield (words, class): the answer, in as many lines as it takes to say it."""
-    for section in sections:
-        ladder = section.ladder
-        found = [row for row in section.rows if row.measured]
-        if found and len(sections) > 1:
-            floor = f"{ladder.rungs[-1].loss:.4f}"
-            yield Markup("<b>{}</b>, floor {}:").format(section.name, floor), "task"
-        if len(found) == 1:
-            name = found[0].label  # that of the only setting of a ladder need not be said twice
-            alone = len(sections) > 1 or name == ladder.task
-            ends = "Ends" if alone else Markup("<b>{}</b> ends").format(name)
-            yield ends + _ending(found[0], ladder), ""
-        settings = [
-            _Ranked(Markup("<b>{}</b>").format(row.label), row.mean, row.error,
-                    f" ends{_ending(row, ladder)}") for row in found
-        ]  # fmt: skip
-        runs = [
-            _Ranked(_link(run, out), run.above_floor, run.standard_error or 0.0,
-                    f", {from_floor(run.above_floor, run.standard_error)}.")
-            for row in found for run in row.done if run.above_floor is not None
-        ]  # fmt: skip
-        yield from ((line, "") for line in _ranking("setting", settings))
-        yield from ((line, "") for line in _ranking("run", sorted(runs, key=lambda r: r.above)))
-
-
-class _Ranked(NamedTuple):
-    """What is compared: its loss above the floor, the standard error of that, and the words."""
-
-    name: Markup
-    above: float
-    error: float
-    words: str
-
-
-def _ranking(noun: str, ranked: Sequence[_Ranked]) -> Iterator[str]:
-    """Yield the best and the worst, where their difference exceeds its standard error."""
-    if len(ranked) < 2:
-        return
-    best, worst = ranked[0], ranked[-1]
-    alike = [one for one in ranked[1:] if not _differ(best, one)]
-    if len(alike) == len(ranked) - 1:
-        apart, error = worst.above - best.above, math.hypot(best.error, worst.error)
-        yield Markup(
-            "No difference seen between {}: {:z.4f} above the floor ({}) to {:z.4f} ({}), "
-            "{:.4f} apart, with a standard error of {}."
-        ).format(many(len(ranked), noun), best.above, best.name, worst.above, worst.name,
-                 apart, standard_error(error))  # fmt: skip
-        return
-    of = "" if noun == "setting" else f" {noun}"
-    more = f" and {len(alike) - 3} more" if len(alike) > 3 else ""
-    names = Markup(", ").join(one.name for one in alike[:3])
-    same = Markup(" No difference seen from {}{}.").format(names, more) if alike else ""
-    yield Markup("Best{}: {}{}{}").format(of, best.name, best.words, same)
-    yield Markup("Worst{}: {}{}").format(of, worst.name, worst.words)
-
-
-def _differ(one: _Ranked, other: _Ranked) -> bool:
-    return other.above - one.above > math.hypot(one.error, other.error)
-
-
-def _ending(row: Row, ladder: LadderRecord) -> str:
-    (rung, count), *_ = Counter(run.rung for run in row.ended).most_common()
-    spread = f" ± {row.spread:.4f}" if row.spread is not None else ""
-    # beside a spread over seeds, that of sampling matters only where the floor is in question
-    error = row.sampling_error if row.spread is None or row.mean < 0 else None
-    above = from_floor(row.mean, error, f"{spread} {ladder.unit} a step")
-    seeds = f"{count} of {many(len(row.ended), 'seed')} " if len(row.ended) > 1 else ""
-    where = f"on “{rung}”" if rung else "on no rung"
-    knows = [r.knows for r in ladder.rungs if r.name == rung]
-    return f" {above}, {seeds}{where}{f': knows {knows[0]}' if any(knows) else ''}."
-
-
-def _link(run: RunSummary, out: Path) -> Markup:
-    """Return a link to the folder of a run, as seen from the page."""
-    there = quote(os.fsencode(os.path.relpath(run.folder, out)))
-    return Markup('<a href="{}/">{}</a>').format(there, run.folder.name)
-
-
-def _title(sweep: Sweep) -> str:
-    tasks = dict.fromkeys(run.task for run in sweep.runs)
-    swept = [key for key in sweep.keys if key != "task"]
-    if not tasks:
-        return "Nothing that can be read"
-    if not swept and len(tasks) > 1:
-        return f"{many(len(tasks), 'task')}: {', '.join(tasks)}"
-    return f"{' × '.join(swept) or 'one setting'} on {', '.join(tasks)}"
-
-
-def _some(values: Sequence[str]) -> str:
-    """Return all of a few, the ends of many."""
-    if len(values) <= _MOST_VALUES:
-        return ", ".join(value or "unset" for value in values)
-    return f"{', '.join(values[:3])} … {values[-1]} ({len(values)} values)"
+    return {"down": down, "across": across, "columns": columns, "lines": lines, "cells": cells}
 
 
 # --- page -------------------------------------------------------------------------------------
@@ -276,48 +177,45 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+def _link(out: Path, run: RunSummary) -> Markup:
+    """Return a link to the folder of a run, as seen from the page."""
+    # The bytes of a name, which need not be text, so that the link leads there all the same.
+    there = quote(os.fsencode(os.path.relpath(run.folder, out)))
+    return Markup('<a href="{}/">{}</a>').format(there, run.folder.name)
+
+
 _HERE = Path(__file__).parent
+# Autoescape, because a folder may say anything; strict, because a typing error must not be silent.
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {
-    "many": many, "some": _some, "short": short, "standard_error": standard_error,
-    "most_lines": MOST_LINES, "most_rows": _MOST_ROWS, "diverged": DIVERGED, "inf": math.inf,
-    "hash": _hash, "version": version("lossladder"),
+    "many": summary.many, "from_floor": summary.from_floor,
+    "standard_error": summary.standard_error, "short": short, "hash": _hash,
+    "hypot": math.hypot, "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
+    "version": version("lossladder"),
 }  # fmt: skip
+# Nobody reads the numbers that the pointer finds, so they need no spaces.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
-def _html(
-    sweep: Sweep,
-    climbed: Mapping[LadderRecord, Sequence[Row]],
-    sections: Sequence[_Section],
-    out: Path,
-) -> str:
+def _html(sweep: Sweep, climbed: _Climbed, sections: Sequence[_Section], out: Path) -> str:
     made = [row for alike in climbed.values() for row in alike]
+    # Across ladders no row is nearer than another: rows are in the order of their settings.
     places = {key: sweep.values(key).index for key in sweep.keys}
-    ordered = sorted(made, key=lambda row: [places[key](value) for key, value in row.setting])
-    style, script = (
-        Markup((_HERE / name).read_text(encoding="utf-8")) for name in ("page.css", "page.js")
+    style, script = ((_HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    page = _ENVIRONMENT.get_template("page.html.jinja").render(
+        sweep=sweep,
+        sections=sections,
+        more_ladders=len(climbed) - len(sections),
+        ordered=sorted(made, key=lambda row: [places[key](value) for key, value in row.setting]),
+        outcomes=_outcomes(sweep, made),
+        map=_map(sweep, made),
+        failures=summary.failures(sweep),
+        link=partial(_link, out),
+        style=Markup(style),
+        script=Markup(script),
+        now=time.strftime("%Y-%m-%d %H:%M"),
     )
-    return (
-        _ENVIRONMENT.get_template("page.html.jinja")
-        .render(
-            title=_title(sweep),
-            sweep=sweep,
-            seeds=[str(seed) for seed in sorted({run.seed for run in sweep.runs})],
-            claims=[*_claims(sections, out)],
-            sections=sections,
-            more_ladders=len(climbed) - len(sections),
-            ordered=ordered,
-            outcomes=_outcomes(sweep, climbed),
-            map=_map(sweep, made),
-            failures=[(why, runs) for (s, why), runs in bad_ends(sweep).items() if s == "failed"],
-            link=lambda run: _link(run, out),
-            style=style,
-            script=script,
-            now=time.strftime("%Y-%m-%d %H:%M"),
-        )
-        .strip()
-    )
+    return page.strip()

@@ -1,9 +1,9 @@
-"""What came of each setting of a sweep: its runs put together, in numbers, curves and words."""
+"""What came of a sweep: its settings in numbers, curves and words, and its failed runs."""
 
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,16 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.checks import RequestError
-from lossladder.report.sweep_folder import (
-    BinnedCurve,
-    LadderRecord,
-    RunSummary,
-    Setting,
-    Sweep,
-    labels,
-    read_run,
-    settings,
-)
+from lossladder.report import sweep_folder
+from lossladder.report.sweep_folder import BinnedCurve, LadderRecord, RunSummary, Setting, Sweep
 from lossladder.runs.folder import CONFIG
 from lossladder.runs.result import FILE, Damaged
 
@@ -29,21 +21,16 @@ from lossladder.runs.result import FILE, Damaged
 
 
 class Line(NamedTuple):
-    """The curves of the runs of one setting.
+    """The curves of the runs of one setting."""
 
-    Args:
-        label: what sets them apart from the other lines.
-        updates: (points,)
-        losses: (runs, points), nats per scored step; no number where a run has ended.
-    """
-
-    label: str
-    updates: NDArray[np.float64]
-    losses: NDArray[np.floating]
+    label: str  # what sets them apart from the other lines
+    updates: NDArray[np.float64]  # (points,)
+    losses: NDArray[np.floating]  # (runs, points), nats per scored step; NaN where a run has ended
 
     def quartiles(self) -> NDArray[np.floating]:
         """Return first quartile, median and third quartile over runs: (3, points)."""
-        whole = not np.isnan(self.losses).any()  # nanquantile is a hundred times slower
+        # nanquantile is a hundred times slower, and few lines need it
+        whole = not np.isnan(self.losses).any()
         quantile = np.quantile if whole else np.nanquantile
         return np.asarray(quantile(self.losses, (0.25, 0.5, 0.75), axis=0))
 
@@ -53,16 +40,11 @@ def together(label: str, curves: Sequence[BinnedCurve]) -> Line:
 
     Beyond that, a median would tell of those that happened to go on.
     """
+    # Those that end before the last point have NaN there, and no part in its quartiles.
     by_end = sorted(curves, key=lambda curve: curve.updates[-1])
     points = by_end[(len(curves) - 1) // 2].updates
-    return Line(label, points, np.stack([_at(points, curve) for curve in curves]))
-
-
-def _at(updates: NDArray[np.float64], curve: BinnedCurve) -> NDArray[np.float32]:
-    if np.array_equal(updates, curve.updates):
-        return curve.losses
-    between = np.interp(updates, curve.updates, curve.losses, right=np.nan)
-    return between.astype(np.float32)
+    losses = [np.interp(points, each.updates, each.losses, right=np.nan) for each in curves]
+    return Line(label, points, np.array(losses, dtype=np.float32))
 
 
 def read_lines(folders: Sequence[Path]) -> tuple[LadderRecord, list[Line]]:
@@ -78,12 +60,13 @@ def read_lines(folders: Sequence[Path]) -> tuple[LadderRecord, list[Line]]:
             raise RequestError(
                 f"{run.folder}: has another ladder than {first.folder}; one picture, one ladder"
             )
-    found = settings([run.config for run, _, _ in runs])
-    lines = []
-    for setting, name in labels(found).items():
+    found = sweep_folder.settings([run.config for run, _, _ in runs])
+    made = []
+    for setting, name in sweep_folder.labels(found).items():
         alike = [run for run, s in zip(runs, found, strict=True) if s == setting]
-        lines.append(together(name or alike[0][0].model, [curve for _, _, curve in alike]))
-    return ladder, lines
+        model = alike[0][0].result.model
+        made.append(together(name or model, [curve for _, _, curve in alike]))
+    return ladder, made
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -95,7 +78,7 @@ def _finished(folder: Path) -> tuple[RunSummary, LadderRecord, BinnedCurve]:
     for name in (FILE, CONFIG):
         if not (folder / name).is_file():
             raise RequestError(f"{folder}: is no finished run, it has no {name}")
-    run = read_run(folder)
+    run = sweep_folder.read_run(folder)
     if isinstance(run, Damaged):
         raise RequestError(f"{folder}: {run.why}")
     if run.ladder is None or run.curve is None:
@@ -106,40 +89,44 @@ def _finished(folder: Path) -> tuple[RunSummary, LadderRecord, BinnedCurve]:
 # --- settings ---------------------------------------------------------------------------------
 
 
+def known(runs: Iterable[RunSummary], key: str) -> list[float]:
+    """Return a number of the results of runs, where they have it."""
+    return [value for run in runs if (value := getattr(run.result, key)) is not None]
+
+
 @dataclass(frozen=True)
 class Row:
-    """The runs of one setting, which differ in nothing but their seed.
+    """The runs of one setting, which differ in nothing but their seed."""
 
-    Args:
-        label: what sets them apart from the other rows.
-        setting: the same in full.
-        ladder: None while none of them has a result.
-        runs: all of them.
-    """
-
-    label: str
-    setting: Setting
-    ladder: LadderRecord | None
+    label: str  # what sets them apart from the other rows
+    setting: Setting  # the same in full
+    ladder: LadderRecord | None  # None while none of them has a result
     runs: Sequence[RunSummary]
 
     @property
     def done(self) -> list[RunSummary]:
-        """Those whose losses count."""
+        """Runs whose losses count."""
         return [run for run in self.runs if run.done]
 
     @property
     def ended(self) -> list[RunSummary]:
-        """Those that ended by themselves: neither failed nor cut off, and not still going."""
-        return [run for run in self.runs if run.done or run.status == "diverged"]
+        """Runs that ended by themselves: neither failed nor cut off, and not still going."""
+        return [run for run in self.runs if run.done or run.result.status == "diverged"]
+
+    @property
+    def not_done(self) -> list[str]:
+        """How many runs did not end well, or go on: "2 failed"."""
+        counts = Counter(run.result.status for run in self.runs if not run.done)
+        return [f"{count} {status}" for status, count in sorted(counts.items())]
 
     @property
     def measured(self) -> list[float]:
         """Losses above the floor of the runs that are done, nats a step."""
-        return [run.above_floor for run in self.done if run.above_floor is not None]
+        return known(self.done, "above_floor")
 
     @property
     def mean(self) -> float:
-        """Of the losses above the floor; infinite where there is none."""
+        """Mean loss above the floor; infinite where there is none."""
         return statistics.fmean(self.measured) if self.measured else math.inf
 
     @property
@@ -150,45 +137,22 @@ class Row:
     @property
     def sampling_error(self) -> float | None:
         """Standard error of the mean, from those of the runs: what sampling alone makes of it."""
-        errors = [run.standard_error for run in self.done if run.standard_error is not None]
+        errors = known(self.done, "standard_error")
+        # The error of a sum is the root of the summed squares; one that is unknown leaves no sum.
         whole = errors and len(errors) == len(self.measured)
         return math.hypot(*errors) / len(errors) if whole else None
 
     @property
     def error(self) -> float:
-        """Standard error of the mean, from the spread of seeds or, if that is more, of sampling.
-
-        The spread of seeds has that of sampling in it; but few seeds may agree by chance.
-        """
+        """Standard error of the mean, from the spread of seeds or, if that is more, of sampling."""
+        # The spread of seeds has that of sampling in it; but few seeds may agree by chance.
         spread = (self.spread or 0.0) / math.sqrt(max(1, len(self.measured)))
         return max(spread, self.sampling_error or 0.0)
 
     @property
-    def statuses(self) -> Counter[str]:
-        """How many ended how, or go on."""
-        return Counter(run.status for run in self.runs)
-
-    @property
-    def not_done(self) -> str:
-        """How many of its runs did not end well, or go on, in words."""
-        counts = sorted(self.statuses.items())
-        return ", ".join(f"{count} {status}" for status, count in counts if status != "done")
-
-    @property
-    def ended_on(self) -> str:
-        """How many of its runs ended by themselves on which rung, in words."""
-        counts = Counter(run.rung or "no rung" for run in self.ended).most_common()
-        return ", ".join(f"{count} on {rung}" for rung, count in counts)
-
-    @property
-    def nearness(self) -> int:
-        """How near its mean is to the floor, from 0 at the ceiling to 10."""
-        away = min(1.0, max(0.0, self.mean / self.ladder.span)) if self.ladder else 1.0
-        return round(10 * (1 - math.sqrt(away)))  # the root: what matters happens near the floor
-
-    def share(self, rung: str | None) -> float:
-        """Return the share of runs ended by themselves that did on a rung; None: on none."""
-        return sum(run.rung == rung for run in self.ended) / max(len(self.ended), 1)
+    def ended_on(self) -> Counter[str | None]:
+        """How many of the runs that ended by themselves did on which rung; None: on none."""
+        return Counter(run.result.rung for run in self.ended)
 
     def updates_to(self, place: int) -> float:
         """Return the median update at which a rung was first reached; infinite if half never did.
@@ -197,34 +161,32 @@ class Row:
             place: of the rung in the ladder, 0 for the ceiling.
         """
         reached = [run.reached[place] if run.reached else None for run in self.ended]
-        return statistics.median(math.inf if made is None else made for made in reached)
+        return statistics.median(math.inf if at is None else at for at in reached)
 
     @property
     def training_seconds(self) -> float | None:
         """Median time of training, seconds; None where no run tells."""
-        times = [run.training_seconds for run in self.ended if run.training_seconds is not None]
+        times = known(self.ended, "training_seconds")
         return statistics.median(times) if times else None
-
-    def line(self) -> Line | None:
-        """Return the curves of its runs; None if none has one."""
-        curves = [run.curve for run in self.runs if run.curve is not None]
-        return together(self.label, curves) if curves else None
 
 
 def rows(sweep: Sweep) -> list[Row]:
     """Return one row a setting, nearest to its floor first; those without a curve come last."""
+    pairs = list(zip(sweep.runs, sweep.settings, strict=True))
+    # A run without a result climbs the ladder of its setting, or the only one of its task.
     ladders: dict[Setting | str, LadderRecord | None] = {}
-    for run, setting in zip(sweep.runs, sweep.settings, strict=True):
-        if run.ladder is not None:  # of runs without a result, those of their setting or task know
+    for run, setting in pairs:
+        if run.ladder is not None:
             ladders[setting] = run.ladder
-            alone = ladders.get(run.task, run.ladder) is run.ladder
-            ladders[run.task] = run.ladder if alone else None
-    names, found = labels(sweep.settings), {}
-    for run, setting in zip(sweep.runs, sweep.settings, strict=True):
-        ladder = run.ladder or ladders.get(setting) or ladders.get(run.task)
+            alone = ladders.get(run.result.task, run.ladder) is run.ladder
+            ladders[run.result.task] = run.ladder if alone else None
+    found: dict[tuple[Setting, LadderRecord | None], list[RunSummary]] = {}
+    for run, setting in pairs:
+        ladder = run.ladder or ladders.get(setting) or ladders.get(run.result.task)
         found.setdefault((setting, ladder), []).append(run)
+    names = sweep_folder.labels(sweep.settings)
     made = [
-        Row(names[setting] or alike[0].model, setting, ladder, alike)
+        Row(names[setting] or alike[0].result.model, setting, ladder, alike)
         for (setting, ladder), alike in found.items()
     ]
     return sorted(made, key=lambda row: (row.mean, all(run.curve is None for run in row.runs)))
@@ -239,9 +201,26 @@ def by_ladder(made: Sequence[Row]) -> dict[LadderRecord, list[Row]]:
     return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
 
 
+def lines(made: Iterable[Row]) -> list[Line]:
+    """Return the curves of rows, of those that have any."""
+    found = ((row, [run.curve for run in row.runs if run.curve is not None]) for row in made)
+    return [together(row.label, curves) for row, curves in found if curves]
+
+
+def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
+    """Return (status, last words) -> the runs that ended badly so, those of most first."""
+    # A hundred runs often fail for one reason, which is then read once.
+    alike: dict[tuple[str, str], list[RunSummary]] = {}
+    for run in sweep.runs:
+        if run.result.status in ("failed", "diverged"):
+            alike.setdefault((run.result.status, run.why), []).append(run)
+    return dict(sorted(alike.items(), key=lambda pair: -len(pair[1])))
+
+
 # --- words ------------------------------------------------------------------------------------
 
-_NOTHING = 5e-5  # is 0.0000 in print
+# What is less than that is 0.0000 in print.
+_NOTHING = 5e-5
 
 
 def from_floor(above: float, error: float | None = None, extra: str = "") -> str:
@@ -271,7 +250,7 @@ lies so low'
     away = -above / error
     if away <= 2:
         return f"{told}, within {'' if away <= 1 else 'twice '}its sampling error of {size}"
-    # the true loss is at least the floor: were it the floor itself, so many would lie lower still
+    # The true loss is at least the floor: were it the floor itself, so many would lie lower still.
     odds = min(2 / max(math.erfc(away / math.sqrt(2)), 1e-300), 1e6)
     return (
         f"{told}, {away:.1f} times its sampling error of {size}: "

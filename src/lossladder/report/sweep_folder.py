@@ -4,10 +4,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,11 @@ GOING = "going"  # the status of a run that has left no result yet
 BINS = 160  # points of a curve at most: what a picture can show
 Setting = tuple[tuple[str, str], ...]  # (key, value), as on the command line
 
-_LEFT = (CONFIG, FILE, LOG, Path(CHECKPOINT).parts[0])  # a folder with one of them is a run's
+# A folder that holds one of them is a run's; that of TensorBoard's reference lines holds none.
+_LEFT = (CONFIG, FILE, LOG, Path(CHECKPOINT).parts[0])
 _LEAK = "its loss lies under what the exact law attains: it sees what it is to predict"
+# Ten thousand runs keep one ladder: the first of all that are equal.
+_one = cache(lambda ladder: ladder)
 
 
 # --- a run ------------------------------------------------------------------------------------
@@ -43,63 +46,34 @@ class LadderRecord(NamedTuple):
 
 
 class BinnedCurve(NamedTuple):
-    """The training loss of one run, thinned.
+    """The training loss of one run, thinned."""
 
-    Args:
-        updates: (points,)
-        losses: (points,), nats per scored step.
-    """
-
-    updates: NDArray[np.float64]
-    losses: NDArray[np.float32]
+    updates: NDArray[np.float64]  # (points,)
+    losses: NDArray[np.float32]  # (points,), nats per scored step
 
 
 @dataclass(slots=True)
 class RunSummary:
-    """What a report keeps of a run: a tenth of its result, because there may be ten thousand.
-
-    Args:
-        folder: its own.
-        config: flat: `model.hidden_size` -> "16".
-        task, model: names.
-        seed: of weights and data.
-        status: as in `result.json`, or `going`.
-        why: what ended a run that failed, in one line.
-        ladder: None while there is no result; so with all that follows.
-        reached: update at which each rung was first reached, the ceiling first.
-        curve: None also if the run ended before its first update.
-        grows: whether sequences grew in training; then the curve is that of validation.
-    """
+    """What a report keeps of a run: a tenth of its result, because there may be ten thousand."""
 
     folder: Path
-    config: Mapping[str, str]
-    task: str
-    model: str
-    seed: int
-    status: str = GOING
-    why: str = ""
-    ladder: LadderRecord | None = None
-    loss: float | None = None
-    standard_error: float | None = None
-    above_floor: float | None = None
-    rung: str | None = None
-    reached: tuple[int | None, ...] = ()
-    mistakes: int | None = None
-    steps: int | None = None
-    seconds: float | None = None
-    training_seconds: float | None = None
-    curve: BinnedCurve | None = None
-    grows: bool = False
-    versions: tuple[tuple[str, str], ...] = ()
+    config: Mapping[str, str]  # flat: `model.hidden_size` -> "16"
+    result: Result  # without rungs and curves; where there is none yet, its status is `going`
+    ladder: LadderRecord | None = None  # None while there is no result
+    reached: tuple[int | None, ...] = ()  # update at which each rung was first reached
+    curve: BinnedCurve | None = None  # None if the run ended before its first update
 
     @property
     def done(self) -> bool:
         """Whether its loss counts: it was trained to its end, and found to be honest."""
-        return self.status == "done"
+        return self.result.status == "done"
 
-
-_AS_THEY_ARE = ("task", "model", "loss", "standard_error", "above_floor", "rung", "mistakes",
-                "steps", "seconds", "training_seconds")  # fmt: skip
+    @property
+    def why(self) -> str:
+        """What ended a run that ended badly, in one line."""
+        if self.result.status == "diverged":
+            return "the loss became infinite or no number"
+        return _LEAK if self.result.leaks else self.result.why or "no reason known"
 
 
 def read_run(folder: Path) -> RunSummary | Damaged:
@@ -111,42 +85,31 @@ def read_run(folder: Path) -> RunSummary | Damaged:
         return Damaged(f"has no {CONFIG}")
     except OSError as error:
         return Damaged(f"its {CONFIG} cannot be read: {error.strerror}")
-    except Exception as error:  # yaml has exceptions of many kinds, and none for another's file
+    # yaml has exceptions of many kinds, and none for another's file.
+    except Exception as error:
         return Damaged(f"its {CONFIG} is no config of a run: {' '.join(str(error).split())}")
-    run = RunSummary(folder, config, task, model, seed)
     result = read_result(folder)
-    if isinstance(result, Result):
-        if not result.rungs and result.status != "failed":
+    if isinstance(result, Damaged):
+        return result
+    if result is None:
+        return RunSummary(folder, config, Result(task, model, "", seed, GOING))
+    if not result.rungs:
+        if result.status != "failed":
             return Damaged(f"its {FILE} is no result of a run: it has no ladder")
-        _add(run, result)
-    return result if isinstance(result, Damaged) else run
-
-
-def _add(run: RunSummary, result: Result) -> None:
-    run.status = result.status
-    if result.status == "failed":
-        run.why = _LEAK if result.leaks else result.why or "no reason known"
-        if not result.rungs:  # its process died, and somebody else wrote this
-            return
-    rungs = (
-        # rounded, because another machine may have another last digit
-        RungRecord(rung.name, round(rung.loss, 12), rung.knows)
-        for rung in result.rungs
+        # The run's process died before it knew one: what had started it wrote this result.
+        return RunSummary(folder, config, replace(result, seed=seed))
+    # Another machine may have another last digit, and would seem to have another ladder.
+    rungs = tuple(RungRecord(rung.name, round(rung.loss, 12), rung.knows) for rung in result.rungs)
+    none = CurveRecord()
+    return RunSummary(
+        folder,
+        config,
+        replace(result, seed=seed, rungs=(), curve=none, validation=none, divergences=None),
+        _one(LadderRecord(result.task, rungs, result.unit)),
+        tuple(rung.reached_at for rung in result.rungs),
+        # Where sequences grow in training, the ladder holds for those of validation alone.
+        binned(result.curve if result.length is None else result.validation),
     )
-    run.ladder = _one(LadderRecord(result.task, tuple(rungs), result.unit))
-    run.reached = tuple(rung.reached_at for rung in result.rungs)
-    for key in _AS_THEY_ARE:
-        setattr(run, key, getattr(result, key))
-    # the loss that the ladder holds for: not that of training on sequences that grow
-    run.grows = result.length is not None
-    run.curve = binned(result.validation if run.grows else result.curve)
-    run.versions = _one(tuple(sorted(result.versions.items())))
-
-
-@cache
-def _one(value: Any) -> Any:
-    """Return the first of all equal values: ten thousand runs keep one ladder."""
-    return value
 
 
 def binned(curve: CurveRecord) -> BinnedCurve | None:
@@ -156,7 +119,7 @@ def binned(curve: CurveRecord) -> BinnedCurve | None:
     What a diverging run logged last is no number, and left out; None: nothing is left.
     """
     both = np.array([curve.updates, curve.loss], dtype=np.float64)
-    # there is no update 0 on a logarithmic axis, and no such loss in single precision
+    # There is no update 0 on a logarithmic axis, and no such loss in single precision.
     made, loss = both[:, (both[0] > 0) & (abs(both[1]) < 1e30)]
     if len(made) == 0:
         return None
@@ -172,25 +135,15 @@ def binned(curve: CurveRecord) -> BinnedCurve | None:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Runs that were asked for together.
-
-    Args:
-        folder: in which they lie, each in a folder of its own.
-        commands: that made them, the latest last; none where no record tells.
-        runs: all that can be read, in the order of their names.
-        settings: (runs,); what sets each apart, its seed left aside.
-        damaged: (name, what is wrong) of what cannot be read.
-        asked: how many runs were asked for, or are there.
-        not_begun: how many of them have left nothing.
-    """
+    """Runs that were asked for together."""
 
     folder: Path
-    commands: Sequence[str]
-    runs: Sequence[RunSummary]
-    settings: Sequence[Setting]
-    damaged: Sequence[tuple[str, str]]
-    asked: int
-    not_begun: int
+    commands: Sequence[str]  # that made them, the latest last; none where no record tells
+    runs: Sequence[RunSummary]  # all that can be read, in the order of their names
+    settings: Sequence[Setting]  # (runs,); what sets each apart, its seed left aside
+    damaged: Sequence[tuple[str, str]]  # (name, what is wrong) of what cannot be read
+    asked: int  # how many runs were asked for, or are there
+    not_begun: int  # how many of them have left nothing
 
     @property
     def keys(self) -> list[str]:
@@ -198,22 +151,21 @@ class Sweep:
         return [key for key, _ in self.settings[0]] if self.settings else []
 
     def values(self, key: str) -> list[str]:
-        """All that a key was set to: numbers by size, words as they came."""
-        return in_order(dict.fromkeys(value for s in self.settings for k, value in s if k == key))
+        """Return all that a key was set to: numbers by size, words as they came."""
+        found = dict.fromkeys(value for s in self.settings for k, value in s if k == key)
+        return sorted(found, key=float) if are_numbers(found) else [*found]
 
     @property
     def statuses(self) -> Counter[str]:
         """How many runs ended how, or go on."""
-        return Counter(run.status for run in self.runs)
+        return Counter(run.result.status for run in self.runs)
 
     @property
     def versions(self) -> dict[str, list[str]]:
         """Package -> versions that runs were made with."""
-        found: dict[str, set[str]] = {}
-        for versions in {run.versions for run in self.runs}:
-            for package, version in versions:
-                found.setdefault(package, set()).add(version)
-        return {package: sorted(versions) for package, versions in found.items()}
+        pairs = {pair for run in self.runs for pair in run.result.versions.items()}
+        packages = sorted({package for package, _ in pairs})
+        return {name: sorted(v for package, v in pairs if package == name) for name in packages}
 
 
 def read_sweep(folder: Path) -> Sweep:
@@ -229,43 +181,38 @@ def read_sweep(folder: Path) -> Sweep:
     found = [path for path in folder.iterdir() if any((path / left).exists() for left in _LEFT)]
     if not found:
         raise RequestError(f"{folder}: holds no runs; name the folder of a sweep")
-    asked = read_manifest(folder)
-    begun, damaged = {identity_in(path.name) or path.name for path in found}, [*asked.damaged]
+    manifest = read_manifest(folder)
+    begun, damaged = {identity_in(path.name) or path.name for path in found}, [*manifest.damaged]
     runs: list[RunSummary] = []
-    common: dict[str, str] = {}  # the first config: of the others, what sets them apart is kept
+    common: dict[str, str] = {}
     for path in sorted(found, key=_natural):
         run = read_run(path)
         if isinstance(run, Damaged):
             damaged.append((path.name, run.why))
             continue
+        # Of ten thousand configs only what differs from the first is kept.
         common = common or dict(run.config)
-        keys = common.keys() | run.config.keys()
-        here, there = run.config, common
-        run.config = {k: here.get(k, "") for k in keys if here.get(k, "") != there.get(k, "")}
+        both = {key: run.config.get(key, "") for key in common.keys() | run.config.keys()}
+        run.config = {key: value for key, value in both.items() if value != common.get(key, "")}
         runs.append(run)
     varied = {key for run in runs for key in run.config}
     configs = [{key: run.config.get(key, common.get(key, "")) for key in varied} for run in runs]
     return Sweep(
         folder=folder,
-        commands=asked.commands,
+        commands=manifest.commands,
         runs=runs,
-        settings=settings(configs, asked.keys),
+        settings=settings(configs, manifest.keys),
         damaged=damaged,
-        asked=len(asked.jobs | begun),
-        not_begun=len(asked.jobs - begun),
+        asked=len(manifest.jobs | begun),
+        not_begun=len(manifest.jobs - begun),
     )
 
 
-def in_order(values: Iterable[str]) -> list[str]:
-    """Return numbers by size, words as they come.
-
-    >>> in_order(["10", "1", "5"]), in_order(["rnn", "gru"])
-    (['1', '5', '10'], ['rnn', 'gru'])
-    """
-    numbers = [(typed(value), value) for value in values]
-    if any(isinstance(number, str) for number, _ in numbers):
-        return [value for _, value in numbers]
-    return [value for _, value in sorted(numbers)]
+def _natural(path: Path) -> list[tuple[float, str]]:
+    """Return a key that sorts numbers in names by size: the tenth comes after the ninth."""
+    # With the brackets, every second part is a number; words sort after numbers, as infinity does.
+    parts = re.split(r"(\d+(?:\.\d+)?)", path.name)
+    return [(math.inf, p) if place % 2 == 0 else (float(p), "") for place, p in enumerate(parts)]
 
 
 def typed(value: str) -> int | float | str:
@@ -279,14 +226,18 @@ def typed(value: str) -> int | float | str:
             number = kind(value)
         except ValueError:
             continue
+        # Neither `nan` nor infinity has a place in an order or on an axis.
         return number if abs(number) < 1e300 else value
     return value
 
 
-def _natural(path: Path) -> list[tuple[float, str]]:
-    """Return a key that sorts numbers in names by size: the tenth comes after the ninth."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", path.name)
-    return [(math.inf, p) if place % 2 == 0 else (float(p), "") for place, p in enumerate(parts)]
+def are_numbers(values: Iterable[str]) -> bool:
+    """Return whether all values are numbers, so that they have an order, and places on an axis.
+
+    >>> are_numbers(["10", "1", "5"]), are_numbers(["rnn", "gru"])
+    (True, False)
+    """
+    return not any(isinstance(typed(value), str) for value in values)
 
 
 # --- what tells runs apart --------------------------------------------------------------------
@@ -313,19 +264,23 @@ def settings(configs: Sequence[Mapping[str, str]], wanted: Collection[str] = ())
     keys = sorted({key for config in configs for key in config} - set(_LEFT_OUT), key=_rank)
     found: list[Setting] = [() for _ in configs]
     for key in keys:
-        name, values = _said(key, [config.get(key, "") for config in configs])
+        name, values = key.removeprefix("names."), [config.get(key, "") for config in configs]
+        # The command line names a class by its group, and a person by its bare name.
+        if key.endswith("._target_"):
+            name = key.removesuffix("._target_")
+            values = [value.rpartition(".")[2] for value in values]
         named = any(name == key for key, _ in found[0])
         told = name in wanted and not named and len(set(values)) > 1
+        # A key tells runs apart if there are more settings with it than without.
         if told or len(set(zip(found, values, strict=True))) > len(set(found)):
             found = [(*s, (name, value)) for s, value in zip(found, values, strict=True)]
     return found
 
 
-def _said(key: str, values: list[str]) -> tuple[str, list[str]]:
-    """Return key and values as on the command line; a class by its group and its bare name."""
-    if key.endswith("._target_"):
-        return key.removesuffix("._target_"), [value.rpartition(".")[2] for value in values]
-    return key.removeprefix("names."), values
+def _rank(key: str) -> tuple[int, bool, str]:
+    group = key if key in _ORDER else key.partition(".")[0]
+    place = _ORDER.index(group) if group in _ORDER else len(_ORDER)
+    return place, not key.endswith("_target_"), key
 
 
 def labels(found: Sequence[Setting]) -> dict[Setting, str]:
@@ -340,6 +295,7 @@ def labels(found: Sequence[Setting]) -> dict[Setting, str]:
         alike: dict[str, set[str]] = {}
         for setting, name in names.items():
             alike.setdefault(name, set()).add(setting[place][1])
+        # A key is named where it tells apart those that are still called the same.
         for setting, name in names.items():
             if len(alike[name]) > 1:
                 value = setting[place][1] or "unset"  # a knob that this run does not have
@@ -355,9 +311,3 @@ def short(key: str) -> str:
     'hidden size'
     """
     return key.rpartition(".")[2].replace("_", " ").strip()
-
-
-def _rank(key: str) -> tuple[int, bool, str]:
-    group = key if key in _ORDER else key.partition(".")[0]
-    place = _ORDER.index(group) if group in _ORDER else len(_ORDER)
-    return place, not key.endswith("_target_"), key

@@ -32,11 +32,15 @@ def results(folder: str | Path) -> "DataFrame":
     try:
         from pandas import DataFrame
     except ImportError as error:
-        raise ImportError("results() needs pandas: pip install lossladder[notebook]") from error
+        raise ImportError(
+            "results() needs pandas: pip install -e '.[notebook]' in a checkout, or "
+            "pip install 'lossladder[notebook]'"
+        ) from error
     sweep = read_sweep(Path(folder))
     table = DataFrame(records(sweep, Path()), columns=columns(sweep))
     measured = [name for name in table if name in _MEASURED or name.startswith(_TO)]
-    return table.astype(dict.fromkeys(measured, float))  # a column without numbers is one as well
+    # A column in which no run has a number would else hold None, and no mean could be taken of it.
+    return table.astype(dict.fromkeys(measured, float))
 
 
 def columns(sweep: Sweep) -> list[str]:
@@ -53,7 +57,7 @@ def records(sweep: Sweep, start: Path) -> list[dict[str, Any]]:
         names = [f"{_TO}{rung.name}" for rung in run.ladder.rungs] if run.ladder else []
         made.append(
             {key: typed(value) for key, value in setting}
-            | {name: getattr(run, name) for name in (*_FIRST, *_LAST)}
+            | {name: getattr(run.result, name) for name in (*_FIRST, *_LAST)}
             | dict(zip(names, run.reached, strict=True))
             | {"folder": os.path.relpath(run.folder, start)}
         )
@@ -64,6 +68,7 @@ def write_csv(sweep: Sweep, out: Path) -> None:
     """Write the table as a file that may be moved within its folder; an empty cell is no number."""
     names = columns(sweep)
     with out.open("w", newline="", encoding="utf-8", errors="replace") as file:
+        # The names of the columns are from folders as well: a key may be called `=1+1`.
         writer = csv.writer(file)
         writer.writerow(map(_harmless, names))
         for record in records(sweep, out.parent):
@@ -76,5 +81,6 @@ def _harmless(cell: Any) -> Any:
     >>> [_harmless(cell) for cell in ("=1+1", "rnn", -0.5)]
     ["'=1+1", 'rnn', -0.5]
     """
+    # Numbers are not texts, and stay as they are: -0.5 is no formula.
     formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     return f"'{cell}" if formula else cell

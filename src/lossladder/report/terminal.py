@@ -7,9 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from lossladder.checks import RequestError
-from lossladder.report.failures import bad_ends
-from lossladder.report.page import write
-from lossladder.report.summary import Row, many, rows, standard_error
+from lossladder.report.page import write_report
+from lossladder.report.summary import Row, failures, known, many, rows, standard_error
 from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
 from lossladder.tensorboard.address import leave_address
 from lossladder.tensorboard.hparams import write_columns
@@ -20,7 +19,7 @@ _MOST_NAMED = 10  # folders of runs that failed alike; the report has them all
 
 
 def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
-    """What a sweep says when it ends; writes its report, and TensorBoard's columns.
+    """Return what a sweep says when it ends; write its report, and TensorBoard's columns.
 
     Args:
         folder: of the sweep.
@@ -33,12 +32,14 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
         return f"sweep  no run has ended\nfolder {shown(folder)}"
     lines = [table(sweep), f"folder {shown(folder)}"]
     try:
-        lines.append(f"report {shown(write(sweep))}")
-    except OSError as error:  # the runs are done all the same
+        lines.append(f"report {shown(write_report(sweep))}")
+    except OSError as error:
+        # The runs are done all the same, and the same command writes it once there is room.
         reason = f"{shown(Path(error.filename or folder))}: {error.strerror}"
         lines.append(f"report  cannot be written: {reason}")
     if pinned := cards(sweep):
-        with suppress(OSError):  # then TensorBoard finds columns of its own
+        # Where they cannot be written, TensorBoard finds columns of its own.
+        with suppress(OSError):
             set_columns(sweep)
         with suppress(OSError):
             lines.append(leave_address(folder, shown(folder), pinned, colours))
@@ -46,37 +47,27 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
 
 
 def table(sweep: Sweep) -> str:
-    """One row a setting: runs, loss (mean ± standard deviation over seeds), rungs, failures."""
+    """Return one row a setting, then what went wrong, and the way to get the rest done."""
     made = rows(sweep)
     width = max((len(row.label) for row in made), default=0)
     lines = [f"{row.label:{width}}  {_row(row)}" for row in made]
-    damaged = [f"{name}: {what}" for name, what in sweep.damaged]
-    return "\n".join(["sweep", *lines, *_failures(sweep), *damaged, *_to_do(sweep)])
-
-
-def _failures(sweep: Sweep) -> list[str]:
-    """Return runs that ended badly, under what ended them: many often fail for one reason."""
-    lines: list[str] = []
-    for (status, why), runs in bad_ends(sweep).items():
-        more = [f"  and {len(runs) - _MOST_NAMED} more"] if len(runs) > _MOST_NAMED else []
-        named = [f"  {run.folder.name}" for run in runs[:_MOST_NAMED]]
-        lines += [f"{status}  {why}", *named, *more]
-    return lines
-
-
-def _to_do(sweep: Sweep) -> list[str]:
-    """What is left, and the way to get it done."""
-    left = {run.status for run in sweep.runs} & {"failed", "interrupted", GOING}
-    if not left and not sweep.not_begun:
-        return []
-    what = "failed" if left == {"failed"} and not sweep.not_begun else "failed or was cut off"
-    again = f"the same command again redoes what {what}, and nothing else"
-    missing = f"{sweep.not_begun:,} of {many(sweep.asked, 'run')} not begun"
-    return [missing, again] if sweep.not_begun else [again]
+    for (status, why), runs in failures(sweep).items():
+        lines += [f"{status}  {why}", *(f"  {run.folder.name}" for run in runs[:_MOST_NAMED])]
+        if len(runs) > _MOST_NAMED:
+            lines.append(f"  and {len(runs) - _MOST_NAMED} more")
+    lines += [f"{name}: {what}" for name, what in sweep.damaged]
+    left = {"failed", "interrupted", GOING} & {*sweep.statuses}
+    if sweep.not_begun:
+        lines.append(f"{sweep.not_begun:,} of {many(sweep.asked, 'run')} not begun")
+    if left or sweep.not_begun:
+        what = "failed" if left == {"failed"} and not sweep.not_begun else "failed or was cut off"
+        lines.append(f"the same command again redoes what {what}, and nothing else")
+    return "\n".join(["sweep", *lines])
 
 
 def _row(row: Row) -> str:
-    losses = [run.loss for run in row.done if run.loss is not None]
+    """Return runs, loss (mean ± standard deviation over seeds), rungs, mistakes, bad ends."""
+    losses, mistakes = known(row.done, "loss"), known(row.done, "mistakes")
     parts = [many(len(row.runs), "run")]
     if losses and row.ladder:
         spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
@@ -85,18 +76,19 @@ def _row(row: Row) -> str:
             beside += f", standard error {standard_error(row.sampling_error)}"
         parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
     if losses:
-        rungs = Counter(run.rung or "no rung" for run in row.done if run.loss is not None)
+        # Unlike those of the page, only rungs of what is done: they explain the loss beside them.
+        measured = [run.result for run in row.done if run.result.loss is not None]
+        rungs = Counter(result.rung or "no rung" for result in measured)
         parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
-    mistakes = [run.mistakes for run in row.done if run.mistakes is not None]
     if mistakes:
         parts.append(f"median {statistics.median(mistakes):g} mistakes")
-    parts += [f"{count} {status}" for status, count in row.statuses.items() if status != "done"]
-    return "; ".join(parts)
+    return "; ".join([*parts, *row.not_done])
 
 
 def cards(sweep: Sweep) -> list[str]:
-    """Tags of the losses that stand beside reference lines: one a task."""
-    return sorted({loss_tag(run.task, run.grows) for run in sweep.runs if run.ladder is not None})
+    """Return the tags of the losses that stand beside reference lines: one a task."""
+    results = (run.result for run in sweep.runs if run.ladder is not None)
+    return sorted({loss_tag(result.task, result.length is not None) for result in results})
 
 
 def set_columns(sweep: Sweep) -> None:
@@ -110,5 +102,5 @@ def set_columns(sweep: Sweep) -> None:
 
 
 def _knob(key: str) -> str:
-    """As TensorBoard has it: `names.model` -> `model`, `task.effects.3` -> `task.effects`."""
+    """Return a key as TensorBoard has it: `task.effects.3` -> `task.effects`."""
     return ".".join(key.removeprefix("names.").split(".")[:2])
