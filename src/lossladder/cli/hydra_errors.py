@@ -89,12 +89,7 @@ def _check_words(
 
 
 def explain(error: Exception, words: Sequence[str]) -> str:
-    """Return a complaint of Hydra's, OmegaConf's or the file system's as one line.
-
-    Args:
-        error: what was raised.
-        words: of the command line.
-    """
+    """Return a complaint of Hydra's, OmegaConf's or the file system's as one line."""
     if isinstance(error, OSError) and error.filename is not None:
         key = next((key for key in _FOLDERS if _value(key, words)), "logs")
         value = _value(key, words) or "logs"

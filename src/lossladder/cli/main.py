@@ -157,11 +157,9 @@ class _Command:
 
 def _sum_up(folder: Path) -> None:
     """Sum a sweep up; leave nothing of one in which every request was wrong."""
-    if not folder.is_dir():
-        return
-    left = {path.name for path in folder.iterdir()}
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
-        # another process may be about to use it
+        # it was never made, or another process is about to use it
         with suppress(OSError):
             for file in left:
                 (folder / file).unlink()

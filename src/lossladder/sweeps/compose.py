@@ -64,9 +64,8 @@ class Composer:
             for step in way:
                 place = place[step]
             # Hydra merges mappings, and has yet to read what a list or an interpolation holds
-            if isinstance(place[last], Mapping) or isinstance(found, Mapping | list):
-                return None
-            if isinstance(found, str) and "${" in found:
+            merged = isinstance(place[last], Mapping) or isinstance(found, Mapping | list)
+            if merged or "${" in value:
                 return None
             place[last] = found
         return config
@@ -79,11 +78,6 @@ def without_hydra(composed: DictConfig) -> DictConfig:
 
 
 def resolved(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:
-    """Return a config as plain values, with the names by which a result tells what was chosen.
-
-    Args:
-        config: of a run.
-        choices: group -> name of the choice, as Hydra keeps them.
-    """
+    """Return a config as plain values, with the names of the choices that a result tells."""
     plain: Any = OmegaConf.to_container(config, resolve=True)
     return {**plain, "names": {group: choices[group] for group in ("task", "model", "engine")}}

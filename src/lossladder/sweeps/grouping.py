@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lossladder import console
@@ -54,16 +55,14 @@ def _engine(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:
     config = group[0].config
     if len(group) == 1 or config["resume"] is not None or config["trainer"]["accelerator"] != "cpu":
         return None
-    try:
+    # if it is refused, each job says itself what is wrong with it
+    with suppress(RequestError):
         parts = build(config)
-    except RequestError:
-        # each says itself what is wrong with it
-        return None
-    # the sequences of each grow with its own success
-    if parts.data.length is not None:
-        return None
-    engine = engine_for(parts, len(group))
-    return None if engine is None else (engine, parts)
+        # where sequences grow in training, those of each grow with its own success
+        grows = parts.data.length is not None
+        if not grows and (engine := engine_for(parts, len(group))) is not None:
+            return engine, parts
+    return None
 
 
 def _shared(config: Mapping[str, Any]) -> str:

@@ -21,12 +21,8 @@ from lossladder.sweeps.worker import JobOutcome
 def launch(
     loader: ConfigLoader, config: DictConfig, job_overrides: Sequence[Sequence[str]]
 ) -> list[tuple[Job, JobOutcome]]:
-    """Train the jobs of a sweep, together where they can be.
+    """Train the jobs of a sweep, each asked for by its words, together where they can be.
 
-    Args:
-        loader: Hydra's.
-        config: of the sweep.
-        job_overrides: words of the command line, for each job.
     Raises:
         RequestError: if the folder is that of a run.
     """

@@ -45,13 +45,7 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def add_command(sweep: Path, words: Sequence[str], identities: Iterable[str]) -> None:
-    """Add a command and the identities of its jobs, unless that very line stands there.
-
-    Args:
-        sweep: folder of the sweep.
-        words: of the command line.
-        identities: of the jobs, in order.
-    """
+    """Add a command and the identities of its jobs, unless that very line stands there."""
     sweep.mkdir(parents=True, exist_ok=True)
     jobs = list(dict.fromkeys(identities))
     line = json.dumps({"command": command_line(words), "jobs": jobs})
