@@ -9,7 +9,7 @@ class RequestError(ValueError):
     """What was asked for cannot be had; the message says what was asked and what is allowed."""
 
 
-def whole(name: str, value: Any, at_least: int = 1, at_most: int | None = None) -> int:
+def whole(name: str, value: Any, at_least: int = 1, at_most: float = math.inf) -> int:
     """Return `value` if it is a whole number in [at_least, at_most].
 
     Raises:
@@ -22,12 +22,12 @@ def whole(name: str, value: Any, at_least: int = 1, at_most: int | None = None) 
     ValueError: hidden_size=-1: must be a whole number of at least 1
     """
     allowed = f"a whole number of at least {at_least}"
-    if at_most is not None:
+    if at_most < math.inf:
         allowed = f"a whole number from {at_least} to {at_most}"
-    if isinstance(value, bool) or not isinstance(value, int):
+    # True is an int to Python, and no number to whoever wrote it
+    fits = isinstance(value, int) and not isinstance(value, bool)
+    if not (fits and at_least <= value <= at_most):
         raise ValueError(f"{name}={value!r}: must be {allowed}")
-    if value < at_least or (at_most is not None and value > at_most):
-        raise ValueError(f"{name}={value}: must be {allowed}")
     return value
 
 

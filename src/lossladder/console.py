@@ -12,10 +12,10 @@ from typing import NoReturn
 DONE, FAILED, WRONG = 0, 1, 2
 
 
-def error(message: str, code: int) -> int:
-    """Say what went wrong in one line on standard error; return the exit code."""
+def refuse(message: str) -> NoReturn:
+    """Say in one line on standard error what is wrong with a request, and exit."""
     note(message)
-    return code
+    sys.exit(WRONG)
 
 
 def note(message: str) -> None:
@@ -25,6 +25,7 @@ def note(message: str) -> None:
 
 def line(message: str) -> str:
     """Return a message as one line that names the program."""
+    # messages of torch's and of the system's have several, and a log is searched by lines
     return f"lossladder: {' '.join(message.split())}"
 
 
@@ -33,6 +34,7 @@ def echo(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
+        # or Python, which flushes standard output at exit, would complain once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -51,8 +53,8 @@ def relative(path: Path) -> Path:
 
 
 class Parser(ArgumentParser):
-    """Answers a wrong request in one line, as every door does."""
+    """A parser that answers a wrong request in one line, where argparse adds its usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it on standard error and exit."""
-        sys.exit(error(message, WRONG))
+        """See `refuse`."""
+        refuse(message)

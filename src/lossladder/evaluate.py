@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lossladder.checks import RequestError
-from lossladder.console import DONE, WRONG, echo, error
+from lossladder.console import echo, refuse
 
 HELP = """Score a trained network again.
 
@@ -35,8 +35,9 @@ def evaluate(
     Raises:
         RequestError: if the folder is no run, or its weights do not fit the changes.
     """
+    # torch takes seconds, and --help needs none of it
     from lossladder.runs.load import load_run
-    from lossladder.training.conclude import measure, rungs  # torch takes seconds: only now
+    from lossladder.training.conclude import measure, rungs
 
     run = load_run(folder, changes, packages=packages)
     return {
@@ -58,20 +59,20 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
     words = sys.argv[1:] if words is None else words
     if {"-h", "--help"} & set(words):
         echo(HELP)
-        sys.exit(DONE)
+        return
     as_json = "--json" in words
     changes = [word for word in words if word != "--json"]
     for word in changes:
         if "=" not in word:
-            sys.exit(error(f"{word}: cannot be read as key=value; see --help", WRONG))
+            refuse(f"{word}: cannot be read as key=value; see --help")
     folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
     if len(folders) != 1:
-        sys.exit(error("run=: name the folder of one run; see --help", WRONG))
+        refuse("run=: name the folder of one run; see --help")
     try:
         others = [word for word in changes if not word.startswith("run=")]
         result = evaluate(folders[0], others, packages)
     except RequestError as wrong:
-        sys.exit(error(str(wrong), WRONG))
+        refuse(str(wrong))
     from lossladder.runs.verdict import verdict
 
     echo(json.dumps(result, indent=2) if as_json else verdict(result))

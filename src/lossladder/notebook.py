@@ -50,11 +50,13 @@ def sweep(
     if jobs:
         settings = [[f"{key}={quoted(value)}" for key, value in job.items()] for job in jobs]
         argv.append(f"hydra.sweeper.jobs={quoted(settings)}")
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):  # a table says it all
+    # the table says it all
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         outcome = run(argv, None if conf is None else Path(conf), packages)
     if outcome.code == WRONG:
         raise ValueError(line(outcome.complaints[0]))
-    if outcome.interrupted:  # what follows in a notebook must not run
+    # what follows in a notebook must not run
+    if outcome.interrupted:
         raise KeyboardInterrupt
     return results(folder)
 
@@ -78,7 +80,7 @@ class Picture:
 
 
 def curves(*folders: str | Path) -> Picture:
-    """Training losses over the exact ladder; a setting's seeds are a median with a band.
+    """Draw training losses over the exact ladder; a setting's seeds are a median with a band.
 
     Args:
         folders: of runs or sweeps, all of one task.
@@ -89,7 +91,9 @@ def curves(*folders: str | Path) -> Picture:
 
 
 def panels(count: int = 1, height: float = 3.2) -> tuple["Figure", Sequence["Axes"]]:
-    """A figure with axes side by side, as plain as those of `curves`; show it by `Picture`.
+    """Return a figure and its axes, side by side and as plain as those of `curves`.
+
+    `Picture(figure)` shows it.
 
     Args:
         count: of axes.

@@ -1,4 +1,4 @@
-"""The whole story of a run, from config to verdict; and of runs that are trained together."""
+"""The whole story of a run, from config to verdict, and of runs that are trained together."""
 
 import logging
 import time
@@ -49,17 +49,20 @@ def train(
     if resume is not None:
         parts.data.schedule = _continued(parts.data.schedule, Path(resume))
     learner = Learner(parts, config["names"]["task"])
-    seed_everything(config["seed"], verbose=False)  # for networks that draw numbers of their own
+    # for networks that draw numbers of their own: ours draw from generators
+    seed_everything(config["seed"], verbose=False)
     schedule = parts.data.schedule
     watching = parts.make_watching(folder)
     events = EventFileLogger(folder)
     loggers = [events, *(each for each in watching if isinstance(each, Logger))]
-    callbacks = [
-        LastCheckpoint(folder / CHECKPOINT),
-        *_callbacks(parts),
-        *watchers,
-        *(each for each in watching if isinstance(each, Callback)),
-    ]
+    ladder = parts.data.ladder()
+    callbacks: list[Callback] = [LastCheckpoint(folder / CHECKPOINT)]
+    if parts.trainer.progress:
+        callbacks.append(ProgressBar(ladder, schedule.updates))
+    if parts.stop_at is not None:
+        callbacks.append(StopAtRung(ladder, parts.stop_at))
+    # whoever looks on comes last, when all that belongs to the run has been done
+    callbacks += [*watchers, *(each for each in watching if isinstance(each, Callback))]
     trainer = make_trainer(
         parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, loggers, callbacks
     )
@@ -67,7 +70,7 @@ def train(
     started = time.perf_counter()
     with run_log(folder) as log, closing(events):
         log.info("config\n%s", config_text(folder))
-        write_references(logdir, learner.loss_tag, parts.data.ladder(), schedule.updates)
+        write_references(logdir, learner.loss_tag, ladder, schedule.updates)
         status, why = _fit(trainer, learner, resume, log)
         seconds = time.perf_counter() - started
         with defer_interrupt():
@@ -89,18 +92,8 @@ def _continued(schedule: Schedule, folder: Path) -> Schedule:
             f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
             "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
-    return schedule.continued(made, intervals_before=checkpoint["epoch"] + 1)  # it counts from 0
-
-
-def _callbacks(parts: Parts) -> list[Callback]:
-    """Return what a run does on the way: a progress bar, and perhaps an early end."""
-    ladder = parts.data.ladder()
-    callbacks: list[Callback] = []
-    if parts.trainer.progress:
-        callbacks.append(ProgressBar(ladder, parts.data.schedule.updates))
-    if parts.stop_at is not None:
-        callbacks.append(StopAtRung(ladder, parts.stop_at))
-    return callbacks
+    # Lightning counts epochs from 0, and an epoch is an interval here
+    return schedule.continued(made, intervals_before=checkpoint["epoch"] + 1)
 
 
 def _fit(
@@ -110,7 +103,8 @@ def _fit(
     checkpoint = None if resume is None else Path(resume) / CHECKPOINT
     try:
         trainer.fit(learner, datamodule=learner.data, ckpt_path=checkpoint)
-    except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+    # Lightning turns the first into the second
+    except (KeyboardInterrupt, SystemExit):
         log.warning("interrupted after %d updates", learner.updates)
         return "interrupted", None
     except Exception as error:
@@ -151,9 +145,9 @@ def train_together(
     if first.stop_at is not None:
         together.ends = StopAtRung(first.data.ladder(), first.stop_at).reached_by
     snapshots = Snapshots()
-    root = folders[0]  # any of them: nothing is written there
+    # Lightning wants one root, and writes nothing there: any member's folder will do
     trainer = make_trainer(
-        first.trainer, schedule.intervals, snapshots.shared, root, callbacks=[snapshots]
+        first.trainer, schedule.intervals, snapshots.shared, folders[0], callbacks=[snapshots]
     )
     with ExitStack() as open_files:
         for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
@@ -172,7 +166,8 @@ def train_together(
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
             status = "interrupted"
         seconds = (time.perf_counter() - started) / len(learners)
-        with defer_interrupt():  # what has been learnt is written, whoever is in a hurry
+        # what has been learnt is written, whoever is in a hurry
+        with defer_interrupt():
             return [
                 _leave(config, folder, learner, snapshots.of.get(learner), status, seconds)
                 for config, folder, learner in zip(configs, folders, learners, strict=True)
@@ -191,7 +186,8 @@ def _leave(
     if checkpoint is not None:
         AtomicCheckpointIO().save_checkpoint(checkpoint, folder / CHECKPOINT)
         if checkpoint["lossladder"]["updates"] == learner.data.schedule.updates:
-            status = "done"  # whatever interrupted the others
+            # whatever interrupted the others
+            status = "done"
     status = "diverged" if learner.diverged else status
     result = conclude(config, learner, status, seconds, folder, learner.own_loggers)
     append_log(folder, logging.INFO, f"verdict\n{verdict(result)}")

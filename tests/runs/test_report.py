@@ -474,6 +474,19 @@ def test_a_folder_that_is_no_sweep_is_answered_in_one_line(tmp_path, capsys):
     assert told == "sweep  no run has ended\nfolder empty"
 
 
+@pytest.mark.parametrize(
+    ("script", "program"),
+    [("report.py", "python report.py"), ("/usr/bin/lossladder-report", "lossladder-report")],
+)
+def test_the_help_names_the_command_as_it_was_typed(script, program, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [script, "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: {program} [-h]")
+    assert f"\n{program} logs/<sweep> --out FOLDER" in out
+
+
 @pytest.mark.slow
 def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
     updates = np.unique(np.geomspace(1, 1e5, 600).astype(int)).tolist()

@@ -23,9 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from lossladder.checks import RequestError
 from lossladder.training.config import LIGHTNING_KEYS
 
-Compose = Callable[[tuple[str, ...]], DictConfig]  # words -> the config they ask for
-
-_FOLDERS = ("logs", "hydra.run.dir", "hydra.sweep.dir")
+_FOLDERS = ("hydra.sweep.dir", "hydra.run.dir", "logs")  # the more particular first
 _MAY_BE_MISSING = ("experiment",)
 _EXTRAS = {"hydra/launcher/submitit_slurm": "slurm", "hydra/launcher/ray": "ray"}  # to install
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
@@ -44,9 +42,11 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
     Raises:
         RequestError: naming the key, what came, what is allowed and the way out.
     """
+    # Hydra takes 50 ms to compose: once for each choice of groups
     compose_once = cache(partial(_compose, name=name))
     overrides = _parse(words, loader)
     chosen = _check_words(overrides, loader, compose_once)
+    # only these are read before Hydra runs, and among the others are some that vary
     ours = [o.input_line or "" for o in overrides if o.key_or_group.startswith(("hydra.", "logs"))]
     config = compose_once((*chosen, *ours))
     if not multirun and config.hydra.mode != RunMode.MULTIRUN:
@@ -55,24 +55,32 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
                 raise RequestError(
                     f"{override.input_line}: more than one value; add -m for a sweep over them"
                 )
-    alike = {tuple(setting): _parse(setting, loader) for setting in config.hydra.sweeper.jobs or ()}
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
-    for own in alike.values():
-        _check_words([*common, *own], loader, compose_once)
+    for setting in config.hydra.sweeper.jobs or ():
+        _check_words([*common, *_parse(setting, loader)], loader, compose_once)
     return config
 
 
 def _check_words(
-    overrides: Sequence[Override], loader: ConfigLoader, compose_once: Compose
+    overrides: Sequence[Override],
+    loader: ConfigLoader,
+    compose_once: Callable[[tuple[str, ...]], DictConfig],
 ) -> tuple[str, ...]:
     """Refuse wrong words; return the choices of groups among them, the first where they vary."""
     groups = [override for override in overrides if _options(override.key_or_group, loader)]
     values = [override for override in overrides if override not in groups]
-    for override in overrides:
-        _check_folder(override)
+    for override in values:
+        key = override.key_or_group
+        # no name at all would be the current folder, and a sweep would make itself at home there
+        if key in _FOLDERS and not override.is_delete() and override.value() in ("", None):
+            raise RequestError(
+                f"{key}={override.get_value_string()}: must name a folder; leave it out for the "
+                "default one"
+            )
     for override in groups:
         _check_choice(override, loader)
     combinations = list(_combinations(groups))
+    # a key must be there whatever is chosen: model=rnn,lstm model.gain=1 would fail half-way
     for chosen in combinations:
         composed = compose_once(chosen)
         for override in values:
@@ -81,14 +89,9 @@ def _check_words(
 
 
 def explain(error: Exception, words: Sequence[str]) -> str:
-    """Return a complaint of Hydra's, OmegaConf's or the file system's as one line.
-
-    Args:
-        error: what was raised.
-        words: of the command line.
-    """
+    """Return a complaint of Hydra's, OmegaConf's or the file system's as one line."""
     if isinstance(error, OSError) and error.filename is not None:
-        key = next((key for key in (*_FOLDERS[::-1],) if _value(key, words)), "logs")
+        key = next((key for key in _FOLDERS if _value(key, words)), "logs")
         value = _value(key, words) or "logs"
         return f"{key}={value}: {error.filename} cannot be made: {error.strerror}; choose another"
     return " ".join(str(error).split())
@@ -102,22 +105,32 @@ def quoted(value: Any) -> str:
     """
     if value is None:
         return "null"
-    if isinstance(value, bool):
+    # not repr, which NumPy's numbers have of their own: np.float64(0.1)
+    if isinstance(value, bool | int | float):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
     if isinstance(value, dict):
         return "{" + ",".join(f"{quoted(k)}:{quoted(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(quoted, value)) + "]"
-    if (
-        re.fullmatch(r"[A-Za-z_/.][\w/.-]*", str(value), re.ASCII)
-        and str(value).lower() not in _WORDS
-    ):
-        return str(value)
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z_/.][\w/.-]*", text, re.ASCII) and text.lower() not in _WORDS:
+        return text
     # what OmegaConf would take for an interpolation is none
-    text = str(value).replace("${", "\\${")
-    return QuotedString(text, Quote.single).with_quotes()
+    return QuotedString(text.replace("${", "\\${"), Quote.single).with_quotes()
+
+
+def each_value(override: Override) -> list[str]:
+    """Return a word of the command line for each value that an override names.
+
+    Raises:
+        RequestError: if there is no end of them.
+    """
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        raise RequestError(f"{key}: an interval has no end of values; name some, or use a range")
+    if override.is_sweep_override():
+        return [f"{key}={value}" for value in override.sweep_string_iterator()]
+    return [override.input_line or key]
 
 
 # --- words ------------------------------------------------------------------------------------
@@ -139,6 +152,7 @@ def _way_to_say(word: str, before: str) -> str:
     """Return how a word that cannot be read has to be written."""
     key, equals, value = word.partition("=")
     if not equals:
+        # the shell has cut trainer.stop_at=lag 3 in two
         if "=" in before and "." not in word:
             both = shlex.quote(f"{before} {word}")
             return f"if it belongs to the word before, quote both: {both}"
@@ -146,14 +160,8 @@ def _way_to_say(word: str, before: str) -> str:
     if set(value) & set("{}[]()"):
         return "do its brackets match?"
     plain = value.replace("'", "").replace('"', "")
+    # twice, because the shell takes one pair of quotes away and Hydra needs the other
     return f"quote the value: \"{key}='{plain}'\""
-
-
-def _check_folder(override: Override) -> None:
-    key = override.key_or_group
-    if key in _FOLDERS and not override.is_delete() and override.value() in ("", None):
-        value = override.get_value_string()
-        raise RequestError(f"{key}={value}: must name a folder; leave it out for the default one")
 
 
 def _value(key: str, words: Sequence[str]) -> str:
@@ -190,32 +198,29 @@ def _check_choice(override: Override, loader: ConfigLoader) -> None:
 def _chosen(override: Override) -> list[str]:
     """Return the names that were chosen in a group."""
     if override.is_sweep_override():
-        return list(override.sweep_string_iterator())
+        return [word.partition("=")[2] for word in each_value(override)]
     value: Any = override.value()
     every = value if isinstance(value, list) else [value]
     return ["null" if one is None else str(one) for one in every]
 
 
 def _combinations(groups: Sequence[Override]) -> Iterator[tuple[str, ...]]:
-    """Yield choices to compose: the first of each group, then each other one in turn."""
-    first = tuple(_words(override)[0] for override in groups)
+    """Yield choices to compose: the first of each group, then each other one in turn.
+
+    Every choice is met once, at the cost of the sum of their numbers, not of the product.
+    """
+    first = tuple(each_value(override)[0] for override in groups)
     yield first
     for place, override in enumerate(groups):
-        for word in _words(override)[1:]:
+        for word in each_value(override)[1:]:
             yield (*first[:place], word, *first[place + 1 :])
-
-
-def _words(override: Override) -> list[str]:
-    if not override.is_sweep_override():
-        return [override.input_line or ""]
-    key = override.get_key_element()
-    return [f"{key}={value}" for value in override.sweep_string_iterator()]
 
 
 def _compose(words: tuple[str, ...], name: str) -> DictConfig:
     try:
         return compose(name, overrides=list(words), return_hydra_config=True)
     except MissingConfigException as error:
+        # the yaml of a launcher comes with the plugin of Hydra's that it configures
         extra = _EXTRAS.get(error.missing_cfg_file or "")
         if extra is not None:
             raise RequestError(
@@ -239,14 +244,18 @@ def _check_key(
         if override.is_add():
             raise RequestError(f"{key}: is in the config already; leave the + out")
         return
+    # an argument that the yaml leaves out; whoever takes it says if there is none
     if way and (override.is_add() or override.is_force_add()) and _can_have(config, way):
-        return  # an argument that the yaml leaves out; whoever takes it says if there is none
+        return
     value = "" if override.is_delete() else f"={override.get_value_string()}"
-    group = key.partition(".")[0]
     if way == "trainer" and last in LIGHTNING_KEYS:
         raise RequestError(f"{key}{value}: {LIGHTNING_KEYS[last]}")
+    # the choice that is to blame, where the key would exist under another one
+    group = key.partition(".")[0]
+    blamed = (f"{word} has " for word in chosen if word.lstrip("+").startswith(f"{group}="))
     raise RequestError(
-        f"{key}{value}: {_lacks(group, chosen)}; {_instead(key, value, parent, config, loader)}"
+        f"{key}{value}: {next(blamed, '')}no such key; "
+        f"{_instead(key, value, parent, config, loader)}"
     )
 
 
@@ -257,11 +266,6 @@ def _can_have(config: Any, way: str) -> bool:
     while rest and isinstance(node, DictConfig) and rest[0] in node:
         node = node[rest.pop(0)]
     return isinstance(node, DictConfig)
-
-
-def _lacks(group: str, chosen: Sequence[str]) -> str:
-    choice = next((word for word in chosen if word.lstrip("+").startswith(f"{group}=")), None)
-    return "no such key" if choice is None else f"{choice} has no such key"
 
 
 def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: ConfigLoader) -> str:
@@ -278,8 +282,7 @@ def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: Conf
     if "." in way and isinstance(OmegaConf.select(config, way.rpartition(".")[0]), DictConfig):
         return f"{way} is one value: give it whole, {way}=..."
     groups = [group for group in loader.list_groups("") if group != "hydra"]
-    keys = [str(own) for own in config if own not in (*groups, "hydra")]
-    names = [*groups, *keys]
+    names = [*groups, *(str(own) for own in config if own not in (*groups, "hydra"))]
     return (
         f"allowed: {', '.join(names)}, and the keys that --help shows"
         f"{_meant(key.partition('.')[0], names)}"
@@ -287,5 +290,6 @@ def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: Conf
 
 
 def _meant(name: str, allowed: Collection[str], prefix: str = "") -> str:
+    # difflib's own cutoff, 0.6, takes "logger" for "logs"
     near = get_close_matches(name, allowed, n=1, cutoff=0.65)
     return f"; did you mean {prefix}{near[0]}?" if near else ""

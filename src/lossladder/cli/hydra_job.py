@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from lossladder import console
 from lossladder.checks import RequestError
+from lossladder.runs.folder import discard
+from lossladder.sweeps.compose import resolved
 from lossladder.sweeps.job import SETTING, clear, ended, identity
 from lossladder.sweeps.lock import job_lock
 
 if TYPE_CHECKING:
     from lossladder.runs.result import Result
 
-complaints: list[str] = []  # of the jobs of this process, in order
+# Of the jobs of this process, in order. Hydra lets a task function return a number and no more, so
+# that what else a command has to tell is kept here.
+complaints: list[str] = []
 
 
 class RunFailedError(RuntimeError):
@@ -26,17 +30,12 @@ class RunFailedError(RuntimeError):
 
 
 class JobEnded(BaseException):
-    """How a single run ended badly; no Exception, because Hydra adds lines of its own to those.
+    """The bad end of a single run; no Exception, because Hydra adds lines of its own to those.
 
     Args:
         error: what ended it.
         folder: of the run; None: it has left none.
     """
-
-    def __init__(self, error: BaseException, folder: Path | None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.folder = folder
 
 
 def job(config: DictConfig) -> float:
@@ -46,23 +45,26 @@ def job(config: DictConfig) -> float:
         JobEnded: if a single run ends badly, caused by what ended it.
         Exception: what ended a job of a sweep; it has been said, and the others go on.
     """
-    single = HydraConfig.get().mode != RunMode.MULTIRUN
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    hydra = HydraConfig.get()
+    folder, single = Path(hydra.runtime.output_dir), hydra.mode != RunMode.MULTIRUN
     try:
-        result = _run(config, folder) if single else _once(config, folder)
-        error = bad_end(result.status, folder)
+        # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
+        from lossladder.runs.load import resumed_config
+
+        plain = resumed_config(resolved(config, hydra.runtime.choices), hydra.overrides.task)
+        run = _alone(plain, folder) if single else _once(plain, folder, Path(hydra.sweep.dir))
+        error = bad_end(run.status, folder)
         if error is not None:
             raise error
     except (Exception, KeyboardInterrupt) as error:
-        from lossladder.runs.folder import discard
-
         discard(folder)
         if single:
             raise JobEnded(error, folder if folder.exists() else None) from error
         if isinstance(error, RequestError | RunFailedError):
             complain(str(error))
         raise
-    return float("nan") if result.loss is None else result.loss
+    # a sweeper that minimises can compare nothing with None
+    return float("nan") if run.loss is None else run.loss
 
 
 def bad_end(status: str, folder: Path) -> BaseException | None:
@@ -75,67 +77,50 @@ def bad_end(status: str, folder: Path) -> BaseException | None:
 
 
 def complain(message: str) -> None:
-    """Say what is wrong with a job of a sweep, and keep it."""
-    complaints.append(message)
-    console.note(message)
+    """Say what is wrong and keep it, unless a job has said so before."""
+    if message not in complaints:
+        complaints.append(message)
+        console.note(message)
 
 
-def _config(config: DictConfig) -> dict[str, Any]:
-    """Return the config as plain values, with the names that were chosen in each group."""
-    from lossladder.runs.load import resumed_config  # torch and Lightning take seconds: only now
-
-    plain: Any = OmegaConf.to_container(config, resolve=True)
-    choices = HydraConfig.get().runtime.choices
-    plain = {**plain, "names": {key: choices[key] for key in ("task", "model", "engine")}}
-    return resumed_config(plain, HydraConfig.get().overrides.task)
-
-
-def _run(config: DictConfig, folder: Path) -> "Result":
-    """Train; say what came of it."""
-    from lossladder.runs.verdict import verdict
-    from lossladder.train import train
-
-    plain = _config(config)
-    logdir = _logdir(Path(str(plain["logs"])))
-    result = train(plain, folder, logdir)
-    console.echo(f"{verdict(result)}\nfolder {console.relative(folder)}")
-    if HydraConfig.get().mode != RunMode.MULTIRUN:
-        console.echo(_look(plain, result, folder, logdir))
-    console.echo("")
-    return result
-
-
-def _once(config: DictConfig, folder: Path) -> "Result":
-    """Do a job of a sweep: nothing is done twice, at once or one after another."""
-    sweep = Path(HydraConfig.get().sweep.dir)
-    with job_lock(sweep, identity(_config(config)), wait=True):
-        result = ended(folder)
-        if result is None:
-            clear(folder)
-            return _run(config, folder)
-    console.echo(f"folder {console.relative(folder)}: {result.status} already\n")
-    return result
-
-
-def _logdir(logs: Path) -> Path:
-    """Return where reference lines go: the folder of the runs that are looked at together."""
-    config = HydraConfig.get()
-    if config.mode == RunMode.MULTIRUN:
-        return Path(config.sweep.dir)
-    folder = Path(config.runtime.output_dir)
-    return logs if folder.parent == logs.resolve() else folder
-
-
-def _look(config: dict[str, Any], result: "Result", folder: Path, logdir: Path) -> str:
-    """Make a run ready for TensorBoard; return where to look."""
+def _alone(config: dict[str, Any], folder: Path) -> "Result":
+    """Make a run that is no part of a sweep; say where its curves are to be seen."""
     from lossladder.tensorboard.address import leave_address
     from lossladder.tensorboard.hparams import IN_FRONT, settings, write_columns
     from lossladder.tensorboard.logger import loss_tag
     from lossladder.tensorboard.reference_lines import shown_rungs, write_own_ladder
 
+    # runs in `logs` are looked at together and share their reference lines; elsewhere each has some
+    logs = Path(str(config["logs"]))
+    logdir = logs if folder.parent == logs.resolve() else folder
+    result = _train(config, folder, logdir)
     rungs = [rung.name for rung in shown_rungs(result.rungs)]
     write_columns(logdir, settings(config, result), IN_FRONT, rungs)
     tag = loss_tag(result.task, grows=result.length is not None)
     if folder != logdir:
         write_own_ladder(folder, tag, result.rungs, result.steps)
-    return leave_address(folder, console.relative(logdir), [tag], SETTING)
+    console.echo(f"{leave_address(folder, console.relative(logdir), [tag], SETTING)}\n")
+    return result
+
+
+def _once(config: dict[str, Any], folder: Path, sweep: Path) -> "Result":
+    """Do a job of a sweep: nothing is done twice, at once or one after another."""
+    with job_lock(sweep, identity(config), wait=True):
+        # asked again under the lock: whoever held it may have done the job meanwhile
+        result = ended(folder)
+        if result is None:
+            clear(folder)
+            result = _train(config, folder, sweep)
+            console.echo("")
+        else:
+            console.echo(f"folder {console.relative(folder)}: {result.status} already\n")
+    return result
+
+
+def _train(config: dict[str, Any], folder: Path, logdir: Path) -> "Result":
+    from lossladder.runs.verdict import verdict
+    from lossladder.train import train
+
+    result = train(config, folder, logdir)
+    console.echo(f"{verdict(result)}\nfolder {console.relative(folder)}")
+    return result

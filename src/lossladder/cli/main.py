@@ -13,13 +13,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lossladder import __version__, console
 from lossladder.checks import RequestError
-from lossladder.cli import hydra_errors, hydra_job, resolvers
+from lossladder.cli import hydra_errors, resolvers
+from lossladder.cli.hydra_job import JobEnded, RunFailedError, complain, complaints, job
 from lossladder.console import DONE, FAILED, WRONG
 from lossladder.runs.result import Result, read_result
 from lossladder.sweeps import lock, manifest
@@ -81,85 +81,74 @@ def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str]
     """Do what a command line asks for; what is wrong with it is said on standard error, too.
 
     Args:
-        argv: the words of the command line, the program left aside.
+        argv: the words of the command line, without the name of the program.
         conf: config folder of one's own.
         packages: that a config may name classes of, besides the library's own.
     """
-    door = _Door(argv)
-    hydra_job.complaints.clear()
+    command = _Command()
+    complaints.clear()
     code, interrupted = DONE, False
     try:
         with allow_packages(packages), _as_in_a_fresh_process():
-            code = door.open(conf)
+            command.do(argv, conf)
     except KeyboardInterrupt as interrupt:
         code, interrupted = FAILED, True
-        door.complain(str(interrupt) or "interrupted")
-    except hydra_job.RunFailedError as error:
+        complain(str(interrupt) or "interrupted")
+    except RunFailedError as error:
         code = FAILED
-        door.complain(str(error))
+        complain(str(error))
+    # anything else is a fault of ours, or of a user's own class: it keeps its traceback
     except (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
         code = WRONG
-        door.complain(hydra_errors.explain(error, door.words))
-    return Outcome(code, door.folder, tuple(hydra_job.complaints), interrupted)
+        complain(hydra_errors.explain(error, argv))
+    return Outcome(code, command.folder, tuple(complaints), interrupted)
 
 
-class _Door:
-    """One command on its way through Hydra.
+class _Command:
+    """A command on its way through Hydra; its folder is known even where it raises."""
 
-    Args:
-        argv: the words of the command line.
-    """
+    folder: Path | None = None
 
-    def __init__(self, argv: Sequence[str]) -> None:
-        self.argv = argv
-        self.words: list[str] = []
-        self.folder: Path | None = None
-
-    def open(self, conf: Path | None) -> int:
-        """Do it; return the exit code.
+    def do(self, argv: Sequence[str], conf: Path | None) -> None:
+        """Make the run or the sweep.
 
         Raises:
             BaseException: what ended the run, or the first job of a sweep that ended badly.
         """
-        asked = _OPTIONS.read(self.argv)
-        self.words, name = asked.overrides, asked.config_name
-        resolvers.register_resolvers(self.words)
+        asked, unknown = _OPTIONS.parse_known_intermixed_args(list(argv))
+        if unknown:
+            raise RequestError(f"{unknown[0]}: no such option; see --help")
+        words, name = asked.overrides, asked.config_name
+        resolvers.register_resolvers(words)
         with _hydra([Path(folder) for folder in (asked.config_dir, conf) if folder]) as hydra:
             if _show(asked, hydra):
-                return DONE
+                return
             loader = GlobalHydra.instance().config_loader()
-            config = hydra_errors.check(self.words, loader, asked.multirun, name)
+            config = hydra_errors.check(words, loader, asked.multirun, name)
             with _left_clean(Path(str(config.logs))):
                 if asked.cfg:
-                    hydra.show_cfg(name, self.words, asked.cfg, asked.package, asked.resolve)
+                    hydra.show_cfg(name, words, asked.cfg, asked.package, asked.resolve)
                 elif asked.multirun or config.hydra.mode == RunMode.MULTIRUN:
-                    self._sweep(hydra, name, config)
+                    self._sweep(hydra, name, words, Path(config.hydra.sweep.dir))
                 else:
-                    self._run(hydra, name)
-        return DONE
+                    self._run(hydra, name, words)
 
-    def complain(self, message: str) -> None:
-        """Say what is wrong, unless a job of the sweep has said it."""
-        if message not in hydra_job.complaints:
-            hydra_job.complain(message)
-
-    def _run(self, hydra: Any, name: str) -> None:
-        words = [*self.words, "hydra.mode=RUN"]
+    def _run(self, hydra: Any, name: str, words: Sequence[str]) -> None:
         try:
-            done = hydra.run(name, hydra_job.job, words)
+            done = hydra.run(name, job, [*words, "hydra.mode=RUN"])
             self.folder = Path(done.hydra_cfg.hydra.runtime.output_dir)
-        except hydra_job.JobEnded as end:
-            self.folder = end.folder
-            raise end.error from None
+        except JobEnded as end:
+            error, self.folder = end.args
+            raise error from None
 
-    def _sweep(self, hydra: Any, name: str, config: DictConfig) -> None:
-        self.folder = Path(config.hydra.sweep.dir)
-        words = [*self.words, "hydra.mode=MULTIRUN"]
+    def _sweep(self, hydra: Any, name: str, words: Sequence[str], folder: Path) -> None:
+        self.folder = folder
         try:
-            hydra.multirun(name, hydra_job.job, words)
+            hydra.multirun(name, job, [*words, "hydra.mode=MULTIRUN"])
         finally:
+            # a sweep that was interrupted, or in which runs failed, is summed up all the same
             try:
-                _sum_up(self.folder)
+                _sum_up(folder)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "interrupted while summing up; report.py sums up again"
@@ -168,11 +157,10 @@ class _Door:
 
 def _sum_up(folder: Path) -> None:
     """Sum a sweep up; leave nothing of one in which every request was wrong."""
-    if not folder.is_dir():
-        return
-    left = {path.name for path in folder.iterdir()}
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
-        with suppress(OSError):  # another process may be about to use it
+        # it was never made, or another process is about to use it
+        with suppress(OSError):
             for file in left:
                 (folder / file).unlink()
             folder.rmdir()
@@ -188,22 +176,13 @@ def _sum_up(folder: Path) -> None:
 class _Options(ArgumentParser):
     """Hydra's options, in any place among the words."""
 
-    def read(self, argv: Sequence[str]) -> Namespace:
-        """Return the options and the other words.
-
-        Raises:
-            RequestError: if an option does not exist, or lacks its value.
-        """
-        asked, unknown = self.parse_known_intermixed_args(list(argv))
-        if unknown:
-            raise RequestError(f"{unknown[0]}: no such option; see --help")
-        return asked
-
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong."""
+        """Raise what is wrong: `run` returns an outcome, where argparse would end a notebook."""
         raise RequestError(f"{message}; see --help")
 
 
+# Hydra's own parser takes no word after an option that follows words, and answers in a page of
+# usage; abbreviations are off, because a misspelt option must not be taken for another one
 _OPTIONS = _Options(prog="train.py", add_help=False, allow_abbrev=False)
 _OPTIONS.add_argument("overrides", nargs="*", help="key=value, group=choice")
 _OPTIONS.add_argument("-h", "--help", action="store_true")
@@ -248,13 +227,15 @@ def _left_clean(logs: Path) -> Iterator[None]:
         yield
     finally:
         if new:
-            with suppress(OSError):  # it holds something, or was not made
+            # it fails where something lies in it, or where it was never made
+            with suppress(OSError):
                 logs.rmdir()
 
 
 @contextmanager
 def _hydra(own: Sequence[Path]) -> Iterator[Any]:
     """Yield Hydra, with config folders of one's own; what the process had of it comes back."""
+    # Hydra is one to a process, and a notebook may be in the middle of a use of its own
     hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
     GlobalHydra.instance().clear()
     for folder in own:
@@ -273,6 +254,7 @@ def _hydra(own: Sequence[Path]) -> Iterator[Any]:
 @contextmanager
 def _as_in_a_fresh_process() -> Iterator[None]:
     """Give torch its own defaults meanwhile: a notebook may have changed them."""
+    # what has not been imported cannot have been changed, and takes seconds to import
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -285,5 +267,6 @@ def _as_in_a_fresh_process() -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(dtype)
+        # None, because a device that is set, even the CPU, costs every call of torch a detour
         torch.set_default_device(None if device.type == "cpu" else device)
         torch.set_num_threads(threads)

@@ -4,7 +4,7 @@ import re
 import secrets
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
@@ -12,16 +12,12 @@ from shutil import rmtree
 from unicodedata import normalize
 
 from lossladder.cli.resolvers import shipped
-from lossladder.console import WRONG, Parser, echo, error
+from lossladder.console import Parser, echo
 
 _NAME = "mine"  # of the package in the template
 _TAKEN = ("conf", "tests", "train", "logs")  # beside the package
-_LEFT_OUT = {
-    "__pycache__",
-    ".pytest_cache",
-    ".venv",
-    "logs",
-}  # of somebody who has tried it in place
+# left by somebody who has tried the template in place
+_LEFT_OUT = {"__pycache__", ".pytest_cache", ".venv", "logs"}
 
 
 def main(words: Sequence[str]) -> None:
@@ -34,11 +30,11 @@ def main(words: Sequence[str]) -> None:
     name = asked.name or _name_for(folder.name)
     wrong = _wrong_name(name) or _wrong_folder(folder)
     if wrong is not None:
-        sys.exit(error(wrong, WRONG))
+        parser.error(wrong)
     try:
         _write(folder, name)
     except OSError as problem:
-        sys.exit(error(f"{folder}: cannot be made: {problem.strerror}", WRONG))
+        parser.error(f"{folder}: cannot be made: {problem.strerror}")
     echo(f"a project with a package {name}; its README.md says how to go on:")
     echo(f"  cd {shlex.quote(str(asked.dir))}\n  python train.py\n  python -m pytest")
 
@@ -49,6 +45,7 @@ def _name_for(folder: str) -> str:
     >>> [_name_for(folder) for folder in ("project", "My Cells (2)", "übung", "3rd", "json")]
     ['project', 'my_cells_2', 'ubung', 'mine', 'mine']
     """
+    # NFKD parts an umlaut from its dots, which are no ASCII
     plain = normalize("NFKD", folder).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"\W+", "_", plain).strip("_")
     return name if _wrong_name(name) is None else _NAME
@@ -65,7 +62,8 @@ def _wrong_name(name: str) -> str | None:
 
 
 def _wrong_folder(folder: Path) -> str | None:
-    if folder == Path.cwd():  # whoever stands in it would be left in the void
+    # the new folder takes its place, and whoever stands in the old one is left in the void
+    if folder == Path.cwd():
         return f"{folder}: is where you are; name a folder in it"
     if folder.exists() and not folder.is_dir():
         return f"{folder}: is a file; name a new folder"
@@ -77,28 +75,22 @@ def _wrong_folder(folder: Path) -> str | None:
 
 
 def _write(folder: Path, name: str) -> None:
-    """Write the whole project, or nothing.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """Write the whole project, or nothing."""
+    # beside its place, because only within one file system is a folder moved in one step
     scratch = folder.with_name(f".{secrets.token_hex(6)}-{folder.name}")
     template = shipped("template")
     try:
         scratch.mkdir()
-        for path in _files(template):
-            target = scratch / _renamed(str(path.relative_to(template)), name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(_renamed(path.read_text("utf-8"), name), "utf-8")
-        scratch.replace(folder)  # in one step, where an empty folder may lie
+        for path in template.rglob("*"):
+            place = path.relative_to(template)
+            if path.is_file() and not _LEFT_OUT & set(place.parts):
+                target = scratch / _renamed(str(place), name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(_renamed(path.read_text("utf-8"), name), "utf-8")
+        # in one step; an empty folder may lie there already
+        scratch.replace(folder)
     finally:
         rmtree(scratch, ignore_errors=True)
-
-
-def _files(template: Path) -> Iterator[Path]:
-    for path in sorted(template.rglob("*")):
-        if path.is_file() and not _LEFT_OUT & set(path.relative_to(template).parts):
-            yield path
 
 
 def _renamed(text: str, name: str) -> str:

@@ -1,6 +1,7 @@
 """The command that writes the report of a sweep."""
 
 import sys
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,21 +9,20 @@ from lossladder.console import Parser
 
 HELP = """Write the report of a sweep: report.html, report.csv and report.png.
 
-python report.py logs/<sweep>                 into the sweep's own folder
-python report.py logs/<sweep> --out FOLDER    elsewhere"""
+%(prog)s logs/<sweep>                 into the sweep's own folder
+%(prog)s logs/<sweep> --out FOLDER    elsewhere"""
 
 
 def main(words: Sequence[str] | None = None) -> None:
     """Read the command line, write, and say where the page is."""
-    from argparse import RawDescriptionHelpFormatter
-
-    parser = Parser(
-        prog="python report.py", description=HELP, formatter_class=RawDescriptionHelpFormatter
-    )
+    # argparse would leave out the `python` that has to be typed before a file
+    script = Path(sys.argv[0]).stem
+    program = script if script == "lossladder-report" else "python report.py"
+    parser = Parser(program, description=HELP, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("sweep", metavar="SWEEP", type=Path, help="folder of a sweep")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="folder to write to")
     asked = parser.parse_args(words)
-    # Only now, so that --help and a wrong command line are answered at once.
+    # drawing takes a second to import, and --help needs none of it
     from lossladder.report.page import write_report
 
     try:

@@ -9,6 +9,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from lossladder.runs.folder import CONFIG
+from lossladder.sweeps.compose import without_hydra
 from lossladder.sweeps.job import command_hash, folder_name, identity, job_folders
 
 # Config folders of one's own, which come before the library's on Hydra's search path; the plugin in
@@ -38,8 +39,7 @@ def register_resolvers(words: Sequence[str] = (), varied: Collection[str] = ()) 
 
     def job_folder(_root_: DictConfig) -> str:
         """Return the name of a job's folder: by its config, because numbers shift."""
-        plain = {key: value for key, value in _root_.items_ex(resolve=False) if key != "hydra"}
-        config: Any = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
+        config: Any = OmegaConf.to_container(without_hydra(_root_), resolve=True)
         known = job_folders(Path(_root_.hydra.sweep.dir)).get(identity(config))
         return known or folder_name(_root_.hydra.overrides.task, config, varied)
 

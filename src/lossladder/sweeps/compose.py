@@ -4,30 +4,18 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
+# `+key` and `~key` change which keys there are, and a word with a package changes where they stand
 _PLAIN_KEY = re.compile(r"[\w.]+")
-GROUPS_NAMED = ("task", "model", "engine")  # whose choices a result tells
-
-
-class _Base(NamedTuple):
-    """A composed job, from which others differ in plain values only.
-
-    Args:
-        config: resolved.
-        values: what its words set, as they were written.
-    """
-
-    config: dict[str, Any]
-    values: Mapping[str, str]
 
 
 class Composer:
-    """Composes jobs; those that differ in plain values only are composed once and then changed.
+    """A composer of jobs; those that differ in plain values only are composed once, then changed.
 
     Args:
         loader: Hydra's.
@@ -38,11 +26,12 @@ class Composer:
         self.loader = loader
         self.config = config
         self._parser = OverridesParser.create(config_loader=loader)
-        self._composed: dict[tuple[str, ...], _Base] = {}  # a value made of others is never kept
+        # words without their plain values -> the config of the first such job, and those values
+        self._composed: dict[tuple[str, ...], tuple[dict[str, Any], Mapping[str, str]]] = {}
         self._is_group = cache(lambda key: bool(loader.get_group_options(key)))
 
     def plain(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """The config of a job, resolved, with the names chosen in each group."""
+        """Return the config of a job, resolved, with the names chosen in each group."""
         values = {
             key: value
             for key, _, value in (word.partition("=") for word in overrides)
@@ -51,47 +40,44 @@ class Composer:
         alike = tuple(
             w.partition("=")[0] if w.partition("=")[0] in values else w for w in overrides
         )
-        base = self._composed.get(alike)
-        config = None if base is None else self._changed(base, values)
+        config = self._changed(*self._composed[alike], values) if alike in self._composed else None
         if config is None:
             composed = self.loader.load_sweep_config(self.config, list(overrides))
-            config = resolved(composed)
-            if not _interpolates(composed):
-                self._composed.setdefault(alike, _Base(config, values))
+            bare = without_hydra(composed)
+            config = resolved(bare, composed.hydra.runtime.choices)
+            # a value that is made of others would not follow when those are changed
+            if "${" not in str(bare):
+                self._composed.setdefault(alike, (config, values))
         return config
 
-    def _changed(self, base: _Base, values: Mapping[str, str]) -> dict[str, Any] | None:
-        """The config with other plain values; None: only Hydra knows what would come of them."""
-        config = copy.deepcopy(base.config)
+    def _changed(
+        self, config: dict[str, Any], before: Mapping[str, str], values: Mapping[str, str]
+    ) -> dict[str, Any] | None:
+        """Return a config with other plain values; None: only Hydra knows what comes of them."""
+        config = copy.deepcopy(config)
         for key, value in values.items():
-            if value == base.values[key]:
+            if value == before[key]:
                 continue
             found = self._parser.parse_override(f"{key}={value}").value()
             place = config
             *way, last = key.split(".")
             for step in way:
                 place = place[step]
-            if isinstance(place[last], Mapping) or isinstance(found, Mapping | list):
-                return None  # these are merged, or hold what Hydra still has to read
-            if isinstance(found, str) and "${" in found:
+            # Hydra merges mappings, and has yet to read what a list or an interpolation holds
+            merged = isinstance(place[last], Mapping) or isinstance(found, Mapping | list)
+            if merged or "${" in value:
                 return None
             place[last] = found
         return config
 
 
-def resolved(composed: DictConfig) -> dict[str, Any]:
-    """Plain values of a composed job, Hydra's own part aside."""
-    names = {key: composed.hydra.runtime.choices[key] for key in GROUPS_NAMED}
-    return {**_container(composed, resolve=True), "names": names}
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """Return what was composed for the run itself, not yet resolved."""
+    own = {key: value for key, value in composed.items_ex(resolve=False) if key != "hydra"}
+    return OmegaConf.create(own)
 
 
-def _interpolates(composed: DictConfig) -> bool:
-    return "${" in str(_container(composed, resolve=False))
-
-
-def _container(composed: DictConfig, *, resolve: bool) -> dict[str, Any]:
-    bare = composed.copy()
-    with open_dict(bare):
-        del bare["hydra"]
-    plain: Any = OmegaConf.to_container(bare, resolve=resolve)
-    return plain
+def resolved(config: DictConfig, choices: Mapping[str, str]) -> dict[str, Any]:
+    """Return a config as plain values, with the names of the choices that a result tells."""
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    return {**plain, "names": {group: choices[group] for group in ("task", "model", "engine")}}

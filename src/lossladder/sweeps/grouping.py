@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lossladder import console
@@ -12,14 +13,14 @@ from lossladder.sweeps.job import Job
 from lossladder.training.build import Parts, build, initialisation_keys
 from lossladder.training.population import engine_for
 
-_MOST = 64  # members of a slice: more would share no more, and hold more memory
-_LEAST = 8
-_BYTES = 200_000_000  # that the sequences of all members of a slice may take
-_OWN = ("seed", "logs")  # numbers of a member's own, besides the constants of its optimizer
+# members of a slice: more would share no more and hold more memory, fewer would share little
+_MOST, _LEAST = 64, 8
+# that the sequences of all members of a slice may take; each core holds a slice
+_BYTES = 200_000_000
 
 
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
-    """Put jobs that differ in seed, constants of the optimizer and initialisation only together."""
+    """Return jobs in groups: together are those that differ only in what members can differ in."""
     alike: dict[str, list[Job]] = {}
     for job in jobs:
         alike.setdefault(_shared(job.config), []).append(job)
@@ -34,7 +35,8 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
     engine, parts = together
     if engine.waits_for is not None:
         console.note(engine.waits_for)
-    engine.prepare()  # here, so that no process has to wait for it again
+    # here, in the parent: what is compiled now, no worker has to wait for again
+    engine.prepare()
     parts.data.engine_windows = engine.windows_per_chunk
     size = max(_LEAST, min(_MOST, _BYTES // _bytes(parts.data)))
     return [list(group[first : first + size]) for first in range(0, len(group), size)]
@@ -42,32 +44,33 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
 
 def _bytes(data: Data) -> int:
     """Return what the sequences of one member take: its chunk, and what it is validated on."""
-    window = data.batch_size * data.bptt_steps
-    trained = 4 * data.chunk_size * window  # an input and a target, its own and among all
-    validated = data.validated
-    outputs = validated.probabilities.nbytes
-    return trained + sum(part.nbytes for part in validated) + outputs
+    # a byte each for an input and a target, in the member's own chunk and in the stacked one
+    trained = 4 * data.chunk_size * data.batch_size * data.bptt_steps
+    # besides the validation sequences, what the network says of them, as large as their law
+    outputs = data.validated.probabilities.nbytes
+    return trained + sum(part.nbytes for part in data.validated) + outputs
 
 
 def _engine(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:
     config = group[0].config
     if len(group) == 1 or config["resume"] is not None or config["trainer"]["accelerator"] != "cpu":
         return None
-    try:
+    # if it is refused, each job says itself what is wrong with it
+    with suppress(RequestError):
         parts = build(config)
-    except RequestError:
-        return None  # each says itself what is wrong with it
-    if parts.data.length is not None:
-        return None  # the sequences of each grow with its own success
-    engine = engine_for(parts, len(group))
-    return None if engine is None else (engine, parts)
+        # where sequences grow in training, those of each grow with its own success
+        grows = parts.data.length is not None
+        if not grows and (engine := engine_for(parts, len(group))) is not None:
+            return engine, parts
+    return None
 
 
 def _shared(config: Mapping[str, Any]) -> str:
     """Return everything that members have in common, as text."""
-    shared = {key: value for key, value in config.items() if key not in _OWN}
+    shared = {key: value for key, value in config.items() if key not in ("seed", "logs")}
+    # of these, all else is numbers, which members have of their own: constants, and how they start
     shared["optimizer"] = config["optimizer"].get("_target_")
-    shared["readout"] = config["readout"].get("alone")  # the rest of it is numbers
+    shared["readout"] = config["readout"].get("alone")
     own = initialisation_keys(config)
     shared["model"] = {k: v for k, v in config["model"].items() if k not in own}
     return json.dumps(shared, sort_keys=True, default=str)

@@ -16,8 +16,10 @@ from lossladder.runs import result as results
 from lossladder.runs.folder import CHECKPOINT, CONFIG, NOT_IDENTITY, append_log, write_config
 from lossladder.runs.result import Result, read_result
 
-_ENDED = ("done", "diverged")  # what would come out the same once more
-_LONGEST = 120  # characters of a folder's name; a file system takes 255
+# once more, these would come out the same; a run that failed may have lacked memory or a file
+_ENDED = ("done", "diverged")
+# characters of a folder's name; a file system takes 255, and the identity comes on top
+_LONGEST = 120
 
 # What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
 # names of other kinds, like those of reference lines, it is the whole.
@@ -30,13 +32,11 @@ class Job:
 
     Args:
         number: its place in the sweep.
-        overrides: words of the command line that are its own.
         config: resolved, plain values.
         folder: the run's own.
     """
 
     number: int
-    overrides: Sequence[str]
     config: Mapping[str, Any]
     folder: Path
 
@@ -62,6 +62,7 @@ def identity(config: Mapping[str, Any]) -> str:
     if isinstance(trainer := kept.get("trainer"), Mapping):
         kept["trainer"] = {k: v for k, v in trainer.items() if f"trainer.{k}" not in NOT_IDENTITY}
     text = json.dumps(kept, sort_keys=True, default=str)
+    # 48 bits: among a million jobs, two have the same with a chance of 0.2 %
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -80,7 +81,7 @@ def command_hash(words: Sequence[str]) -> str:
 def folder_name(
     overrides: Sequence[str], config: Mapping[str, Any], varied: Collection[str]
 ) -> str:
-    """Return what tells a job apart from the others, in words, the seed last; then its identity.
+    """Return a name that tells a job apart: the words of its own, the seed last, its identity.
 
     >>> words = ["seed=3", "model=rnn", "trainer.max_steps=9"]
     >>> name = folder_name(words, {"seed": 3}, varied={"seed", "model"})
@@ -92,7 +93,8 @@ def folder_name(
     safe = sorted(re.sub(r"[^\w.+-]", "-", word).lstrip("-") for word in own)
     seed = [word for word in safe if re.fullmatch(r"seed-\d+", word)]
     setting = "+".join(word for word in safe if word not in seed)
-    if len(setting) > _LONGEST:  # what is cut off may be what tells it apart
+    # what is cut off may be what tells it apart
+    if len(setting) > _LONGEST:
         setting = f"{setting[:_LONGEST]}-{hashlib.sha256(setting.encode()).hexdigest()[:12]}"
     return f"{'+'.join(filter(None, [setting, *seed])) or 'run'}-{identity(config)}"
 
@@ -119,7 +121,7 @@ def identity_in(name: str) -> str | None:
 
 
 def job_folders(sweep: Path) -> dict[str, str]:
-    """Return identity -> name of the folders of jobs that a sweep has.
+    """Return the names of the folders of a sweep's jobs, by identity.
 
     A job asked for in other words, like a default that is named, is found in the folder it has.
     """
@@ -154,7 +156,7 @@ def clear(folder: Path) -> None:
 
 
 def fail(job: Job, why: str) -> None:
-    """Write down that a job failed where it could not do so itself."""
+    """Write down that a job failed, where it could not do so itself: its process may be dead."""
     job.folder.mkdir(parents=True, exist_ok=True)
     if not (job.folder / CONFIG).exists():
         write_config(job.folder, job.config)

@@ -1,9 +1,8 @@
-"""From a command line to the outcomes of its jobs."""
+"""A sweep from its command line to the outcomes of its jobs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from hydra.core.config_loader import ConfigLoader
@@ -22,12 +21,8 @@ from lossladder.sweeps.worker import JobOutcome
 def launch(
     loader: ConfigLoader, config: DictConfig, job_overrides: Sequence[Sequence[str]]
 ) -> list[tuple[Job, JobOutcome]]:
-    """Train the jobs of a sweep, together where they can be.
+    """Train the jobs of a sweep, each asked for by its words, together where they can be.
 
-    Args:
-        loader: Hydra's.
-        config: of the sweep.
-        job_overrides: words of the command line, for each job.
     Raises:
         RequestError: if the folder is that of a run.
     """
@@ -41,8 +36,12 @@ def launch(
     for number, overrides in enumerate(job_overrides):
         plain = resumed_config(composer.plain(overrides), overrides)
         shown = shown and bool(plain["trainer"]["progress"])
+        # a run draws no bar of its own: the sweep has one
+        plain["trainer"] = {**plain["trainer"], "progress": False}
+        # two jobs that come to the same config, in whatever words, are one run in one folder
         name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))
-        jobs.append(Job(number, tuple(overrides), _quiet(plain), folder / name))
+        jobs.append(Job(number, plain, folder / name))
+    # before the first of them begins: a report of a sweep that was killed knows what is missing
     words = manifest.command_words(config.hydra.overrides)
     manifest.add_command(folder, words, (job.identity for job in jobs))
     with one_thread():
@@ -51,15 +50,11 @@ def launch(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one processor thread meanwhile: what forks must have no others."""
+    """Let torch use one processor thread meanwhile."""
+    # OpenMP's threads do not survive a fork: a worker would wait for them for ever
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _quiet(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the config without a bar of its own: the sweep has one."""
-    return {**config, "trainer": {**config["trainer"], "progress": False}}

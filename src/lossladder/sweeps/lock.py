@@ -35,7 +35,7 @@ def check_locks() -> None:
 
 @contextmanager
 def job_lock(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
-    """Hold the job meanwhile; gives whether it is ours.
+    """Hold the job meanwhile; yield whether it is ours.
 
     Args:
         sweep: folder of the sweep.
@@ -43,6 +43,7 @@ def job_lock(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
         wait: True: until whoever is at the job ends or dies. False: not at all.
     """
     assert fcntl is not None  # see `check_locks`
+    # a byte beyond the end of the file can be locked as well: no job has to be numbered
     file, byte = _opened(sweep), int(identity, 16)
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
@@ -55,13 +56,14 @@ def job_lock(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
         fcntl.lockf(file, fcntl.LOCK_UN, 1, byte)
 
 
+# Kept open: a process that closes the file anywhere lets go of all that it holds in it (POSIX).
 _OPEN: dict[Path, int] = {}
 
 
 def _opened(sweep: Path) -> int:
-    """Kept open: to close it anywhere would let go of all that the process holds in it."""
     path = sweep / FILE
-    with suppress(KeyError, FileNotFoundError):  # the first time, or somebody removed the folder
+    # the first time it is not open yet, and later somebody may have removed the folder
+    with suppress(KeyError, FileNotFoundError):
         if os.path.samestat(os.stat(path), os.fstat(_OPEN[path])):
             return _OPEN[path]
     sweep.mkdir(parents=True, exist_ok=True)

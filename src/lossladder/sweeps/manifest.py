@@ -45,17 +45,12 @@ def command_line(words: Sequence[str]) -> str:
 
 
 def add_command(sweep: Path, words: Sequence[str], identities: Iterable[str]) -> None:
-    """Add a command and the identities of its jobs, unless that very line stands there.
-
-    Args:
-        sweep: folder of the sweep.
-        words: of the command line.
-        identities: of the jobs, in order.
-    """
+    """Add a command and the identities of its jobs, unless that very line stands there."""
     sweep.mkdir(parents=True, exist_ok=True)
     jobs = list(dict.fromkeys(identities))
     line = json.dumps({"command": command_line(words), "jobs": jobs})
     file = sweep / FILE
+    # a line at a time is added: of two commands in one folder, neither overwrites the other's
     if not file.exists() or line not in file.read_text().splitlines():
         with file.open("a") as lines:
             lines.write(f"{line}\n")
@@ -72,10 +67,12 @@ def read_manifest(sweep: Path) -> Manifest:
     for command in commands:
         try:
             words += shlex.split(command)
-        except ValueError:  # no command line; it is shown all the same
+        # it is no command line; it is shown all the same
+        except ValueError:
             continue
     keys = frozenset(word.partition("=")[0].lstrip("+~") for word in words)
-    for word in words:  # settings in a list: their keys stand in its value
+    # settings in a list: their keys stand in its value
+    for word in words:
         if word.startswith("hydra.sweeper.jobs="):
             keys |= frozenset(re.findall(r"'\+{0,2}([\w./]+)=", word))
     return Manifest(commands, jobs, keys, damaged)
@@ -93,13 +90,14 @@ def _lines(file: Path) -> list[tuple[str, list[str]]]:
             match json.loads(line):
                 case {"command": str(command), "jobs": [*jobs]} if all(map(_is_identity, jobs)):
                     found.append((command, jobs))
-        except (ValueError, RecursionError):  # deep nesting is no syntax error to the reader
+        # deep nesting is no syntax error to the reader
+        except (ValueError, RecursionError):
             continue
     return found
 
 
 def _of_hydra(kept: Path) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """Return the words of the command line, and whether the record of them is damaged."""
+    """Return the words of the last command line, and what is damaged of the record of them."""
     if not kept.exists():
         return [], ()
     try:

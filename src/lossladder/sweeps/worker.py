@@ -23,7 +23,7 @@ from lossladder.training.callbacks import ProgressReporter
 
 
 class JobOutcome(NamedTuple):
-    """How a job ended.
+    """The end of a job.
 
     Args:
         number: of the job.
@@ -43,7 +43,7 @@ class JobOutcome(NamedTuple):
 
 
 class Advance(NamedTuple):
-    """How far a slice is.
+    """The progress of a slice.
 
     Args:
         updates: made since the last report, of all members.
@@ -64,14 +64,17 @@ def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool)
         wait: True: for jobs that another process is at.
     """
     signal.signal(signal.SIGINT, _once)
-    torch.set_num_threads(1)  # until a run asks for more
+    # until a run asks for more: each core has a worker
+    torch.set_num_threads(1)
     with suppress(KeyboardInterrupt), ExitStack() as held:
-        if interrupt_pending():  # since the fork
+        # noted by the parent's handler, which was still in place just after the fork
+        if interrupt_pending():
             raise KeyboardInterrupt
         mine: list[Job] = []
         for job in slice_:
             if not held.enter_context(job_lock(sweep, job.identity, wait)):
                 _tell(connection, JobOutcome(job.number, "busy"))
+            # asked again under the lock: whoever held it may have done the job meanwhile
             elif (result := ended(job.folder)) is not None:
                 _tell(connection, outcome(job, result))
             else:
@@ -93,23 +96,24 @@ def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
 
 def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[tuple[Job, Result]]:
     """Train jobs together; whatever stands in the way, each can still be tried alone."""
-    built: list[tuple[Job, Parts]] = []
+    together: list[Job] = []
+    built: list[Parts] = []
     for job in jobs:
-        try:
-            built.append((job, build(job.config)))
-        except RequestError:
-            continue  # it will say so alone
-    if len(built) < 2:
+        # a wrong request says so when it is tried alone
+        with suppress(RequestError):
+            built.append(build(job.config))
+            together.append(job)
+    if len(together) < 2:
         return []
 
     def report(updates: int, standing: Counter[str]) -> None:
         _tell(connection, Advance(updates, standing))
 
-    together, parts = zip(*built, strict=True)
     configs, folders = [job.config for job in together], [job.folder for job in together]
     try:
-        results = train_together(configs, folders, parts, sweep, report)
+        results = train_together(configs, folders, built, sweep, report)
     except Exception:
+        # one member's fault, it may be: alone, the others do not suffer from it
         for folder in folders:
             clear(folder)
         return []
@@ -132,13 +136,12 @@ def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
 
 
 def _tell(connection: Connection, message: Advance | JobOutcome) -> None:
-    try:
+    # where nobody is left to hear it, the work is still worth finishing
+    with suppress(OSError):
         connection.send(message)
-    except OSError:  # nobody is left to hear it: the work is still worth finishing
-        return
 
 
 def _once(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C asks once: a second would interrupt what the first one has to write."""
+    # Ctrl-C asks once: a second would interrupt what the first one has to write
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
