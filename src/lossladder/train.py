@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
 from lossladder.training.conclude import conclude
 from lossladder.training.learner import Learner
-from lossladder.training.population import PopulationData, PopulationLearner, Snapshots, engine_for
+from lossladder.training.population import PopulationLearner, Snapshots, engine_for
 from lossladder.training.trainer import make_trainer
 
 
@@ -89,7 +90,8 @@ def _continued(schedule: Schedule, folder: Path) -> Schedule:
             f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
             "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
-    return schedule.continued(made, intervals_before=checkpoint["epoch"] + 1)  # it counts from 0
+    # Lightning counts epochs, our intervals, from 0
+    return replace(schedule, start=made, intervals_before=checkpoint["epoch"] + 1)
 
 
 def _callbacks(parts: Parts) -> list[Callback]:
@@ -150,11 +152,9 @@ def train_together(
     together = PopulationLearner(learners, engine, report)
     if first.stop_at is not None:
         together.ends = StopAtRung(first.data.ladder(), first.stop_at).reached_by
-    snapshots = Snapshots()
+    snapshots = Snapshots(together)
     root = folders[0]  # any of them: nothing is written there
-    trainer = make_trainer(
-        first.trainer, schedule.intervals, snapshots.shared, root, callbacks=[snapshots]
-    )
+    trainer = make_trainer(first.trainer, schedule.intervals, snapshots, root)
     with ExitStack() as open_files:
         for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
             events = open_files.enter_context(closing(EventFileLogger(folder)))
@@ -168,7 +168,7 @@ def train_together(
         started = time.perf_counter()
         status = "done"
         try:
-            trainer.fit(together, datamodule=PopulationData(learners))
+            trainer.fit(together)
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
             status = "interrupted"
         seconds = (time.perf_counter() - started) / len(learners)

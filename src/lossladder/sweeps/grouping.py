@@ -68,6 +68,6 @@ def _shared(config: Mapping[str, Any]) -> str:
     shared = {key: value for key, value in config.items() if key not in _OWN}
     shared["optimizer"] = config["optimizer"].get("_target_")
     shared["readout"] = config["readout"].get("alone")  # the rest of it is numbers
-    own = initialisation_keys(config)
+    own = initialisation_keys(config["model"])
     shared["model"] = {k: v for k, v in config["model"].items() if k not in own}
     return json.dumps(shared, sort_keys=True, default=str)

@@ -1,4 +1,4 @@
-"""The callbacks of every run: how far it is, where it stops, its last checkpoint."""
+"""The callbacks of every run: progress, early stopping, the last checkpoint."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lossladder.training.learner import Learner
 
 
 def standing(learner: Learner, ladder: Ladder) -> str:
-    """Where a learner stands, by its latest training loss, in a word to be counted."""
+    """Return where a learner stands, by its latest training loss, as a name to be counted."""
     if learner.diverged:
         return "diverged"
     rung = ladder.reached(learner.latest)
@@ -21,23 +21,24 @@ def standing(learner: Learner, ladder: Ladder) -> str:
 
 
 class ProgressReporter(Callback):
-    """Tells how far a run is after each chunk.
+    """Reports after each chunk how far a run is.
 
     Args:
-        report: is told how many updates were made since the last time, and where the run stands.
+        report: takes the number of updates made since the last report, and where the run stands.
     """
 
     def __init__(self, report: Callable[[int, str], None]) -> None:
         self.report = report
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Count from here."""
+        """Count from here: a run that is continued has made updates before."""
+        # the training loss is held against the ladder of training, which can have higher rungs
         self.told, self.ladder = pl_module.updates, pl_module.data.training_ladder()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Report."""
+        """Report the updates of the chunk."""
         self.report(pl_module.updates - self.told, standing(pl_module, self.ladder))
         self.told = pl_module.updates
 
@@ -61,10 +62,11 @@ class ProgressBar(Callback):
             total=self.updates,
             initial=pl_module.updates,
             unit=" updates",
-            # what is cut off in a narrow terminal comes last
+            # the bar itself comes last: a narrow terminal cuts off what matters least
             bar_format="{desc} {percentage:3.0f}%{postfix}, {rate_fmt}, {remaining} left {bar}",
             desc=pl_module.name,
             file=sys.stderr,
+            # a log file gets a line every five seconds, not five a second
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
             dynamic_ncols=True,
         )
@@ -80,8 +82,10 @@ class ProgressBar(Callback):
         loss = pl_module.latest
         rung, length = self.ladder.reached(loss), pl_module.data.length
         standing = "above the ladder" if rung is None else rung.label
-        if length is not None:  # the ladder is that of the full length
+        if length is not None:
+            # the ladder is that of the full length, and says nothing of a shorter one
             standing = f"at length {length}"
+        # the bar draws itself when the interval has passed; drawing at each chunk would cost more
         self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
 
@@ -104,7 +108,7 @@ class StopAtRung(Callback):
 
     Args:
         ladder: what the validation loss is held against.
-        rung: of the ladder.
+        rung: one of the ladder's.
     """
 
     def __init__(self, ladder: Ladder, rung: Rung) -> None:
@@ -112,12 +116,13 @@ class StopAtRung(Callback):
         self.rung = rung
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Stop, if the rung is reached."""
+        """Stop if the rung is reached."""
         if self.reached_by(pl_module):
             trainer.should_stop = True
 
     def reached_by(self, learner: Learner) -> bool:
-        """Whether the learner's last validation loss stands on the rung or under it."""
+        """Return whether the learner's last validation loss stands on the rung or under it."""
+        # by the ladder's tolerance: a loss is never exactly that of a rung
         if learner.score is None:
             return False
         reached = self.ladder.reached(learner.score.loss)
@@ -125,7 +130,7 @@ class StopAtRung(Callback):
 
 
 class LastCheckpoint(Callback):
-    """Saves `last.ckpt` after every interval.
+    """Saves a checkpoint after every validation interval.
 
     Args:
         path: of the checkpoint.
@@ -136,5 +141,6 @@ class LastCheckpoint(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Save, unless the weights have become useless."""
+        # then the checkpoint of the interval before stays, from which one can go on
         if not pl_module.diverged:
             trainer.save_checkpoint(self.path)

@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple
 
-_FINEST, _COARSEST = 10, 200  # updates in a point
+# Updates in a point. A loss falls by factors: what matters is resolved on a logarithmic axis.
+_FINEST, _COARSEST = 10, 200
 
 
 class Point(NamedTuple):
@@ -11,7 +12,7 @@ class Point(NamedTuple):
     Args:
         update: the last of them.
         loss: their mean.
-        updates: how many.
+        updates: how many there are.
     """
 
     update: int
@@ -23,10 +24,10 @@ class CurveBuilder:
     """Losses of single updates on their way to points, fine where the loss falls.
 
     A point holds a twentieth of the updates before it, but from 10 to 200. Where it ends depends on
-    nothing else: in whatever chunks the losses come, the points are the same.
+    nothing else: the points are the same in whatever chunks the losses come.
 
     Args:
-        made: updates before the first.
+        made: updates before the first one added.
 
     >>> curve_builder = CurveBuilder()
     >>> curve_builder.add([1.0] * 15), curve_builder.rest()
@@ -34,11 +35,11 @@ class CurveBuilder:
     """
 
     def __init__(self, made: int = 0) -> None:
-        self.made = made  # in points already given away
+        self.made = made  # updates in points already returned
         self._losses: list[float] = []
 
     def add(self, losses: list[float]) -> list[Point]:
-        """Take in losses; gives the points that are full now."""
+        """Take in losses; return the points that are full now."""
         self._losses += losses
         points: list[Point] = []
         while len(self._losses) >= (size := max(_FINEST, min(self.made // 20, _COARSEST))):
@@ -46,7 +47,7 @@ class CurveBuilder:
         return points
 
     def rest(self) -> list[Point]:
-        """What is left, as a point of its own; none, if nothing is."""
+        """Return what is left as a point of its own; none, if nothing is."""
         return [self._point(len(self._losses))] if self._losses else []
 
     def _point(self, size: int) -> Point:
@@ -56,7 +57,7 @@ class CurveBuilder:
 
 
 class Curve:
-    """Losses by update; when it is full, neighbouring points become their mean.
+    """A loss by update; when it is full, neighbouring points become their mean.
 
     Args:
         size: most points kept; even.
@@ -74,27 +75,29 @@ class Curve:
     def add(self, update: int, loss: float, updates: int) -> None:
         """Add the mean loss of the `updates` updates that end at `update`."""
         if len(self._points) == self.size:
+            # halved, not thinned: no update is left out of the mean, and `result.json` stays small
             pairs = zip(self._points[::2], self._points[1::2], strict=True)
             self._points = [_merged(first, second) for first, second in pairs]
         self._points.append(Point(update, loss, updates))
 
     def points(self) -> dict[str, list[Any]]:
-        """Updates and mean losses, in order."""
+        """Return updates and mean losses, in order."""
         return {
             "updates": [point.update for point in self._points],
             "loss": [point.loss for point in self._points],
         }
 
     def state(self) -> list[list[float]]:
-        """Everything a checkpoint needs."""
+        """Return everything a checkpoint needs."""
         return [list(point) for point in self._points]
 
     def restore(self, state: list[list[float]]) -> None:
-        """The inverse of `state`."""
+        """Take up what `state` returned."""
         self._points = [Point(int(update), loss, int(updates)) for update, loss, updates in state]
 
 
 def _merged(first: Point, second: Point) -> Point:
+    # weighted: points hold more and more updates
     updates = first.updates + second.updates
     total = first.loss * first.updates + second.loss * second.updates
     return Point(second.update, total / updates, updates)
