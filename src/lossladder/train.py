@@ -68,7 +68,7 @@ def train(
     started = time.perf_counter()
     with run_log(folder) as log, closing(events):
         log.info("config\n%s", config_text(folder))
-        write_references(logdir, learner.loss_tag, parts.data.ladder(), schedule.updates)
+        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates)
         status, why = _fit(trainer, learner, resume, log)
         seconds = time.perf_counter() - started
         with defer_interrupt():
@@ -96,12 +96,11 @@ def _continued(schedule: Schedule, folder: Path) -> Schedule:
 
 def _callbacks(parts: Parts) -> list[Callback]:
     """Return what a run does on the way: a progress bar, and perhaps an early end."""
-    ladder = parts.data.ladder()
     callbacks: list[Callback] = []
     if parts.trainer.progress:
-        callbacks.append(ProgressBar(ladder, parts.data.schedule.updates))
+        callbacks.append(ProgressBar())
     if parts.stop_at is not None:
-        callbacks.append(StopAtRung(ladder, parts.stop_at))
+        callbacks.append(StopAtRung(parts.stop_at))
     return callbacks
 
 
@@ -151,7 +150,7 @@ def train_together(
     first, schedule = built[0], built[0].data.schedule
     together = PopulationLearner(learners, engine, report)
     if first.stop_at is not None:
-        together.ends = StopAtRung(first.data.ladder(), first.stop_at).reached_by
+        together.ends = StopAtRung(first.stop_at).reached_by
     snapshots = Snapshots(together)
     root = folders[0]  # any of them: nothing is written there
     trainer = make_trainer(first.trainer, schedule.intervals, snapshots, root)
@@ -164,7 +163,7 @@ def train_together(
             learner.own_loggers = [events, *others]
             claim(folder, config)
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
-        write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)
+        write_references(logdir, learners[0].loss_tag, learners[0].ladder, schedule.updates)
         started = time.perf_counter()
         status = "done"
         try:

@@ -30,11 +30,7 @@ def loss_tag(task: str, grows: bool) -> str:
 
 
 class EventFileLogger(Logger):
-    """Writes one event file, and nothing else, into the folder of a run.
-
-    Args:
-        folder: of the run.
-    """
+    """Writes one event file, and nothing else, into the folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()

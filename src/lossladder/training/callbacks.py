@@ -21,11 +21,7 @@ def standing(learner: Learner, ladder: Ladder) -> str:
 
 
 class ProgressReporter(Callback):
-    """Reports after each chunk how far a run is.
-
-    Args:
-        report: takes the number of updates made since the last report, and where the run stands.
-    """
+    """Calls `report` after each chunk with the updates made since, and where the run stands."""
 
     def __init__(self, report: Callable[[int, str], None]) -> None:
         self.report = report
@@ -44,22 +40,14 @@ class ProgressReporter(Callback):
 
 
 class ProgressBar(Callback):
-    """A bar over all updates of the run, on standard error.
+    """A bar over all updates of the run, on standard error."""
 
-    Args:
-        ladder: names the rung.
-        updates: of the whole run.
-    """
-
-    def __init__(self, ladder: Ladder, updates: int) -> None:
-        self.ladder = ladder
-        self.updates = updates
-        self.bar: tqdm[Any] | None = None
+    bar: "tqdm[Any] | None" = None
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
         """Draw the bar."""
         self.bar = tqdm(
-            total=self.updates,
+            total=pl_module.data.schedule.updates,
             initial=pl_module.updates,
             unit=" updates",
             # the bar itself comes last: a narrow terminal cuts off what matters least
@@ -79,12 +67,12 @@ class ProgressBar(Callback):
         """Move the bar to where the learner is."""
         if self.bar is None:
             return
-        loss = pl_module.latest
-        rung, length = self.ladder.reached(loss), pl_module.data.length
+        loss, data = pl_module.latest, pl_module.data
+        rung = pl_module.ladder.reached(loss)
         standing = "above the ladder" if rung is None else rung.label
-        if length is not None:
+        if data.length is not None:
             # the ladder is that of the full length, and says nothing of a shorter one
-            standing = f"at length {length}"
+            standing = f"at length {data.length}"
         # the bar draws itself when the interval has passed; drawing at each chunk would cost more
         self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
@@ -104,15 +92,9 @@ class ProgressBar(Callback):
 
 
 class StopAtRung(Callback):
-    """Ends training when the validation loss stands on a rung or under it.
+    """Ends training when the validation loss stands on a rung of its ladder or under it."""
 
-    Args:
-        ladder: what the validation loss is held against.
-        rung: one of the ladder's.
-    """
-
-    def __init__(self, ladder: Ladder, rung: Rung) -> None:
-        self.ladder = ladder
+    def __init__(self, rung: Rung) -> None:
         self.rung = rung
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
@@ -122,19 +104,15 @@ class StopAtRung(Callback):
 
     def reached_by(self, learner: Learner) -> bool:
         """Return whether the learner's last validation loss stands on the rung or under it."""
-        # by the ladder's tolerance: a loss is never exactly that of a rung
         if learner.score is None:
             return False
-        reached = self.ladder.reached(learner.score.loss)
+        # by the ladder's tolerance: a loss is never exactly that of a rung
+        reached = learner.ladder.reached(learner.score.loss)
         return reached is not None and reached.loss <= self.rung.loss
 
 
 class LastCheckpoint(Callback):
-    """Saves a checkpoint after every validation interval.
-
-    Args:
-        path: of the checkpoint.
-    """
+    """Saves a checkpoint to `path` after every validation interval."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -41,7 +41,7 @@ def conclude(
         why: last line of the traceback of a run that failed.
     """
     learner.record_rest()
-    data, ladder = learner.data, learner.data.ladder()
+    data, ladder = learner.data, learner.ladder
     curve = CurveRecord(**learner.training_curve.points())
     validation = CurveRecord(**learner.validation_curve.points())
     # where sequences grow in training, only validation is always at the length of the ladder
@@ -123,11 +123,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "leaks": measured.leaks,
     }
     if measured.error is not None:
-        values |= {
-            "error": measured.error,
-            "mistakes": measured.mistakes,
-            "sequences": measured.sequences,
-        }
+        values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
     training_set = data.training_set()
     if training_set is not None:
         training = score(network, data.task, training_set)

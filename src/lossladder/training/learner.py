@@ -39,12 +39,14 @@ class Learner(LightningModule):
         self.automatic_optimization = False
         self.network = parts.network
         self.data = parts.data
+        # once: with ten lags it has 1024 rungs
+        self.ladder = parts.data.ladder()
         self.name = name
+        self.make_optimizer = parts.make_optimizer
+        self.make_engine = parts.make_engine
         # those of a member; a run alone has its trainer's
         self.own_loggers: Sequence[Logger] = ()
         self.own_callbacks: Sequence[Callback] = ()
-        self.make_optimizer = parts.make_optimizer
-        self.make_engine = parts.make_engine
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
@@ -137,10 +139,9 @@ class Learner(LightningModule):
         self.score = score(self.network, self.data.task, batch)
         self.validated_at = self.updates
         self.validation_curve.add(self.updates, self.score.loss, 1)
-        floor = self.data.ladder().floor.loss
         values = {
             "validation_loss": self.score.loss,
-            "validation_above_floor": self.score.loss - floor,
+            "validation_above_floor": self.score.loss - self.ladder.floor.loss,
         }
         if self.score.error is not None:
             values["validation_error"] = self.score.error

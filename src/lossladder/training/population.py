@@ -49,7 +49,7 @@ class PopulationLearner(LightningModule):
         self,
         learners: Sequence[Learner],
         engine: SingleMember,
-        report: Callable[[int, Counter[str]], None] = lambda updates, rungs: None,
+        report: Callable[[int, Counter[str]], None],
         ends: Callable[[Learner], bool] = lambda learner: False,
     ) -> None:
         super().__init__()
@@ -157,11 +157,7 @@ class PopulationLearner(LightningModule):
 
 
 class Snapshots(TorchCheckpointIO):
-    """A checkpoint of every learner, as of the last interval it finished; kept in memory.
-
-    Args:
-        together: whose learners they are.
-    """
+    """A checkpoint of every learner, as of the last interval it finished; kept in memory."""
 
     # On disk, 64 of them an interval would take longer than the training in between: each is
     # written once, when all is over.
