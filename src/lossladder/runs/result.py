@@ -224,20 +224,17 @@ def _curve(value: Any) -> CurveRecord:
 
 
 _REQUIRED = ("task", "model", "engine", "seed", "status", "rungs", "curve", "steps")
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(_KEYS, _number),
-    **dict.fromkeys(
-        ("task", "model", "engine", "status", "why", "unit", "rung", "nearest", "engine_why"), _text
-    ),
-    **dict.fromkeys(
-        ("seed", "mistakes", "sequences", "hidden_sequences", "steps", "parameters", "length"),
-        _whole,
-    ),
-    "leaks": _flag,
-    "divergences": lambda value: {key: _number(one) for key, one in _mapping(value).items()},
-    "hidden_classes": lambda value: [_whole(one) for one in _list(value)],
-    "rungs": lambda value: tuple(_rung(one) for one in _list(value)),
-    "curve": _curve,
-    "validation": _curve,
-    "versions": lambda value: {key: _text(one) for key, one in _mapping(value).items()},
+_READER_OF: Mapping[Any, Callable[[Any], Any]] = {
+    str: _text,
+    str | None: _text,
+    bool | None: _flag,
+    int: _whole,
+    int | None: _whole,
+    float | None: _number,
+    Sequence[int] | None: lambda value: [_whole(one) for one in _list(value)],
+    Mapping[str, float] | None: lambda value: {k: _number(v) for k, v in _mapping(value).items()},
+    Mapping[str, str]: lambda value: {k: _text(v) for k, v in _mapping(value).items()},
+    Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
+    CurveRecord: _curve,
 }
+_READERS = {each.name: _READER_OF[each.type] for each in fields(Result)}

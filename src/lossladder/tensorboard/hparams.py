@@ -55,12 +55,6 @@ def _updates_to(rung: str) -> str:
     return f"updates_to/{rung}"
 
 
-def session(given: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what makes a run a row of the page, which finds its metrics by their tags."""
-    _, start, end = hparams(dict(given), {})
-    return start, end
-
-
 def write_columns(
     logdir: Path, given: Mapping[str, Any], front: Collection[str], rungs: Sequence[str]
 ) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.tensorboard.summary import text
+from torch.utils.tensorboard.summary import hparams, text
 
 from lossladder.runs.folder import config_text
 from lossladder.runs.verdict import verdict
 from lossladder.tensorboard.event_file import Events
-from lossladder.tensorboard.hparams import metrics, session
+from lossladder.tensorboard.hparams import metrics
 
 
 def loss_tag(task: str, grows: bool) -> str:
@@ -73,7 +73,8 @@ class EventFileLogger(Logger):
         step = result["steps"]
         self._events.add(text("config", f"```yaml\n{config_text(self.folder)}```"))
         self._events.add(text("verdict", f"```\n{verdict(result)}\n```"), step)
-        for summary in session(settings):
+        # the start and the end of a session make a row of the page, which finds its metrics by tag
+        for summary in hparams(dict(settings), {})[1:]:
             self._events.add(summary)
         self._events.scalars(metrics(result), step)
 

@@ -79,16 +79,12 @@ class ProgressBar(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Leave the bar as it stands."""
-        self._close()
+        if self.bar is not None:
+            self.bar.close()
 
     def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:
         """Leave the bar as it stands."""
-        self._close()
-
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        self.on_train_end(trainer, pl_module)
 
 
 class StopAtRung(Callback):

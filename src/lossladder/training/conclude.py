@@ -75,7 +75,12 @@ def conclude(
         curve=curve,
         validation=validation,
         length=data.length,
-        versions=versions(),
+        versions={
+            "lossladder": lossladder.__version__,
+            "torch": torch.__version__,
+            "lightning": lightning.__version__,
+            "numpy": np.__version__,
+        },
     )
     # first, because a logger of one's own may raise
     result.write(folder)
@@ -136,13 +141,3 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
             "hidden_classes": sorted(set(batch.targets[hidden][batch.scored[hidden]].tolist())),
         }
     return values
-
-
-def versions() -> dict[str, str]:
-    """Return the versions a result depends on."""
-    return {
-        "lossladder": lossladder.__version__,
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "numpy": np.__version__,
-    }

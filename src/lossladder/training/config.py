@@ -41,16 +41,7 @@ LIGHTNING_KEYS = {
 class TrainerConfig:
     """How long and by what means a run is trained; parsed once, by `parse`.
 
-    Args:
-        max_epochs: length of the run; None: `max_steps` says it.
-        max_steps: length in optimizer updates; if given, it decides.
-        validate_every: updates between validations; None: once an epoch, at most every 100.
-        gradient_clip: largest norm of the gradient; None: no clipping.
-        stop_at: name of a rung, or floor; None: the run goes on to its end.
-        accelerator: any that Lightning offers.
-        devices: as Lightning takes them.
-        threads: processor threads of torch.
-        progress: whether to show a bar.
+    The comments of conf/trainer/default.yaml say what each key means, and its unit.
     """
 
     max_epochs: int | None

@@ -17,7 +17,7 @@ from lossladder.models import State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import loss_tag
 from lossladder.training.build import Parts
-from lossladder.training.curve import Curve, CurveBuilder, Point
+from lossladder.training.curve import Curve, Point
 
 # updates over which the latest loss is a mean, at most: a single one would be noise
 _NEWEST = 200
@@ -39,7 +39,7 @@ class Learner(LightningModule):
         self.automatic_optimization = False
         self.network = parts.network
         self.data = parts.data
-        # once: with ten lags it has 1024 rungs
+        # once: with ten lags it has 1024 rungs, each an average over histories
         self.ladder = parts.data.ladder()
         self.name = name
         self.make_optimizer = parts.make_optimizer
@@ -52,7 +52,6 @@ class Learner(LightningModule):
         self.diverged = False
         self.state: State | None = None
         self.latest = float("inf")  # loss of the newest updates
-        self.curve_builder = CurveBuilder()
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -115,8 +114,8 @@ class Learner(LightningModule):
         self.seconds += seconds
         self.updates += len(losses)
         self.latest = float(losses[-_NEWEST:].double().mean())
-        points = self.curve_builder.add(losses.double().tolist())
-        self._draw(points)
+        points = self.training_curve.extend(losses.double().tolist())
+        self._log_points(points)
         # "not all below", because a loss that is no number compares false with everything
         recent = [self.latest, *(point.loss for point in points)]
         self.diverged = not all(loss < _HOPELESS for loss in recent)
@@ -124,11 +123,10 @@ class Learner(LightningModule):
 
     def record_rest(self) -> None:
         """End the curve here, in the middle of a point if need be."""
-        self._draw(self.curve_builder.rest())
+        self._log_points(self.training_curve.end())
 
-    def _draw(self, points: list[Point]) -> None:
+    def _log_points(self, points: list[Point]) -> None:
         for point in points:
-            self.training_curve.add(*point)
             self._log({"loss": point.loss}, point.update)
 
     def validate(self, batch: Batch) -> None:
@@ -138,7 +136,7 @@ class Learner(LightningModule):
         self.record_rest()
         self.score = score(self.network, self.data.task, batch)
         self.validated_at = self.updates
-        self.validation_curve.add(self.updates, self.score.loss, 1)
+        self.validation_curve.add(Point(self.updates, self.score.loss, updates=1))
         values = {
             "validation_loss": self.score.loss,
             "validation_above_floor": self.score.loss - self.ladder.floor.loss,
@@ -169,7 +167,6 @@ class Learner(LightningModule):
         saved = checkpoint["lossladder"]
         self.updates, self.seconds = saved["updates"], saved["seconds"]
         self.state = tuple(part.to(self.device) for part in saved["state"])
-        self.curve_builder = CurveBuilder(self.updates)
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
 
