@@ -155,12 +155,7 @@ class Data(LightningDataModule, ABC):
 
 
 class IntervalLoader(Generic[Drawn]):
-    """The chunks between two validations, drawn one at a time.
-
-    Args:
-        chunks: the updates of each.
-        draw: makes of them what a training step takes.
-    """
+    """The chunks between two validations; `draw` makes each when a training step asks for it."""
 
     def __init__(self, chunks: Iterable[range], draw: Callable[[range], Drawn]) -> None:
         self.chunks = list(chunks)
@@ -194,13 +189,25 @@ def windows(draw: Draw, count: int, carried: bool) -> Chunk:
     return Chunk(cut(draw.inputs), cut(draw.targets), scored, carried)
 
 
-def joined(parts: list[Draw], along: int) -> Draw:
-    """Return several draws as one.
+def from_blocks(start: int, end: int, size: int, block: Callable[[int], Draw], along: int) -> Draw:
+    """Return what lies in [start, end) of data that are drawn in blocks.
 
     Args:
-        parts: in order.
-        along: 1: one after another in time. 0: side by side in the batch.
+        start: first sequence (along=0) or time step (along=1).
+        end: the one behind the last.
+        size: of a block.
+        block: number -> the block.
+        along: axis that is cut into blocks.
     """
+    # Blocks begin at fixed places, whatever is asked for: how a run is cut into chunks, and where
+    # it goes on after an end, change nothing.
+    parts: list[Draw] = []
+    for number in range(start // size, -(-end // size)):
+        inside = slice(max(start - number * size, 0), end - number * size)
+        index = (slice(None), inside) if along else (inside,)
+        draw = block(number)
+        scored = None if draw.scored is None else draw.scored[index]
+        parts.append(Draw(draw.inputs[index], draw.targets[index], scored))
     if len(parts) == 1:
         return parts[0]
 

@@ -1,7 +1,7 @@
 """Independent sequences, fresh ones for every update; the state starts anew with each."""
 
 from lossladder import checks
-from lossladder.data.datamodule import Data, joined, seeded, windows
+from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, Task
@@ -54,16 +54,9 @@ class Fresh(Data):
 
     def chunk(self, updates: range) -> Chunk:
         """See `Data.chunk`."""
-        # Blocks begin at fixed updates, whatever is asked for: how a run is cut into chunks, and
-        # where it goes on after an end, change nothing.
-        parts = []
-        for block in range(updates.start // _BLOCK, -(-updates.stop // _BLOCK)):
-            first = max(updates.start - block * _BLOCK, 0) * self.batch_size
-            last = min(updates.stop - block * _BLOCK, _BLOCK) * self.batch_size
-            draw = self._block(block)
-            scored = None if draw.scored is None else draw.scored[first:last]
-            parts.append(Draw(draw.inputs[first:last], draw.targets[first:last], scored))
-        return windows(joined(parts, along=0), len(updates), self.carried)
+        start, end, size = (n * self.batch_size for n in (updates.start, updates.stop, _BLOCK))
+        draw = from_blocks(start, end, size, self._block, along=0)
+        return windows(draw, len(updates), self.carried)
 
     def _block(self, block: int) -> Draw:
         # one block is kept: the next chunk usually begins where the last one ended
@@ -72,8 +65,7 @@ class Fresh(Data):
         return self._blocks[block]
 
     def _draw(self, block: int) -> Draw:
-        # sequences of several lengths come from seeds of their own, or the longer ones would begin
-        # with those that the network has just mastered
+        # each length has a seed of its own: sequences share nothing with the shorter ones before
         place = (block,) if self.length is None else (block, self.length)
         generator = seeded("training", self.seed, *place)
         return self.task.draw(generator, self.batch_size * _BLOCK, self.length or self.bptt_steps)

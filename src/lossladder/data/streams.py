@@ -1,9 +1,11 @@
 """Endless streams, cut into windows; the state is carried from window to window."""
 
+from functools import partial
+
 import torch
 
 from lossladder import checks
-from lossladder.data.datamodule import Data, joined, seeded, windows
+from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, StreamTask, Task
@@ -61,15 +63,8 @@ class Streams(Data):
         """See `Data.chunk`."""
         epoch, first = divmod(updates.start, self.updates_per_epoch)
         start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
-        # Blocks begin at fixed steps of the epoch, whatever is asked for: how a run is cut into
-        # chunks, and where it goes on after an end, change nothing.
-        parts = []
-        for block in range(start // self._block_steps, -(-end // self._block_steps)):
-            offset = block * self._block_steps
-            inside = slice(max(start - offset, 0), end - offset)
-            draw = self._block(epoch, block)
-            parts.append(Draw(draw.inputs[:, inside], draw.targets[:, inside], None))
-        return windows(joined(parts, along=1), len(updates), self.carried)
+        draw = from_blocks(start, end, self._block_steps, partial(self._block, epoch), along=1)
+        return windows(draw, len(updates), self.carried)
 
     def _block(self, epoch: int, block: int) -> Draw:
         """Return a block of the epoch's streams, which continues the block before it."""

@@ -70,9 +70,9 @@ def make_schedule(
     """Return the schedule of a run.
 
     Args:
-        updates: optimizer updates of the whole run.
-        epoch: updates an epoch.
-        cut_at_epochs: whether no chunk may cross the end of an epoch.
+        updates: see `Schedule`.
+        epoch: see `Schedule`.
+        cut_at_epochs: see `Schedule`.
         validate_every: updates between two validations; None: once an epoch, but no more often
             than every 100 updates.
         stops_early: whether the run ends on a rung. It is then validated every 50 updates, or every

@@ -76,17 +76,7 @@ def load_run(
 def _changed_config(
     folder: Path, changes: Sequence[str], asked_as: str, fixed: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the config of a run, with changes to it as on a command line.
-
-    Args:
-        folder: of the run.
-        changes: as on the command line.
-        asked_as: key under which the folder was asked for.
-        fixed: groups whose values cannot change.
-    Raises:
-        RequestError: if the folder is no finished run, or a change names no key of its config, or
-            one that cannot change.
-    """
+    """Return the config of a run with changes as on a command line, but to no `fixed` group."""
     if not folder.is_dir():
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, FILE, CHECKPOINT):

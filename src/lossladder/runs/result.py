@@ -19,11 +19,7 @@ _ALWAYS = ("why", "loss", "floor", "above_floor", "rung", "steps_per_second")
 
 
 class Damaged(NamedTuple):
-    """A file that is not as a run leaves it.
-
-    Args:
-        why: in words that go on after its name: "cannot be read: …".
-    """
+    """A file that is not as a run leaves it, and why: "its result.json cannot be read: …"."""
 
     # a value and no exception: one such file among ten thousand must stop no report
     why: str

@@ -19,13 +19,8 @@ from lossladder.tensorboard.hparams import metrics
 
 
 def loss_tag(task: str, grows: bool) -> str:
-    """Return the tag of the loss that stands beside the reference lines.
-
-    Args:
-        task: name.
-        grows: whether sequences grow in training: then only validation is always at the length of
-            the ladder.
-    """
+    """Return the tag of the loss that stands beside the reference lines."""
+    # where sequences grow in training, only validation is always at the length of the ladder
     return f"{task}/validation_loss" if grows else f"{task}/loss"
 
 

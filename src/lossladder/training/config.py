@@ -68,7 +68,6 @@ class TrainerConfig:
             if value[key] is not None:
                 checks.whole(key, value[key])
         if value["gradient_clip"] is not None:
-            # a float even where 1 was asked for: compiled engines are typed
             value["gradient_clip"] = checks.real("gradient_clip", value["gradient_clip"], above=0)
         checks.whole("threads", value["threads"])
         checks.flag("progress", value["progress"])

@@ -7,13 +7,7 @@ _FINEST, _COARSEST = 10, 200
 
 
 class Point(NamedTuple):
-    """The mean loss of some updates.
-
-    Args:
-        update: the last of them.
-        loss: their mean.
-        updates: how many there are.
-    """
+    """The mean loss of as many `updates`, of which `update` is the last."""
 
     update: int
     loss: float

@@ -39,7 +39,7 @@ class Learner(LightningModule):
         self.automatic_optimization = False
         self.network = parts.network
         self.data = parts.data
-        # once: with ten lags it has 1024 rungs, each an average over histories
+        # once: with ten lags it has 1024 rungs
         self.ladder = parts.data.ladder()
         self.name = name
         self.make_optimizer = parts.make_optimizer
@@ -100,7 +100,7 @@ class Learner(LightningModule):
             self.trainer.should_stop = True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score the network against the exact law of the targets."""
+        """Score the network against the exact probabilities of the targets."""
         if not self.diverged:
             self.validate(_on_cpu(batch))
 
