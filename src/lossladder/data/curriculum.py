@@ -58,7 +58,7 @@ class Curriculum(Fresh):
         # an average that starts from zero approaches 1 and never reaches it
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)
         self.memory = checks.real("memory", memory, least=0.0, most=0.999)
-        self._start(start_length, 0.0)
+        self._length, self.accuracy = start_length, 0.0
 
     @property
     def length(self) -> int:
@@ -76,7 +76,7 @@ class Curriculum(Fresh):
         kept = self.memory ** len(updates)
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
         if self.accuracy > self.promote_at and self.length < self.bptt_steps:
-            self._start(self.length + 1, 0.0)
+            self._length, self.accuracy = self.length + 1, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what Lightning keeps of the data in a checkpoint."""
@@ -84,9 +84,4 @@ class Curriculum(Fresh):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` returned."""
-        self._start(state_dict["length"], state_dict["accuracy"])
-
-    def _start(self, length: int, average: float) -> None:
-        self._length, self.accuracy = length, average
-        # what has been drawn has another length
-        self._blocks = {}
+        self._length, self.accuracy = state_dict["length"], state_dict["accuracy"]

@@ -50,7 +50,7 @@ class Fresh(Data):
                 f"bptt_steps={bptt_steps}: longer than a sequence of the task; must be at most "
                 f"task.num_steps={task.num_steps}"
             )
-        self._blocks: dict[int, Draw] = {}  # the last one drawn
+        self._blocks: dict[tuple[int, ...], Draw] = {}  # the last one drawn
 
     def chunk(self, updates: range) -> Chunk:
         """See `Data.chunk`."""
@@ -59,16 +59,14 @@ class Fresh(Data):
         return windows(draw, len(updates), self.carried)
 
     def _block(self, block: int) -> Draw:
-        # one block is kept: the next chunk usually begins where the last one ended
-        if block not in self._blocks:
-            self._blocks = {block: self._draw(block)}
-        return self._blocks[block]
-
-    def _draw(self, block: int) -> Draw:
         # each length has a seed of its own: sequences share nothing with the shorter ones before
         place = (block,) if self.length is None else (block, self.length)
-        generator = seeded("training", self.seed, *place)
-        return self.task.draw(generator, self.batch_size * _BLOCK, self.length or self.bptt_steps)
+        if place not in self._blocks:
+            generator = seeded("training", self.seed, *place)
+            count, length = self.batch_size * _BLOCK, self.length or self.bptt_steps
+            # one block is kept: the next chunk usually begins where the last one ended
+            self._blocks = {place: self.task.draw(generator, count, length)}
+        return self._blocks[place]
 
     def validation(self) -> Batch:
         """Draw fresh sequences of full length."""
