@@ -81,7 +81,6 @@ def _changed_config(
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, FILE, CHECKPOINT):
         if not (folder / name).is_file():
-            # people name the folder that a sweep printed last
             if any(folder.glob(f"*/{CONFIG}")):
                 raise RequestError(f"{asked_as}={folder}: is a sweep; name one of the runs in it")
             raise RequestError(f"{asked_as}={folder}: is no finished run, it has no {name}")

@@ -21,7 +21,7 @@ def standing(learner: Learner, ladder: Ladder) -> str:
 
 
 class ProgressReporter(Callback):
-    """Calls `report` after each chunk with the updates made since, and where the run stands."""
+    """Reports after each chunk how many updates were made since, and where the run stands."""
 
     def __init__(self, report: Callable[[int, str], None]) -> None:
         self.report = report

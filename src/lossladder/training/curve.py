@@ -87,7 +87,6 @@ class Curve:
 
 
 def _merged(first: Point, second: Point) -> Point:
-    # weighted: points hold more and more updates
     updates = first.updates + second.updates
     total = first.loss * first.updates + second.loss * second.updates
     return Point(second.update, total / updates, updates)
