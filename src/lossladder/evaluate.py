@@ -45,7 +45,7 @@ def evaluate(
         "seed": run.config["seed"],
         "run": folder,
         **measure(run.network, run.parts.data),
-        "rungs": [asdict(rung) for rung in rungs(run.parts.data.ladder(), {})],
+        "rungs": [asdict(rung) for rung in rungs(run.parts.data.ladder())],
     }
 
 

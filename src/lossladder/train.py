@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
 from lossladder.training.conclude import conclude
 from lossladder.training.learner import Learner
-from lossladder.training.population import PopulationData, PopulationLearner, Snapshots, engine_for
+from lossladder.training.population import PopulationLearner, Snapshots, engine_for
 from lossladder.training.trainer import make_trainer
 
 
@@ -55,12 +56,11 @@ def train(
     watching = parts.make_watching(folder)
     events = EventFileLogger(folder)
     loggers = [events, *(each for each in watching if isinstance(each, Logger))]
-    ladder = parts.data.ladder()
     callbacks: list[Callback] = [LastCheckpoint(folder / CHECKPOINT)]
     if parts.trainer.progress:
-        callbacks.append(ProgressBar(ladder, schedule.updates))
+        callbacks.append(ProgressBar())
     if parts.stop_at is not None:
-        callbacks.append(StopAtRung(ladder, parts.stop_at))
+        callbacks.append(StopAtRung(parts.stop_at))
     # whoever looks on comes last, when all that belongs to the run has been done
     callbacks += [*watchers, *(each for each in watching if isinstance(each, Callback))]
     trainer = make_trainer(
@@ -70,7 +70,7 @@ def train(
     started = time.perf_counter()
     with run_log(folder) as log, closing(events):
         log.info("config\n%s", config_text(folder))
-        write_references(logdir, learner.loss_tag, ladder, schedule.updates)
+        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates)
         status, why = _fit(trainer, learner, resume, log)
         seconds = time.perf_counter() - started
         with defer_interrupt():
@@ -93,7 +93,7 @@ def _continued(schedule: Schedule, folder: Path) -> Schedule:
             "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
     # Lightning counts epochs from 0, and an epoch is an interval here
-    return schedule.continued(made, intervals_before=checkpoint["epoch"] + 1)
+    return replace(schedule, start=made, intervals_before=checkpoint["epoch"] + 1)
 
 
 def _fit(
@@ -143,12 +143,10 @@ def train_together(
     first, schedule = built[0], built[0].data.schedule
     together = PopulationLearner(learners, engine, report)
     if first.stop_at is not None:
-        together.ends = StopAtRung(first.data.ladder(), first.stop_at).reached_by
-    snapshots = Snapshots()
+        together.ends = StopAtRung(first.stop_at).reached_by
+    snapshots = Snapshots(together)
     # Lightning wants one root, and writes nothing there: any member's folder will do
-    trainer = make_trainer(
-        first.trainer, schedule.intervals, snapshots.shared, folders[0], callbacks=[snapshots]
-    )
+    trainer = make_trainer(first.trainer, schedule.intervals, snapshots, folders[0])
     with ExitStack() as open_files:
         for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
             events = open_files.enter_context(closing(EventFileLogger(folder)))
@@ -158,11 +156,11 @@ def train_together(
             learner.own_loggers = [events, *others]
             claim(folder, config)
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
-        write_references(logdir, learners[0].loss_tag, first.data.ladder(), schedule.updates)
+        write_references(logdir, learners[0].loss_tag, learners[0].ladder, schedule.updates)
         started = time.perf_counter()
         status = "done"
         try:
-            trainer.fit(together, datamodule=PopulationData(learners))
+            trainer.fit(together)
         except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
             status = "interrupted"
         seconds = (time.perf_counter() - started) / len(learners)

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from lossladder.checks import RequestError
 from lossladder.data import Fresh, Split, Streams
-from lossladder.data.datamodule import Data
-from lossladder.data.seeds import seeded
+from lossladder.data.datamodule import Data, seeded
 from lossladder.engines import Chunk
 from lossladder.tasks import Count, Echo
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from lossladder import checks
+from lossladder.data.datamodule import seeded
 from lossladder.data.fresh import Fresh
-from lossladder.data.seeds import seeded
 from lossladder.diagnostics import accuracy
 from lossladder.models import Network
-from lossladder.tasks import Draw, Task
+from lossladder.tasks import Task
 
 
 class Curriculum(Fresh):
@@ -18,15 +18,15 @@ class Curriculum(Fresh):
     starts from zero at every length.
 
     Validation and ladder are those of the task's full length from the start. How long a sequence is
-    depends on what was learnt before: data are a pure function of (seed, step, length), and
-    a checkpoint holds the length and the average.
+    depends on what was learnt before: data are a pure function of (seed, step, length), and a
+    checkpoint holds the length and the average.
 
     Args:
         task: draws the sequences; its `num_steps` is the full length.
         batch_size: sequences an update, and in a measurement.
         start_length: time steps of the first sequences.
         promote_at: average share of right answers above which sequences grow.
-        memory: share of the average that is left of it an update later.
+        memory: share of the average that is left one update later.
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates between two measurements.
         seed: of the run.
@@ -51,29 +51,32 @@ class Curriculum(Fresh):
                 f"task={type(task).__name__.lower()}: has streams, which have no full length to "
                 "grow to; use data=streams or data=fresh"
             )
+        # a size of its own: mastery is measured after each chunk, and must not depend on the engine
         checks.whole("windows_per_chunk", windows_per_chunk)
         super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed)
         start_length = checks.whole("start_length", start_length, at_most=task.num_steps)
+        # an average that starts from zero approaches 1 and never reaches it
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)
         self.memory = checks.real("memory", memory, least=0.0, most=0.999)
-        self._start(start_length, 0.0)
+        self._length, self.accuracy = start_length, 0.0
 
     @property
     def length(self) -> int:
-        """Number of steps of the sequences trained on now."""
+        """See `Data.length`."""
         return self._length
 
     def advance(self, network: Network, updates: range) -> None:
         """Measure how well the current length is mastered; grow by a step if it is."""
         # A gate on right answers, not on the loss: what loss is a success differs from length to
         # length, and with the step at which labels stand.
+        # The sequences are new ones, because those just trained on are no test.
         generator = seeded("measuring", self.seed, updates.stop)
         draw = self.task.draw(generator, self.batch_size, self.length)
         # the average forgets by updates, so that it does not depend on how they are cut into chunks
         kept = self.memory ** len(updates)
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
         if self.accuracy > self.promote_at and self.length < self.bptt_steps:
-            self._start(self.length + 1, 0.0)
+            self._length, self.accuracy = self.length + 1, 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what Lightning keeps of the data in a checkpoint."""
@@ -81,13 +84,4 @@ class Curriculum(Fresh):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up what `state_dict` returned."""
-        self._start(state_dict["length"], state_dict["accuracy"])
-
-    def _start(self, length: int, average: float) -> None:
-        self._length, self.accuracy = length, average
-        # what has been drawn has another length
-        self._blocks = {}
-
-    def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, block, self.length)
-        return self._sequences(generator, self.length)
+        self._length, self.accuracy = state_dict["length"], state_dict["accuracy"]

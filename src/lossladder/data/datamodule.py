@@ -1,14 +1,15 @@
-"""The promise of a DataModule: chunks as a pure function of (seed, step)."""
+"""The promise of a DataModule: chunks as a pure function of (seed, step), and the seeds of both."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
 from lossladder import checks
@@ -18,24 +19,43 @@ from lossladder.ladder import Ladder
 from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
 
+_PURPOSES = ("weights", "training", "validation", "split", "shuffle", "measuring")
 _LARGEST_VALIDATION = 10_000_000  # probabilities held at once
 _LARGEST_CHUNK = 4_000_000  # symbols held at once
 
 Drawn = TypeVar("Drawn")
 
 
+def seeded(purpose: str, seed: int, *place: int) -> Generator:
+    """Return a generator that depends on the arguments, and on nothing else.
+
+    Args:
+        purpose: weights, training, validation, split, shuffle or measuring.
+        seed: of the run, at least 0.
+        place: where in the run the draw stands (epoch, block, update), each at least 0.
+
+    >>> seeded("training", 0, 3).initial_seed() == seeded("training", 0, 4).initial_seed()
+    False
+    """
+    # The 0 is part of what a seed means: without it every published number would change. It stood
+    # for a network among several of one seed, and networks trained together have their own seeds.
+    words = (_PURPOSES.index(purpose), seed, 0, *place)
+    # a hash of all words: with a sum of them, one draw of a seed would be another's of the next
+    (state,) = np.random.SeedSequence(words).generate_state(1, np.uint64)
+    return Generator().manual_seed(int(state))
+
+
 class Data(LightningDataModule, ABC):
     """The training chunks and the one validation batch of a task.
 
-    Because a chunk depends on nothing but (seed, updates), a run can go on exactly from any
-    step, and every engine sees the same data. Where sequences grow in training, it depends on their
+    Because a chunk depends on nothing but (seed, updates), a run can go on exactly from any step,
+    and every engine sees the same data. Where sequences grow in training, a chunk depends on their
     `length` as well, which checkpoints hold.
 
     Args:
         task: draws the sequences.
         batch_size: sequences side by side in a window.
-        windows_per_chunk: windows handed to the engine at once; more of them spread the trainer's
-            cost a batch over more updates. None: as many as the engine likes.
+        windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
     Raises:
         ValueError: if a size is no whole number above 0.
@@ -44,8 +64,10 @@ class Data(LightningDataModule, ABC):
     carried: bool  # state carried from window to window
     updates_per_epoch: int
     bptt_steps: int  # steps a window
-    schedule: Schedule  # given once the length of the run is known
-    engine_windows = 50  # as many windows a chunk as the engine likes; given once there is one
+    # These two are set from outside, later: how long the run is, and what its engine likes, is
+    # known only after the data have been made.
+    schedule: Schedule
+    engine_windows = 50
 
     def __init__(
         self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int
@@ -60,7 +82,7 @@ class Data(LightningDataModule, ABC):
 
     @abstractmethod
     def chunk(self, updates: range) -> Chunk:
-        """Return the windows of these updates, of one epoch where state is carried."""
+        """Return the windows of these updates; where state is carried, of one epoch."""
 
     @abstractmethod
     def validation(self) -> Batch:
@@ -69,11 +91,12 @@ class Data(LightningDataModule, ABC):
     @cached_property
     def validated(self) -> Batch:
         """The sequences of `validation`, drawn once."""
+        # all validations share them: two losses of a run differ by what was learnt, not by luck
         return self.validation()
 
-    @abstractmethod
     def ladder(self) -> Ladder:
         """Return the ladder that the validation loss is compared with."""
+        return self.task.ladder()
 
     def training_ladder(self) -> Ladder:
         """Return the ladder that the training loss is compared with."""
@@ -85,21 +108,32 @@ class Data(LightningDataModule, ABC):
         return None
 
     def advance(self, network: Network, updates: range) -> None:
-        """Take note of what the network has learnt in these updates; called after every chunk."""
+        """Adapt to what the network has learnt in these updates; called after every chunk."""
 
     def training_set(self) -> Batch | None:
         """Return the sequences trained on; None: they are no finite set."""
         return None
 
     def hidden(self) -> Bool[Tensor, " sequences"]:
-        """Return which validation sequences no training can have prepared for."""
-        return torch.zeros(len(self.validated.inputs), dtype=torch.bool)
+        """Return which validation sequences have a class that no training sequence shows.
+
+        No network can have learnt them, so that their share of the test set is the least test error
+        one can expect: the split's own floor. None are hidden where the training set is not finite.
+        """
+        train, test = self.training_set(), self.validated
+        # sequences that are drawn for ever show every class some day
+        seen = torch.full((self.task.output_size,), train is None)
+        if train is not None:
+            seen[train.targets[train.scored]] = True
+        return (test.scored & ~seen[test.targets]).any(dim=1)
 
     @property
     def chunk_size(self) -> int:
         """Number of windows a chunk: as asked for, or as the engine likes and memory allows."""
         if self.windows_per_chunk is not None:
             return self.windows_per_chunk
+        # The trainer's cost a batch is the same for one window as for many: they share it, as long
+        # as their symbols fit into memory.
         most = _LARGEST_CHUNK // (self.batch_size * self.bptt_steps)
         return max(1, min(self.engine_windows, most))
 
@@ -110,22 +144,18 @@ class Data(LightningDataModule, ABC):
         return IntervalLoader(self.schedule.chunks(number, self.chunk_size), self.chunk)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the validation sequences as the one batch there is."""
+        """Return the validation sequences as one batch."""
         return DataLoader([self.validated], batch_size=None)  # pyright: ignore[reportArgumentType]
 
     def sequences(self, wanted: int, num_steps: int) -> int:
         """Return how many validation sequences to draw: as many as wanted, if memory allows."""
-        # the probabilities are what fills it: eight bytes a class, step and sequence
+        # the probabilities are what fills it: eight bytes a class, step and sequence; fewer than 16
+        # sequences would leave no standard error worth the name
         return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
 
 
 class IntervalLoader(Generic[Drawn]):
-    """The chunks between two validations, drawn one at a time.
-
-    Args:
-        chunks: the updates of each.
-        draw: makes of them what a training step takes.
-    """
+    """The chunks between two validations; `draw` makes each when a training step asks for it."""
 
     def __init__(self, chunks: Iterable[range], draw: Callable[[range], Drawn]) -> None:
         self.chunks = list(chunks)
@@ -141,7 +171,7 @@ class IntervalLoader(Generic[Drawn]):
 
 
 def windows(draw: Draw, count: int, carried: bool) -> Chunk:
-    """Return drawn sequences as a chunk of `count` windows, without a copy.
+    """Return drawn sequences as a chunk of `count` windows.
 
     Args:
         draw: (batch, count * time) where state is carried, else (count * batch, time).
@@ -149,6 +179,7 @@ def windows(draw: Draw, count: int, carried: bool) -> Chunk:
         carried: True: windows follow one another in time. False: they are sequences of their own.
     """
 
+    # Views, no copies: a chunk may hold millions of symbols.
     def cut(part: Tensor) -> Tensor:
         if carried:
             return part.unflatten(1, (count, -1)).transpose(0, 1)  # (windows, batch, time)
@@ -158,13 +189,25 @@ def windows(draw: Draw, count: int, carried: bool) -> Chunk:
     return Chunk(cut(draw.inputs), cut(draw.targets), scored, carried)
 
 
-def joined(parts: list[Draw], along: int) -> Draw:
-    """Return draws as one.
+def from_blocks(start: int, end: int, size: int, block: Callable[[int], Draw], along: int) -> Draw:
+    """Return what lies in [start, end) of data that are drawn in blocks.
 
     Args:
-        parts: in order.
-        along: 1: one after another in time. 0: side by side in the batch.
+        start: first sequence (along=0) or time step (along=1).
+        end: the one behind the last.
+        size: of a block.
+        block: number -> the block.
+        along: axis that is cut into blocks.
     """
+    # Blocks begin at fixed places, whatever is asked for: how a run is cut into chunks, and where
+    # it goes on after an end, change nothing.
+    parts: list[Draw] = []
+    for number in range(start // size, -(-end // size)):
+        inside = slice(max(start - number * size, 0), end - number * size)
+        index = (slice(None), inside) if along else (inside,)
+        draw = block(number)
+        scored = None if draw.scored is None else draw.scored[index]
+        parts.append(Draw(draw.inputs[index], draw.targets[index], scored))
     if len(parts) == 1:
         return parts[0]
 

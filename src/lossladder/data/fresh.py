@@ -1,10 +1,7 @@
 """Independent sequences, fresh ones for every update; the state starts anew with each."""
 
-from torch import Generator
-
 from lossladder import checks
-from lossladder.data.datamodule import Data, joined, windows
-from lossladder.data.seeds import seeded
+from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, Task
@@ -16,7 +13,7 @@ class Fresh(Data):
     """Independent sequences that are never seen twice.
 
     Streams can be cut like this too, into windows without carried state, which see no further back
-    than their own start; the ladder accounts for it.
+    than their own start; the ladder takes that into account.
 
     Args:
         task: draws the sequences.
@@ -26,8 +23,8 @@ class Fresh(Data):
         windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
     Raises:
-        ValueError: if a size is no whole number above 0, or a stream is given no bptt_steps,
-            or bptt_steps is longer than the task's own sequences.
+        ValueError: if a size is no whole number above 0, a stream is given no bptt_steps, or
+            bptt_steps is longer than the task's own sequences.
     """
 
     carried = False
@@ -53,37 +50,26 @@ class Fresh(Data):
                 f"bptt_steps={bptt_steps}: longer than a sequence of the task; must be at most "
                 f"task.num_steps={task.num_steps}"
             )
-        self._blocks: dict[int, Draw] = {}  # the last one drawn
+        self._blocks: dict[tuple[int, ...], Draw] = {}  # the last one drawn
 
     def chunk(self, updates: range) -> Chunk:
-        """Return the windows of these updates."""
-        # Blocks begin at fixed updates, whatever is asked for: how a run is cut into chunks, and
-        # where it goes on after an end, change nothing.
-        parts = []
-        for block in range(updates.start // _BLOCK, -(-updates.stop // _BLOCK)):
-            first = max(updates.start - block * _BLOCK, 0) * self.batch_size
-            last = min(updates.stop - block * _BLOCK, _BLOCK) * self.batch_size
-            draw = self._block(block)
-            scored = None if draw.scored is None else draw.scored[first:last]
-            parts.append(Draw(draw.inputs[first:last], draw.targets[first:last], scored))
-        return windows(joined(parts, along=0), len(updates), self.carried)
+        """See `Data.chunk`."""
+        start, end, size = (n * self.batch_size for n in (updates.start, updates.stop, _BLOCK))
+        draw = from_blocks(start, end, size, self._block, along=0)
+        return windows(draw, len(updates), self.carried)
 
     def _block(self, block: int) -> Draw:
-        # one block is kept: chunks go on where the last one ended
-        if block not in self._blocks:
-            self._blocks = {block: self._draw(block)}
-        return self._blocks[block]
-
-    def _draw(self, block: int) -> Draw:
-        generator = seeded("training", self.seed, block)
-        return self._sequences(generator, self.bptt_steps)
-
-    def _sequences(self, generator: Generator, num_steps: int) -> Draw:
-        """Draw a block of sequences."""
-        return self.task.draw(generator, self.batch_size * _BLOCK, num_steps)
+        # each length has a seed of its own: sequences share nothing with the shorter ones before
+        place = (block,) if self.length is None else (block, self.length)
+        if place not in self._blocks:
+            generator = seeded("training", self.seed, *place)
+            count, length = self.batch_size * _BLOCK, self.length or self.bptt_steps
+            # one block is kept: the next chunk usually begins where the last one ended
+            self._blocks = {place: self.task.draw(generator, count, length)}
+        return self._blocks[place]
 
     def validation(self) -> Batch:
-        """Draw sequences that are fresh as well."""
+        """Draw fresh sequences of full length."""
         size = self.sequences(1024, self.bptt_steps)
         return self.task.sample(seeded("validation", self.seed), size, self.bptt_steps)
 

@@ -1,21 +1,17 @@
 """A finite set of sequences, split into some to train on and the rest to test on."""
 
 import torch
-from jaxtyping import Bool, Integer
+from jaxtyping import Integer
 from torch import Tensor
 
 from lossladder import checks
-from lossladder.data.datamodule import Data, windows
-from lossladder.data.seeds import seeded
+from lossladder.data.datamodule import Data, seeded, windows
 from lossladder.engines import Chunk
-from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, Task
 
 
 class Split(Data):
-    """All sequences of a finite task in a random order, of which the first ones train.
-
-    The rest test. A seed decides the order.
+    """All sequences of a finite task in an order of the seed: the first train, the rest test.
 
     Args:
         task: must be finite.
@@ -64,14 +60,14 @@ class Split(Data):
             )
         self.shuffle = checks.flag("shuffle", shuffle)
         self.updates_per_epoch = train_size // batch_size
-        split_seed = seed if split_seed is None else checks.whole("split_seed", split_seed, 0)
         # a seed of its own lets runs that differ in their weights have the same split
+        split_seed = seed if split_seed is None else checks.whole("split_seed", split_seed, 0)
         order = torch.randperm(size, generator=seeded("split", split_seed))
         self.train, self.test = order[:train_size], order[train_size:]
         self._everything = everything
 
     def chunk(self, updates: range) -> Chunk:
-        """Return the windows of these updates."""
+        """See `Data.chunk`."""
         picked = torch.cat([self._window(update) for update in updates])
         return windows(self._subset(picked), len(updates), self.carried)
 
@@ -80,6 +76,7 @@ class Split(Data):
         epoch, window = divmod(update, self.updates_per_epoch)
         order = self.train
         if self.shuffle:
+            # drawn anew from the epoch's seed, so that an update needs no memory of those before it
             generator = seeded("shuffle", self.seed, epoch)
             order = order[torch.randperm(self.train_size, generator=generator)]
         return order[window * self.batch_size : (window + 1) * self.batch_size]
@@ -96,18 +93,3 @@ class Split(Data):
     def training_set(self) -> Batch:
         """Return the sequences to train on."""
         return self.task.batch(self._subset(self.train))
-
-    def ladder(self) -> Ladder:
-        """Return the ladder of sequences that start from nothing."""
-        return self.task.ladder()
-
-    def hidden(self) -> Bool[Tensor, " test"]:
-        """Return the test sequences with a class that no training sequence shows.
-
-        No network can have learnt them, so that their share of the test set is the least test error
-        one can expect: the split's own floor.
-        """
-        train, test = self.training_set(), self.validated
-        seen = torch.zeros(self.task.output_size, dtype=torch.bool)
-        seen[train.targets[train.scored]] = True
-        return (test.scored & ~seen[test.targets]).any(dim=1)

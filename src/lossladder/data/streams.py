@@ -1,10 +1,11 @@
 """Endless streams, cut into windows; the state is carried from window to window."""
 
+from functools import partial
+
 import torch
 
 from lossladder import checks
-from lossladder.data.datamodule import Data, joined, windows
-from lossladder.data.seeds import seeded
+from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, StreamTask, Task
@@ -59,18 +60,11 @@ class Streams(Data):
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
 
     def chunk(self, updates: range) -> Chunk:
-        """Return the windows of these updates, all of one epoch."""
+        """See `Data.chunk`."""
         epoch, first = divmod(updates.start, self.updates_per_epoch)
         start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
-        # Blocks begin at fixed steps of the epoch, whatever is asked for: how a run is cut into
-        # chunks, and where it goes on after an end, change nothing.
-        parts = []
-        for block in range(start // self._block_steps, -(-end // self._block_steps)):
-            offset = block * self._block_steps
-            inside = slice(max(start - offset, 0), end - offset)
-            draw = self._block(epoch, block)
-            parts.append(Draw(draw.inputs[:, inside], draw.targets[:, inside], None))
-        return windows(joined(parts, along=1), len(updates), self.carried)
+        draw = from_blocks(start, end, self._block_steps, partial(self._block, epoch), along=1)
+        return windows(draw, len(updates), self.carried)
 
     def _block(self, epoch: int, block: int) -> Draw:
         """Return a block of the epoch's streams, which continues the block before it."""
@@ -92,7 +86,7 @@ class Streams(Data):
 
     def validation(self) -> Batch:
         """Draw fresh streams, whose first steps are not scored."""
-        # in them the state fills: the loss is that of a state that has been carried for long
+        # In those the state fills: the ladder is that of a state which has been carried for ever.
         warm_up = max(50, self._reach)
         batch = self.task.sample(
             seeded("validation", self.seed), self.sequences(200, 550), warm_up + 500
@@ -100,10 +94,6 @@ class Streams(Data):
         scored = batch.scored & (torch.arange(warm_up + 500) >= warm_up)
         return batch._replace(scored=scored)
 
-    def ladder(self) -> Ladder:
-        """Return the ladder of a state that is carried for ever."""
-        return self.task.ladder()
-
     def training_ladder(self) -> Ladder:
-        """Return the ladder that has the streams' first steps, which see a shorter past."""
+        """Return the ladder of streams with their first steps, which see a shorter past."""
         return self.task.ladder(self.stream_steps, carried=False)

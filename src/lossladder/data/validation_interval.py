@@ -1,7 +1,7 @@
 """The schedule of a run: its chunks, and the intervals between two validations."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 _LEAST_BETWEEN = 100  # updates between two validations, unless asked for otherwise
 _LEAST_WATCHED = 50  # where a run is to stop on a rung; a hundredth of the run, if that is more
@@ -9,15 +9,15 @@ _LEAST_WATCHED = 50  # where a run is to stop on a rung; a hundredth of the run,
 
 @dataclass(frozen=True)
 class Schedule:
-    """All updates of a run; a validation ends each interval.
+    """All updates of a run, cut into intervals that end in a validation.
 
     Args:
         updates: optimizer updates of the whole run.
         epoch: updates an epoch.
         interval: updates between two validations; one Lightning epoch.
         cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
-        start: updates made before, by a run that is continued.
-        intervals_before: intervals it took for them; its last may have been cut short.
+        start: updates that the run which is continued has made.
+        intervals_before: intervals it took for them; the last may have been cut short.
     """
 
     updates: int
@@ -30,17 +30,9 @@ class Schedule:
     @property
     def intervals(self) -> int:
         """Number of intervals, of which the last may be short."""
+        # intervals lie where they would in an uncut run: one begun before is there to be finished
         to_come = -(-self.updates // self.interval) - self.start // self.interval
         return self.intervals_before + to_come
-
-    def continued(self, start: int, intervals_before: int) -> "Schedule":
-        """Return the schedule of the rest, with validations where they would have been.
-
-        >>> rest = Schedule(updates=30, epoch=5, interval=10, cut_at_epochs=False).continued(12, 2)
-        >>> [list(rest.chunks(number, size=99)) for number in range(2, rest.intervals)]
-        [[range(12, 20)], [range(20, 30)]]
-        """
-        return replace(self, start=start, intervals_before=intervals_before)
 
     def chunks(self, number: int, size: int) -> Iterator[range]:
         """Yield the updates of each chunk of an interval; a chunk is one Lightning batch.
@@ -51,6 +43,9 @@ class Schedule:
 
         >>> list(Schedule(updates=7, epoch=5, interval=10, cut_at_epochs=True).chunks(0, size=4))
         [range(0, 4), range(4, 5), range(5, 7)]
+        >>> rest = Schedule(30, 5, 10, cut_at_epochs=False, start=12, intervals_before=2)
+        >>> [list(rest.chunks(number, size=99)) for number in range(2, rest.intervals)]
+        [[range(12, 20)], [range(20, 30)]]
         """
         # when a run goes on, Lightning asks for the interval before once more, and does not use it
         place = self.start // self.interval + max(number - self.intervals_before, 0)
@@ -66,34 +61,24 @@ class Schedule:
 
 def make_schedule(
     *,
+    updates: int,
     epoch: int,
     cut_at_epochs: bool,
-    max_epochs: int | None,
-    max_steps: int | None,
     validate_every: int | None,
-    stops_early: bool = False,
+    stops_early: bool,
 ) -> Schedule:
     """Return the schedule of a run.
 
     Args:
-        epoch: updates an epoch.
-        cut_at_epochs: whether no chunk may cross the end of an epoch.
-        max_epochs: length in epochs, where `max_steps` is None.
-        max_steps: length in updates.
+        updates: see `Schedule`.
+        epoch: see `Schedule`.
+        cut_at_epochs: see `Schedule`.
         validate_every: updates between two validations; None: once an epoch, but no more often
             than every 100 updates.
         stops_early: whether the run ends on a rung. It is then validated every 50 updates, or every
             hundredth of its length, so that it does not overshoot by an epoch.
-
-    Raises:
-        ValueError: if neither length is given.
     """
-    if max_steps is not None:
-        updates = max_steps
-    elif max_epochs is not None:
-        updates = max_epochs * epoch
-    else:
-        raise ValueError("max_epochs=None, max_steps=None: give one of them")
+    # whole epochs, so that a validation falls on the end of one and no interval cuts a chunk short
     interval = validate_every or epoch * -(-_LEAST_BETWEEN // epoch)
     if stops_early and validate_every is None:
         interval = min(interval, max(_LEAST_WATCHED, updates // 100))

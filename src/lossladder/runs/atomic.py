@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_pending: list[int] = []  # signals that came while they were deferred
+# Signals that came while they were deferred. Of the module, not of a block: a worker is forked
+# within one, and must know in its own process that Ctrl-C came before it began.
+_pending: list[int] = []
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a scratch path beside `path` to write to; it then replaces `path` in one step.
+    """Yield a scratch path to write to; it then replaces `path` in one step.
 
     What lay there stays if writing fails, no kill leaves half a file, and two processes may write
     the same file at once.
@@ -21,12 +23,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Raises:
         OSError: naming `path`, if it cannot be written.
     """
-    # the suffix stays, because writers such as matplotlib choose the format by it
+    # Beside `path`, because only within a file system is a move one step; with a name of its own,
+    # because others may be at it. The suffix stays: matplotlib chooses the format by it.
     scratch = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
     try:
         yield scratch
         scratch.replace(path)
     except OSError as error:
+        # nobody has asked for a file of the scratch's name
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         scratch.unlink(missing_ok=True)
@@ -54,7 +58,7 @@ def defer_interrupt() -> Iterator[None]:
 
 
 def interrupt_pending() -> bool:
-    """Return whether a deferred Ctrl-C has not been acted on yet, and forget it."""
+    """Return whether a deferred Ctrl-C has not been acted on yet; forget it."""
     came = bool(_pending)
     _pending.clear()
     return came

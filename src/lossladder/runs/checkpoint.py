@@ -1,4 +1,4 @@
-"""Checkpoints that no kill can tear: written beside their place, then moved there."""
+"""The checkpoint of a run: written so that no kill can tear it, and read back."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import atomic_write
 
-FORMAT = 1  # raised when an older checkpoint can no longer be read
+_FORMAT = 1  # raised when an older checkpoint can no longer be read
 
 
 def read_checkpoint(path: Path, asked_for: str) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def read_checkpoint(path: Path, asked_for: str) -> dict[str, Any]:
     Raises:
         RequestError: if it cannot be read, or another version of this package wrote it.
     """
+    # Weights and plain values only: a pickle could run anything, and runs are passed around.
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         written_by = checkpoint.get("lossladder_format")
@@ -29,16 +30,16 @@ def read_checkpoint(path: Path, asked_for: str) -> dict[str, Any]:
         raise RequestError(
             f"{asked_for}: {path} cannot be read, it is truncated or no checkpoint"
         ) from error
-    if written_by != FORMAT:
+    if written_by != _FORMAT:
         raise RequestError(
             f"{asked_for}: {path} has format {written_by}, from another version of lossladder; "
-            f"this one reads format {FORMAT}"
+            f"this one reads format {_FORMAT}"
         )
     return checkpoint
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes to a neighbouring file, forces it to disk, and renames it: all or nothing."""
+    """Writes checkpoints all or nothing."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -47,6 +48,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as scratch, scratch.open("wb") as file:
-            torch.save({**checkpoint, "lossladder_format": FORMAT}, file)
+            torch.save({**checkpoint, "lossladder_format": _FORMAT}, file)
+            # a file system may move a file before its contents are on disk
             file.flush()
             os.fsync(file.fileno())

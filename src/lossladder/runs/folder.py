@@ -1,4 +1,4 @@
-"""The folder of a run: claimed once, never shared; its config and its log."""
+"""The folder of a run, claimed once and never shared: its config and its log."""
 
 import logging
 import re
@@ -13,13 +13,13 @@ from lossladder.checks import RequestError
 
 CONFIG, CHECKPOINT, LOG = "config.yaml", "checkpoints/last.ckpt", "run.log"
 
-# Keys of a config that do not make a run another run: what was chosen is spelled out elsewhere in
-# it, and how a run is watched or where it is kept says nothing of what it is.
+# Keys of a config that do not make a run another run: what `names` chose is spelled out elsewhere
+# in it, and how a run is watched or where it is kept says nothing of what it is.
 NOT_IDENTITY = ("names", "logs", "callbacks", "trainer.progress", "trainer.threads")
 
 
 def claim(folder: Path, config: Mapping[str, Any]) -> None:
-    """Make `folder` the home of one run and write its config there.
+    """Make `folder` the home of one run by writing its config there.
 
     Raises:
         RequestError: if another run lives there, or the folder cannot be written; nothing is left.
@@ -32,7 +32,8 @@ def claim(folder: Path, config: Mapping[str, Any]) -> None:
             f"hydra.run.dir={folder}: holds a run already; choose another"
         ) from error
     except OSError as error:
-        with suppress(OSError):  # a disk that is full keeps the name of a file it has no room for
+        # a disk that is full keeps the name of a file it has no room for
+        with suppress(OSError):
             (folder / CONFIG).unlink(missing_ok=True)
         discard(folder)
         raise RequestError(
@@ -51,7 +52,11 @@ def discard(folder: Path) -> None:
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write `config.yaml`; two runs cannot both create it."""
+    """Write `config.yaml`.
+
+    Raises:
+        FileExistsError: if it is there: of two runs, one creates it.
+    """
     with (folder / CONFIG).open("x", encoding="utf-8") as file:
         # Hydra's own writer takes ten times as long
         yaml.dump(dict(config), file, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
@@ -63,9 +68,10 @@ def config_text(folder: Path) -> str:
 
 
 def read_flat_config(folder: Path) -> dict[str, str]:
-    """Return the config of a run, flat: `model.hidden_size` -> "16"."""
+    """Return the config of a run as flat keys and texts: `model.hidden_size` -> "16"."""
     text = (folder / CONFIG).read_bytes()
-    # what nests too deep is an error to the loader in Python, and the end of the process to libyaml
+    # What nests too deep is an error to the loader in Python and ends the process in libyaml, and
+    # a report must survive whatever lies in a folder.
     nests = sum(text.count(sign) for sign in (b"[", b"{", b"-", b"?"))
     return _flat(yaml.load(text, Loader=_FastestLoader if nests < 1000 else yaml.SafeLoader))
 
@@ -73,7 +79,7 @@ def read_flat_config(folder: Path) -> dict[str, str]:
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in config.items():
-        # a mapping within a group is a value, unless something is built of it
+        # a mapping within a group is a value (effects: {3: 0.5}), unless something is built of it
         if isinstance(value, Mapping) and (not prefix or "_target_" in value):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
@@ -87,7 +93,7 @@ _FastestLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Dumper(_FastestDumper):
-    """Puts quotes around texts that Hydra would read as numbers, like 1e3."""
+    """Puts quotes around texts that OmegaConf would read as numbers, like 1e3."""
 
 
 def _text(dumper: Any, text: str) -> Any:
@@ -105,7 +111,8 @@ _LINES = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def append_log(folder: Path, level: int, message: str) -> None:
-    """Add to `run.log`, for a run that shares its process with others."""
+    """Add a line to `run.log`, for a run that shares its process with others."""
+    # no handler: what other members log at the same time is not this run's
     record = logging.LogRecord("lossladder", level, "", 0, message, None, None)
     with (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(f"{_LINES.format(record)}\n")
@@ -113,7 +120,7 @@ def append_log(folder: Path, level: int, message: str) -> None:
 
 @contextmanager
 def run_log(folder: Path) -> Iterator[logging.Logger]:
-    """Send everything that is logged meanwhile to `run.log` as well."""
+    """Write everything that is logged meanwhile to `run.log` as well; yield our own logger."""
     handler = logging.FileHandler(folder / LOG, encoding="utf-8")
     handler.setFormatter(_LINES)
     root, ours = logging.getLogger(), logging.getLogger("lossladder")

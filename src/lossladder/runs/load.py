@@ -1,4 +1,4 @@
-"""A run, read back from its folder; and the config of one that goes on with it."""
+"""A run, read back from its folder, and the config of one that goes on with it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from lossladder.checks import RequestError
 from lossladder.models import Network
 from lossladder.runs.checkpoint import read_checkpoint
 from lossladder.runs.folder import CHECKPOINT, CONFIG
-from lossladder.runs.result import FILE, Damaged, Result, read_result
+from lossladder.runs.result import FILE, Result, read_result
 from lossladder.tasks import Task
 from lossladder.training.build import Parts, build
 from lossladder.training.locate import allow_packages
@@ -43,53 +43,40 @@ class Run(NamedTuple):
 
 
 def load_run(
-    folder: str | Path,
-    changes: Sequence[str] = (),
-    key: str = "run",
-    packages: Collection[str] = (),
+    folder: str | Path, changes: Sequence[str] = (), packages: Collection[str] = ()
 ) -> Run:
-    """Read a run back: task, network with its weights, result and config.
+    """Return a run as it was left: task, network with its weights, result and config.
 
     Args:
         folder: of the run.
         changes: to its config, as on the command line: `["task.num_steps=500"]`.
-        key: under which the folder was asked for.
         packages: that its config may name classes of, besides the library's own: `("mine",)`.
     Raises:
         RequestError: if the folder is no run, its checkpoint cannot be read or comes from another
             version, or the weights do not fit the changed config.
     """
     folder = Path(folder)
-    asked_for = f"{key}={folder}"
-    config = changed_config(folder, changes, key)
+    config = _changed_config(folder, changes, "run")
     result = read_result(folder)
-    if isinstance(result, Damaged) or result is None:
-        why = "it has no result" if result is None else result.why
-        raise RequestError(f"{asked_for}: {why}")
+    if not isinstance(result, Result):
+        raise RequestError(f"run={folder}: {result.why if result else 'it has no result'}")
     try:
         with allow_packages(packages):
             parts = build(config)
-    except KeyError as error:
-        raise RequestError(f"{asked_for}: its {CONFIG} has no key {error}") from error
     except RequestError as error:
+        # what a new run could do about it is no way out for one that has been trained
         before, elsewhere, _ = str(error).partition("; use data=")
         if not elsewhere:
             raise
         raise RequestError(f"{before}; the data of a run cannot be changed to others") from error
-    _load_weights(parts.network, folder / CHECKPOINT, asked_for)
+    _load_weights(parts.network, folder / CHECKPOINT, f"run={folder}")
     return Run(parts.task, parts.network, result, config, parts)
 
 
-def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[str, Any]:
-    """Return the config of a run, with changes to it as on a command line.
-
-    Args:
-        folder: of the run.
-        changes: as on the command line.
-        asked_as: key under which the folder was asked for.
-    Raises:
-        RequestError: if the folder is no finished run, or a change names no key of its config.
-    """
+def _changed_config(
+    folder: Path, changes: Sequence[str], asked_as: str, fixed: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the config of a run with changes as on a command line, but to no `fixed` group."""
     if not folder.is_dir():
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, FILE, CHECKPOINT):
@@ -104,6 +91,7 @@ def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[
         raise RequestError(f"{asked_as}={folder}: {CONFIG} cannot be read: {error}") from error
     if not isinstance(config, DictConfig):
         raise RequestError(f"{asked_as}={folder}: {CONFIG} is no mapping")
+    # OmegaConf would add a key that is not there, and a typing error would change nothing
     for change in changes:
         key, _, value = change.partition("=")
         parent, _, name = key.rpartition(".")
@@ -115,10 +103,16 @@ def changed_config(folder: Path, changes: Sequence[str], asked_as: str) -> dict[
             raise RequestError(f"{key}={value}: this run has no such key; allowed: {allowed}")
         if not parent and isinstance(siblings[name], DictConfig):
             raise RequestError(f"{key}={value}: was chosen when the run began and cannot change")
+    merged = OmegaConf.merge(config, parsed)
+    for key, _, value in (change.partition("=") for change in changes):
+        was = OmegaConf.select(config, key)
+        if key.partition(".")[0] in fixed and OmegaConf.select(merged, key) != was:
+            raise RequestError(f"{key}={value}: was {was} when the run began and cannot change")
     if OmegaConf.select(parsed, "trainer.max_epochs") is not None:
-        config.trainer.max_steps = None  # it would decide, and what was asked for be passed over
-    merged: Any = OmegaConf.to_container(OmegaConf.merge(config, parsed))
-    return {str(key): value for key, value in merged.items()}
+        # it would decide, and pass over what was asked for
+        merged.trainer.max_steps = OmegaConf.select(parsed, "trainer.max_steps")
+    plain: Any = OmegaConf.to_container(merged)
+    return {str(key): value for key, value in plain.items()}
 
 
 # A run goes on with the weights and optimizer it has, and with data that are a function of these:
@@ -127,11 +121,11 @@ _FIXED = ("seed", "task", "model", "readout", "data", "optimizer")
 
 
 def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
-    """Return the config of a run that is asked for: that of the run it goes on with, if any.
+    """Return the config of a run, with `resume` that of the run it goes on with.
 
     Args:
         config: as composed.
-        words: of the command line, which change it.
+        words: of the command line; where another run's config counts, only they change it.
     Raises:
         RequestError: if there is no such run, it has no such key, or the key cannot change.
     """
@@ -140,19 +134,14 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
     resume = str(config["resume"])
     if not resume.strip():
         raise RequestError("resume=: name the folder of a run")
+    # Only what was said on the command line: the defaults of today's library are not to change a
+    # run of last year's.
     changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
-    before = OmegaConf.create(changed_config(Path(resume), (), "resume"))
-    after = changed_config(Path(resume), changes, "resume")
-    for change in changes:
-        key, _, value = change.partition("=")
-        was = OmegaConf.select(before, key)
-        changed = OmegaConf.select(OmegaConf.create(after), key) != was
-        if changed and key.partition(".")[0] in _FIXED:
-            raise RequestError(f"{key}={value}: was {was} when the run began and cannot change")
-    return {**after, "resume": resume}
+    return {**_changed_config(Path(resume), changes, "resume", _FIXED), "resume": resume}
 
 
 def _load_weights(network: Network, path: Path, asked_for: str) -> None:
+    """Load the weights of a checkpoint, in which Lightning keeps those of its whole module."""
     checkpoint = read_checkpoint(path, asked_for)
     prefix = "network."
     weights = {

@@ -4,7 +4,7 @@ import json
 import math
 import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,17 +13,15 @@ from lossladder.runs.atomic import atomic_write
 
 FILE = "result.json"
 STATUSES = ("done", "diverged", "failed", "interrupted")
-# These stand in the file even where they are unknown; other unknowns are left out of it.
+# These stand in the file even where they are unknown, so that a program finds them in every one;
+# other unknowns are left out of it.
 _ALWAYS = ("why", "loss", "floor", "above_floor", "rung", "steps_per_second")
 
 
 class Damaged(NamedTuple):
-    """A file that is not as a run leaves it; a value, so that one of them stops nobody.
+    """A file that is not as a run leaves it, and why: "its result.json cannot be read: …"."""
 
-    Args:
-        why: in words that go on after its name: "cannot be read: …".
-    """
-
+    # a value and no exception: one such file among ten thousand must stop no report
     why: str
 
 
@@ -120,7 +118,8 @@ class Result(Mapping[str, Any]):
         with atomic_write(folder / FILE) as scratch, scratch.open("w", encoding="utf-8") as file:
             json.dump(dict(self), file, indent=2)
             file.flush()
-            os.fsync(file.fileno())  # a run has ended only when its result survives a power cut
+            # a run has ended only when its result survives a power cut
+            os.fsync(file.fileno())
 
     @classmethod
     def parse(cls, values: Any) -> "Result":
@@ -134,7 +133,10 @@ class Result(Mapping[str, Any]):
         checked: dict[str, Any] = {}
         for name, read in _READERS.items():
             if values.get(name) is not None:
-                checked[name] = read(name, values[name])
+                try:
+                    checked[name] = read(values[name])
+                except ValueError as error:
+                    raise ValueError(f"is no result of a run, by its {name}") from error
             elif name in _REQUIRED:
                 raise ValueError(f"is no result of a run: it has no {name}")
         if checked["status"] not in STATUSES:
@@ -150,14 +152,15 @@ def read_result(folder: Path) -> Result | Damaged | None:
         return None
     except OSError as error:
         return Damaged(f"its {FILE} cannot be read: {error.strerror}")
-    # UnicodeDecodeError and JSONDecodeError are ValueErrors; what is nested too deep is neither
+    # UnicodeDecodeError and JSONDecodeError are ValueErrors; what nests too deep is neither
     except (ValueError, RecursionError) as error:
         words = " ".join(str(error).split())
         words = words if words.startswith("is no result") else f"cannot be read: {words}"
         return Damaged(f"its {FILE} {words}")
 
 
-_HUGE = 1e100  # its square is still a number
+# squares of what is smaller are still numbers, and so are standard deviations
+_HUGE = 1e100
 _KEYS = tuple(each.name for each in fields(Result))
 
 
@@ -170,68 +173,42 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _wrong(name: str) -> ValueError:
-    return ValueError(f"is no result of a run, by its {name}")
+def _only(*kinds: type) -> Callable[[Any], Any]:
+    """Return a reader of values of these very types: JSON's `true` is no number."""
+
+    def read(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise ValueError
+        return value
+
+    return read
 
 
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise _wrong(name)
+_text, _flag, _list, _mapping = _only(str), _only(bool), _only(list), _only(dict)
+
+
+def _whole(value: Any) -> int:
+    # NumPy, which pictures are drawn with, has no larger ones
+    if abs(_only(int)(value)) >= 2**63:
+        raise ValueError
     return value
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(name)
-    return value
-
-
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**63:
-        raise _wrong(name)
-    return value
-
-
-def _number(name: str, value: Any) -> float | None:
+def _number(value: Any) -> float | None:
     """Return a number; None for what no mean may hold: infinite, no number, or too large."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _wrong(name)
-    return value if abs(value) < _HUGE else None
+    return value if abs(_only(int, float)(value)) < _HUGE else None
 
 
-def _texts(name: str, value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise _wrong(name)
-    return {key: _text(name, text) for key, text in value.items()}
+def _rung(value: Any) -> RungRecord:
+    rung = _mapping(value)
+    loss, reached = _number(rung.get("loss")), rung.get("reached_at")
+    if loss is None:
+        raise ValueError
+    at = None if reached is None else _whole(reached)
+    return RungRecord(_text(rung.get("name")), loss, _text(rung.get("knows", "")), at)
 
 
-def _numbers(name: str, value: Any) -> dict[str, float | None]:
-    if not isinstance(value, dict):
-        raise _wrong(name)
-    return {key: _number(name, number) for key, number in value.items()}
-
-
-def _classes(name: str, value: Any) -> list[int]:
-    if not isinstance(value, list):
-        raise _wrong(name)
-    return [_whole(name, one) for one in value]
-
-
-def _rungs(name: str, value: Any) -> tuple[RungRecord, ...]:
-    if not isinstance(value, list) or not all(isinstance(rung, dict) for rung in value):
-        raise _wrong(name)
-    rungs = []
-    for rung in value:
-        loss, reached = _number(name, rung.get("loss")), rung.get("reached_at")
-        if loss is None:
-            raise _wrong(name)
-        at = None if reached is None else _whole(name, reached)
-        knows = _text(name, rung.get("knows", ""))
-        rungs.append(RungRecord(_text(name, rung.get("name")), loss, knows, at))
-    return tuple(rungs)
-
-
-def _curve(name: str, value: Any) -> CurveRecord:
+def _curve(value: Any) -> CurveRecord:
     match value:
         case {"updates": list(updates), "loss": list(loss)} if len(updates) == len(loss):
             # by whole lists, because there may be ten thousand runs of a thousand points
@@ -239,24 +216,21 @@ def _curve(name: str, value: Any) -> CurveRecord:
             if whole and all(map(operator.le, [0, *updates], [*updates, 2**63])):
                 losses = [float(one) if abs(one) < _HUGE else math.nan for one in loss]
                 return CurveRecord(updates, losses)
-    raise _wrong(name)
+    raise ValueError
 
 
 _REQUIRED = ("task", "model", "engine", "seed", "status", "rungs", "curve", "steps")
-_READERS = {
-    **dict.fromkeys(_KEYS, _number),
-    **dict.fromkeys(
-        ("task", "model", "engine", "status", "why", "unit", "rung", "nearest", "engine_why"), _text
-    ),
-    **dict.fromkeys(
-        ("seed", "mistakes", "sequences", "hidden_sequences", "steps", "parameters", "length"),
-        _whole,
-    ),
-    "leaks": _flag,
-    "divergences": _numbers,
-    "hidden_classes": _classes,
-    "rungs": _rungs,
-    "curve": _curve,
-    "validation": _curve,
-    "versions": _texts,
+_READER_OF: Mapping[Any, Callable[[Any], Any]] = {
+    str: _text,
+    str | None: _text,
+    bool | None: _flag,
+    int: _whole,
+    int | None: _whole,
+    float | None: _number,
+    Sequence[int] | None: lambda value: [_whole(one) for one in _list(value)],
+    Mapping[str, float] | None: lambda value: {k: _number(v) for k, v in _mapping(value).items()},
+    Mapping[str, str]: lambda value: {k: _text(v) for k, v in _mapping(value).items()},
+    Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
+    CurveRecord: _curve,
 }
+_READERS = {each.name: _READER_OF[each.type] for each in fields(Result)}

@@ -15,10 +15,13 @@ _BEFORE_THE_FIRST = "The run was interrupted before its first checkpoint."
 
 
 def verdict(result: Mapping[str, Any]) -> str:
-    """What a person wants to know of a run, in a few lines."""
-    lines = [" · ".join(str(result[key]) for key in ("task", "model", "engine") if key in result)]
-    if "seed" in result:
-        lines[0] += f" · seed {result['seed']}"
+    """Return what a person wants to know of a run, in a few lines.
+
+    Args:
+        result: as in `result.json`, or what `evaluate` measured again.
+    """
+    lines = ["{task} · {model} · {engine} · seed {seed}".format(**result)]
+    # what was measured again has no ending, no updates and no speed
     status = result.get("status")
     if status == "interrupted" and result.get("loss") is None:
         lines.append(_BEFORE_THE_FIRST)
@@ -50,17 +53,13 @@ def verdict(result: Mapping[str, Any]) -> str:
 def _loss(result: Mapping[str, Any]) -> str:
     loss, error, above = (number(result[key]) for key in ("loss", "standard_error", "above_floor"))
     return (
-        f"loss   {loss} ± {error} {_unit(result)} a step, "
+        f"loss   {loss} ± {error} {result['unit']} a step, "
         f"{above} above the floor {result['floor']:.4f}"
     )
 
 
-def _unit(result: Mapping[str, Any]) -> str:
-    return str(result.get("unit", "nats"))
-
-
 def number(value: float) -> str:
-    """Four decimals, or three digits of a number that has only zeros there.
+    """Return a number with four decimals, or with three digits if they were all zeros.
 
     >>> number(0.45449), number(3.5101882e-05), number(0.0)
     ('0.4545', '3.51e-05', '0.0000')
@@ -69,27 +68,23 @@ def number(value: float) -> str:
 
 
 def _rung(result: Mapping[str, Any]) -> str:
+    rungs = result["rungs"]
     if result["rung"] is None:
-        ceiling = next(
-            iter(result.get("rungs", ())), {"knows": "only how often each target occurs"}
-        )
-        return f"rung   none yet: worse than knowing {ceiling['knows']}"
-    rungs = {rung["name"]: rung for rung in result.get("rungs", ())}
-    rung = rungs.get(result["rung"])
-    if rung is None:
-        return f"rung   {result['rung']}"
+        return f"rung   none yet: worse than knowing {rungs[0]['knows']}"
+    rung = next(rung for rung in rungs if rung["name"] == result["rung"])
     line = f"rung   {rung['name']} ({rung['loss']:.4f}): knows {rung['knows']}"
     passed = [
         f"{other['name']} at {other['reached_at']}"
-        for other in rungs.values()
+        for other in rungs
         if other["reached_at"] is not None
     ]
     return f"{line}\npassed {', '.join(passed)} updates" if passed else line
 
 
 def _behaviour(result: Mapping[str, Any]) -> str:
+    # a network can stand on a rung by its loss and still get there in another way
     near = result["nearest"]
-    away = f"{number(result['divergences'][near])} {_unit(result)} away"
+    away = f"{number(result['divergences'][near])} {result['unit']} away"
     return f"acts   most like the predictor of “{near}” ({away})"
 
 

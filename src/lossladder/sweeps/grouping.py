@@ -71,6 +71,6 @@ def _shared(config: Mapping[str, Any]) -> str:
     # of these, all else is numbers, which members have of their own: constants, and how they start
     shared["optimizer"] = config["optimizer"].get("_target_")
     shared["readout"] = config["readout"].get("alone")
-    own = initialisation_keys(config)
+    own = initialisation_keys(config["model"])
     shared["model"] = {k: v for k, v in config["model"].items() if k not in own}
     return json.dumps(shared, sort_keys=True, default=str)

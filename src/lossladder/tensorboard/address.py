@@ -1,4 +1,4 @@
-"""The TensorBoard address that opens the right card, behind a page with a short name."""
+"""The TensorBoard address that opens the right cards, behind a page with a short name."""
 
 import json
 import shlex
@@ -19,9 +19,11 @@ def leave_address(folder: Path, logdir: Path, cards: Iterable[str], colours: str
     Args:
         folder: to leave it in.
         logdir: folder of the runs that are looked at together.
-        cards: tags of what is pinned above everything else.
-        colours: regular expression; runs in which its group is the same share a colour.
+        cards: see `address`.
+        colours: see `address`.
     """
+    # The address is some 200 characters, which a terminal breaks in two: what one is told to open
+    # is a file of a few letters that leads there.
     command = f"tensorboard --logdir {shlex.quote(str(logdir))}"
     link = escape(address(cards, colours))
     with atomic_write(folder / FILE) as scratch:
@@ -36,7 +38,7 @@ def leave_address(folder: Path, logdir: Path, cards: Iterable[str], colours: str
 
 
 def address(cards: Iterable[str], colours: str) -> str:
-    """Return the address that opens cards pinned, unsmoothed and coloured.
+    """Return the address that opens TensorBoard with cards pinned, unsmoothed and coloured.
 
     Args:
         cards: tags of what is pinned above everything else.

@@ -1,7 +1,4 @@
-"""Event files, written at once: TensorBoard's own writer takes a thread for each file.
-
-For the curves of 64 members that is twice the processor time, and 64 threads.
-"""
+"""Event files, as TensorBoard reads them."""
 
 import time
 from collections.abc import Mapping
@@ -17,31 +14,32 @@ from tensorboard.compat.proto.summary_pb2 import (
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 
+# TensorBoard's own writer takes a thread for each file. For the curves of 64 members that is twice
+# the processor time, and 64 threads.
 class Events:
-    """A new event file; what has been added is there for TensorBoard to read.
+    """A new event file at `path`; what has been added is there for TensorBoard to read.
 
-    Args:
-        path: of the file.
     Raises:
-        FileExistsError: if it is there already.
+        FileExistsError: if the file is there already.
     """
 
     def __init__(self, path: Path) -> None:
+        # unbuffered: whoever watches a run sees its points, and a kill loses none
         self._file = path.open("xb", buffering=0)
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Add numbers, each under its tag."""
+        """Add a number under each tag."""
         points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         self.add(Summary(value=points), step)
 
     def add(self, summary: Any, step: int = 0) -> None:
-        """Add anything else, as torch and TensorBoard put it together."""
+        """Add a summary of any kind, as torch and TensorBoard make them."""
         self._write(summary=summary, step=step)
 
     def close(self) -> None:
-        """Nothing more will be added."""
+        """Close the file."""
         self._file.close()
 
     def _write(self, **parts: Any) -> None:

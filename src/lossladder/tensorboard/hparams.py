@@ -1,4 +1,4 @@
-"""What TensorBoard's HParams page is told: the settings of a run, its metrics, and the columns."""
+"""TensorBoard's HParams page: the settings of a run, its metrics, and the columns."""
 
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -25,16 +25,14 @@ _LEFT_OUT = ("logs", "resume", "trainer.accelerator", "trainer.devices", "traine
 
 
 def settings(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys as on the command line (`model`, `model.hidden_size`), with plain values; the rung.
-
-    The rung by its name stands here, because metrics are numbers.
-    """
+    """Return keys as on the command line (`model`, `model.hidden_size`) with plain values."""
     flat: dict[str, Any] = {}
     for group, value in config.items():
         knobs = value if isinstance(value, Mapping) else {"": value}
         prefix = "" if group == "names" else f"{group}."
         flat |= {f"{prefix}{knob}".strip("."): _plain(v) for knob, v in knobs.items()}
     kept = {k: v for k, v in flat.items() if k not in _LEFT_OUT and not k.endswith("_target_")}
+    # the rung by its name is none of the metrics, because those are numbers
     return {**kept, "rung": str(result["rung"])}
 
 
@@ -43,7 +41,7 @@ def _plain(value: Any) -> bool | int | float | str:
 
 
 def metrics(result: Mapping[str, Any]) -> dict[str, float]:
-    """Tag -> number, of what a result knows."""
+    """Return the numbers of a result, each under its tag."""
     found = {tag: result.get(tag.removeprefix("verdict/")) for tag in (*_FIRST, *_LAST)}
     if result["loss"] is not None:
         names = [None, *(rung["name"] for rung in result["rungs"])]
@@ -57,37 +55,32 @@ def _updates_to(rung: str) -> str:
     return f"updates_to/{rung}"
 
 
-def session(given: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What makes a run a row of the page, which finds its metrics by their tags."""
-    _, start, end = hparams(dict(given), {})
-    return start, end
-
-
 def write_columns(
     logdir: Path, given: Mapping[str, Any], front: Collection[str], rungs: Sequence[str]
 ) -> None:
-    """Say which columns the page has.
-
-    TensorBoard takes one such list for all runs, whichever it meets first: so it lies not in the
-    runs but once beside their reference lines, and a newer one replaces it.
+    """Write which columns the page has.
 
     Args:
         logdir: folder whose runs are looked at together.
         given: settings that have a column, each with a value of its type.
-        front: those of them that are shown first.
+        front: those of them that are shown unasked.
         rungs: names, ceiling first; each has a column for the updates it took to reach it.
     """
+    # TensorBoard takes one such list for all runs, whichever it meets first: so it lies not in the
+    # runs but once beside their reference lines, and a newer one replaces it.
     tags = [*_FIRST, *map(_updates_to, reversed(rungs)), *_LAST]
     columns, _, _ = hparams(dict(given), dict.fromkeys(tags, 0.0))
     plugin_data = columns.value[0].metadata.plugin_data
     content = HParamsPluginData.FromString(plugin_data.content)
+    # torch does not write `differs`, by which the page chooses what it shows unasked
     for info in content.experiment.hparam_infos:
         info.differs = info.name in front
     plugin_data.content = content.SerializeToString()
     for old in (logdir / FOLDER).glob("*/*.columns"):
         old.unlink(missing_ok=True)
     lines = sorted((logdir / FOLDER).glob("*/"))
-    if not lines:  # somebody removed them: then TensorBoard finds columns of its own
+    # where somebody removed the lines, TensorBoard finds columns of its own
+    if not lines:
         return
     events = Events(lines[0] / f"events.out.tfevents.{time.time_ns()}.columns")
     events.add(columns)

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: curves, config, verdict and hyper-parameters."""
+"""The logger of every run: curves, config, verdict and settings, for TensorBoard to show."""
 
 import os
 import socket
@@ -10,31 +10,22 @@ from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.tensorboard.summary import text
+from torch.utils.tensorboard.summary import hparams, text
 
 from lossladder.runs.folder import config_text
 from lossladder.runs.verdict import verdict
 from lossladder.tensorboard.event_file import Events
-from lossladder.tensorboard.hparams import metrics, session, settings
+from lossladder.tensorboard.hparams import metrics
 
 
 def loss_tag(task: str, grows: bool) -> str:
-    """Return the tag of the loss that stands beside the reference lines.
-
-    Args:
-        task: name.
-        grows: whether sequences grow in training: then only validation is always at the length of
-            the ladder.
-    """
+    """Return the tag of the loss that stands beside the reference lines."""
+    # where sequences grow in training, only validation is always at the length of the ladder
     return f"{task}/validation_loss" if grows else f"{task}/loss"
 
 
 class EventFileLogger(Logger):
-    """Writes one event file, and nothing else, into the folder of a run.
-
-    Args:
-        folder: of the run.
-    """
+    """Writes one event file, and nothing else, into the folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -43,43 +34,46 @@ class EventFileLogger(Logger):
 
     @property
     def name(self) -> str:
-        """None: a run is its folder."""
+        """Empty: a run is its folder."""
         return ""
 
     @property
     def version(self) -> str:
-        """None either."""
+        """Empty as well."""
         return ""
 
     @property
     def _events(self) -> Events:
-        """Made when there is something to write: a refused request leaves nothing behind."""
+        """The event file."""
+        # made when there is something to write: a request that is refused leaves nothing behind
         if self._opened is None:
+            # no two processes write one file, not even those that share a folder over a network
             mine = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
             self._opened = Events(self.folder / f"events.out.tfevents.{mine}")
         return self._opened
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add points to curves."""
+        """Add points to curves, whose tags are the keys."""
         self._events.scalars(metrics, step or 0)
 
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Leave it to `show`, which knows what came of them."""
+        """Do nothing: `show` does it when it is known what came of them."""
 
     @rank_zero_only
-    def show(self, config: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Write config and verdict as text, and the hyper-parameters with what came of them."""
+    def show(self, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Write config and verdict as text, and the settings with what came of them."""
         step = result["steps"]
         self._events.add(text("config", f"```yaml\n{config_text(self.folder)}```"))
         self._events.add(text("verdict", f"```\n{verdict(result)}\n```"), step)
-        for summary in session(settings(config, result)):
+        # the start and the end of a session make a row of the page, which finds its metrics by tag
+        for summary in hparams(dict(settings), {})[1:]:
             self._events.add(summary)
         self._events.scalars(metrics(result), step)
 
     def close(self) -> None:
-        """Nothing more will be written."""
+        """Close the event file, if there is one."""
         if self._opened is not None:
             self._opened.close()

@@ -1,6 +1,6 @@
-"""Reference lines: every rung a TensorBoard run of its own, under the tag of the loss.
+"""Reference lines: every rung is a TensorBoard run of its own, under the tag of the loss.
 
-A run of its own has a name and a colour of its own, and twenty runs of a sweep share one line.
+Such a run has a name and a colour, and twenty runs of a sweep share one line.
 """
 
 import re
@@ -18,12 +18,14 @@ from lossladder.ladder import Ladder, Rung
 from lossladder.runs.result import RungRecord
 from lossladder.tensorboard.event_file import Events
 
-FOLDER = "+reference"  # the sign sorts before letters: TensorBoard lists runs by name
-
-_POINTS = 500  # TensorBoard's outlier filter crops a line of two points out of the picture
-_OWN_POINTS = 100  # of each line in the folder of one run, which is kept small
-_MOST_LINES = 16  # more could not be told apart; `result.json` has every rung
-
+# the sign sorts before letters: TensorBoard lists runs by name
+FOLDER = "+reference"
+# TensorBoard's outlier filter crops a line of two points out of the picture
+_POINTS = 500
+# of each line in the folder of one run, which is kept small
+_OWN_POINTS = 100
+# more could not be told apart; `result.json` has every rung
+_MOST_LINES = 16
 
 Shown = TypeVar("Shown")
 
@@ -46,10 +48,8 @@ def write_references(logdir: Path, tag: str, ladder: Ladder, updates: int) -> No
 
 
 def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], updates: int) -> None:
-    """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page.
-
-    Whoever opens the folder of one run alone sees none of the lines that runs share.
-    """
+    """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page."""
+    # whoever opens the folder of one run alone sees none of the lines that runs share
     events = Events(folder / f"events.out.tfevents.{time.time_ns()}.ladder")
     lines = {f"verdict/ladder/{rung.name}": rung.loss for rung in shown_rungs(rungs)}
     # tags are regular expressions there, anchored at their start only
@@ -61,7 +61,7 @@ def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], update
 
 
 def line_name(task: str, rung: Rung) -> str:
-    """Return the name of a reference line, which any file system takes.
+    """Return the name of a reference line; any file system takes it.
 
     >>> line_name("echo", Rung("lag 3", 0.51917, "the input 3 steps back", lambda inputs: inputs))
     'echo lag 3 (0.5192)'
@@ -70,11 +70,9 @@ def line_name(task: str, rung: Rung) -> str:
 
 
 def _extend(line: Path, tag: str, loss: float, updates: int) -> None:
-    """Write the part of a line that is not there yet.
-
-    A mark stands at the start of each part and holds its end. Of several runs that start together
-    one sets it; the others go on from where that part ends.
-    """
+    """Write the part of a line that is not there yet."""
+    # A mark stands at the start of each part and holds its end. Of several runs that start together
+    # one sets it; the others go on from where that part ends.
     start = 0
     while start < updates:
         mark = line / f"{tag.replace('/', '-')}.from-{start}"
@@ -91,14 +89,15 @@ def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) 
     events, claim = scratch / "events", scratch / "claim"
     claim.mkdir()
     (claim / str(end)).touch()
-    # a file that TensorBoard does not know for one of its own before it is complete
+    # until it is complete, a file of a name that TensorBoard does not look for
     points = Events(events)
     first = start + 1 if start else 0
     for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
         points.scalars({tag: loss}, int(step))
     points.close()
     try:
-        claim.rename(mark)  # fails if the mark is there
+        # a folder moves in one step, and not onto one that holds something: two cannot both claim
+        claim.rename(mark)
         events.rename(line / name)
     except OSError:
         if not mark.exists():

@@ -1,4 +1,4 @@
-"""The one place where a config becomes objects."""
+"""From config to objects: the one place where they are made."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +13,7 @@ from torch.optim import Optimizer
 
 from lossladder import checks
 from lossladder.checks import RequestError
-from lossladder.data.datamodule import Data
-from lossladder.data.seeds import seeded
+from lossladder.data.datamodule import Data, seeded
 from lossladder.data.validation_interval import make_schedule
 from lossladder.engines import Engine
 from lossladder.ladder import Ladder, Rung
@@ -23,8 +22,10 @@ from lossladder.tasks import Task
 from lossladder.training.config import Built, TrainerConfig, check_config, check_keys, under_key
 from lossladder.training.locate import locate_class
 
-_LARGEST_SEED = 2**32 - 1  # NumPy's, which Lightning seeds as well
-_LARGEST_WINDOW = 4_000_000_000  # symbols; a byte each, and no machine has memory for what follows
+# NumPy takes none larger, and Lightning seeds it as well
+_LARGEST_SEED = 2**32 - 1
+# symbols; a byte each, and no machine has memory for the gradients that follow from them
+_LARGEST_WINDOW = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ class Parts:
 
 
 def build(config: Mapping[str, Any]) -> Parts:
-    """Turn a resolved config (plain values) into objects.
+    """Return the objects that a resolved config (plain values) describes.
 
     Raises:
         RequestError: naming the key, what came and what is allowed.
     """
+    # Whatever can be wrong is found here, before a run has a folder: the order is that in which
+    # one object needs another.
     check_config(config)
-    trainer = TrainerConfig.parse(config["trainer"])
+    trainer = under_key("trainer", lambda: TrainerConfig.parse(config["trainer"]))
     seed = under_key(None, lambda: checks.whole("seed", config["seed"], 0, _LARGEST_SEED))
     task = _construct("task", config["task"], Task)
     recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
@@ -70,14 +73,14 @@ def build(config: Mapping[str, Any]) -> Parts:
     data = _construct("data", config["data"], Data, task=task, seed=seed)
     _check_size(data)
     data.schedule = make_schedule(
+        updates=trainer.updates(data.updates_per_epoch),
         epoch=data.updates_per_epoch,
         cut_at_epochs=data.carried,
-        max_epochs=trainer.max_epochs,
-        max_steps=trainer.max_steps,
         validate_every=trainer.validate_every,
         stops_early=trainer.stop_at is not None,
     )
     make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
+    # torch takes a learning rate of 0, and of infinity
     under_key("optimizer", lambda: checks.real("lr", config["optimizer"].get("lr"), above=0))
     _check_constants(make_optimizer, network)
     make_engine = _constructor(
@@ -94,17 +97,18 @@ def build(config: Mapping[str, Any]) -> Parts:
     return Parts(task, network, data, trainer, stop_at, make_optimizer, make_engine, watching)
 
 
-def initialisation_keys(config: Mapping[str, Any]) -> Sequence[str]:
-    """Return the keys of a config's network that say how its parameters start, and nothing else."""
+def initialisation_keys(model: Mapping[str, Any]) -> Sequence[str]:
+    """Return the keys under `model` that say how parameters start, and nothing else."""
     try:
-        target = config["model"].get("_target_")
-        return locate_class("model", target, Recurrent).initialisation_arguments
+        return locate_class("model", model.get("_target_"), Recurrent).initialisation_arguments
     except RequestError:
         return ()
 
 
 def _watching(config: Mapping[str, Any]) -> Callable[[Path], list[Callback | Logger]]:
     """Return what makes the callbacks and loggers of a run; each entry names a class."""
+    # The classes are found now, so that a wrong name is refused before the run has a folder; the
+    # objects are made later, because some of them write into it.
     makers: dict[str, partial[Callback | Logger]] = {}
     for name, entry in config.items():
         key = f"callbacks.{name}"
@@ -115,6 +119,7 @@ def _watching(config: Mapping[str, Any]) -> Callable[[Path], list[Callback | Log
     def make(folder: Path) -> list[Callback | Logger]:
         made: list[Callback | Logger] = []
         for key, maker in makers.items():
+            # by name, ours and Lightning's, unless the config gives a place of its own
             takes = inspect.signature(maker.func).parameters
             places = {own for own in ("folder", "save_dir") if own in takes} - {*maker.keywords}
             made.append(under_key(key, partial(maker, **dict.fromkeys(places, str(folder)))))
@@ -142,30 +147,28 @@ def _check_size(data: Data) -> None:
 
 
 def _check_constants(make: "partial[Optimizer]", network: Network) -> None:
-    """Refuse now, not later, what an optimizer does not take; its own messages name no key."""
+    """Refuse what an optimizer does not take, naming the key, which its own messages do not."""
     try:
         make(network.trained())
     except Exception as error:  # torch checks little itself: a list too short is an IndexError
-        defaults = inspect.signature(make.func).parameters
+        # the key at fault is the one without which the others do
         for key, value in make.keywords.items():
-            if _works(make, network, without=key):
-                raise RequestError(
-                    f"optimizer.{key}={value}: {error}; its default is {defaults[key].default}"
-                ) from error
+            others = {name: other for name, other in make.keywords.items() if name != key}
+            try:
+                make.func(network.trained(), **others)
+            except Exception:
+                continue
+            default = inspect.signature(make.func).parameters[key].default
+            raise RequestError(
+                f"optimizer.{key}={value}: {error}; its default is {default}"
+            ) from error
         raise RequestError(f"optimizer: {error}") from error
 
 
-def _works(make: "partial[Optimizer]", network: Network, without: str) -> bool:
-    values = {key: value for key, value in make.keywords.items() if key != without}
-    try:
-        make.func(network.trained(), **values)
-    except Exception:
-        return False
-    return True
-
-
 def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **given: Any) -> Built:
+    """Return an object of the class that `key._target_` names."""
     make = _constructor(key, config, promise, **given)
+    # before the call, whose TypeError would name the constructor's arguments and no key
     for name, parameter in inspect.signature(make.func).parameters.items():
         if parameter.default is parameter.empty and name not in make.keywords:
             raise RequestError(f"{key}.{name}: is missing; {config['_target_']} needs it")
@@ -175,10 +178,11 @@ def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **give
 def _constructor(
     key: str, config: Mapping[str, Any], *promises: type[Built], **given: Any
 ) -> "partial[Built]":
-    """Return what `key._target_` names, with the config's values and the given ones filled in."""
+    """Return the class that `key._target_` names, with the config's and the given arguments."""
     values = {name: value for name, value in config.items() if name != "_target_"}
     found = locate_class(key, config.get("_target_"), *promises)
     takes = inspect.signature(found).parameters
+    # a class that takes any keyword may check them itself; all others are checked here
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
         allowed = [name for name in takes if name not in given]
         check_keys(f"{key}.", values, allowed, found.__name__)

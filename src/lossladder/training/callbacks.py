@@ -1,4 +1,4 @@
-"""The callbacks of every run: how far it is, where it stops, its last checkpoint."""
+"""The callbacks of every run: progress, early stopping, the last checkpoint."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from lossladder.training.learner import Learner
 
 
 def standing(learner: Learner, ladder: Ladder) -> str:
-    """Where a learner stands, by its latest training loss, in a word to be counted."""
+    """Return where a learner stands, by its latest training loss, as a name to be counted."""
     if learner.diverged:
         return "diverged"
     rung = ladder.reached(learner.latest)
@@ -21,50 +21,40 @@ def standing(learner: Learner, ladder: Ladder) -> str:
 
 
 class ProgressReporter(Callback):
-    """Tells how far a run is after each chunk.
-
-    Args:
-        report: is told how many updates were made since the last time, and where the run stands.
-    """
+    """Reports after each chunk how many updates were made since, and where the run stands."""
 
     def __init__(self, report: Callable[[int, str], None]) -> None:
         self.report = report
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Count from here."""
+        """Count from here: a run that is continued has made updates before."""
+        # the training loss is held against the ladder of training, which can have higher rungs
         self.told, self.ladder = pl_module.updates, pl_module.data.training_ladder()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Report."""
+        """Report the updates of the chunk."""
         self.report(pl_module.updates - self.told, standing(pl_module, self.ladder))
         self.told = pl_module.updates
 
 
 class ProgressBar(Callback):
-    """A bar over all updates of the run, on standard error.
+    """A bar over all updates of the run, on standard error."""
 
-    Args:
-        ladder: names the rung.
-        updates: of the whole run.
-    """
-
-    def __init__(self, ladder: Ladder, updates: int) -> None:
-        self.ladder = ladder
-        self.updates = updates
-        self.bar: tqdm[Any] | None = None
+    bar: "tqdm[Any] | None" = None
 
     def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
         """Draw the bar."""
         self.bar = tqdm(
-            total=self.updates,
+            total=pl_module.data.schedule.updates,
             initial=pl_module.updates,
             unit=" updates",
-            # what is cut off in a narrow terminal comes last
+            # the bar itself comes last: a narrow terminal cuts off what matters least
             bar_format="{desc} {percentage:3.0f}%{postfix}, {rate_fmt}, {remaining} left {bar}",
             desc=pl_module.name,
             file=sys.stderr,
+            # a log file gets a line every five seconds, not five a second
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
             dynamic_ncols=True,
         )
@@ -77,64 +67,54 @@ class ProgressBar(Callback):
         """Move the bar to where the learner is."""
         if self.bar is None:
             return
-        loss = pl_module.latest
-        rung, length = self.ladder.reached(loss), pl_module.data.length
+        loss, data = pl_module.latest, pl_module.data
+        rung = pl_module.ladder.reached(loss)
         standing = "above the ladder" if rung is None else rung.label
-        if length is not None:  # the ladder is that of the full length
-            standing = f"at length {length}"
+        if data.length is not None:
+            # the ladder is that of the full length, and says nothing of a shorter one
+            standing = f"at length {data.length}"
+        # the bar draws itself when the interval has passed; drawing at each chunk would cost more
         self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Leave the bar as it stands."""
-        self._close()
+        if self.bar is not None:
+            self.bar.close()
 
     def on_exception(self, trainer: Trainer, pl_module: Learner, exception: BaseException) -> None:
         """Leave the bar as it stands."""
-        self._close()
-
-    def _close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        self.on_train_end(trainer, pl_module)
 
 
 class StopAtRung(Callback):
-    """Ends training when the validation loss stands on a rung or under it.
+    """Ends training when the validation loss stands on a rung of its ladder or under it."""
 
-    Args:
-        ladder: what the validation loss is held against.
-        rung: of the ladder.
-    """
-
-    def __init__(self, ladder: Ladder, rung: Rung) -> None:
-        self.ladder = ladder
+    def __init__(self, rung: Rung) -> None:
         self.rung = rung
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Stop, if the rung is reached."""
+        """Stop if the rung is reached."""
         if self.reached_by(pl_module):
             trainer.should_stop = True
 
     def reached_by(self, learner: Learner) -> bool:
-        """Whether the learner's last validation loss stands on the rung or under it."""
+        """Return whether the learner's last validation loss stands on the rung or under it."""
         if learner.score is None:
             return False
-        reached = self.ladder.reached(learner.score.loss)
+        # by the ladder's tolerance: a loss is never exactly that of a rung
+        reached = learner.ladder.reached(learner.score.loss)
         return reached is not None and reached.loss <= self.rung.loss
 
 
 class LastCheckpoint(Callback):
-    """Saves `last.ckpt` after every interval.
-
-    Args:
-        path: of the checkpoint.
-    """
+    """Saves a checkpoint to `path` after every validation interval."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Save, unless the weights have become useless."""
+        # then the checkpoint of the interval before stays, from which one can go on
         if not pl_module.diverged:
             trainer.save_checkpoint(self.path)

@@ -1,4 +1,4 @@
-"""The end of a run: what was learnt is measured, and becomes its result."""
+"""The end of a run: what was learnt is measured and becomes its result."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ def conclude(
     loggers: Sequence[Logger],
     why: str | None = None,
 ) -> Result:
-    """Measure what came of a run; write it into its folder and show it to its loggers.
+    """Measure what came of a run, write it into its folder and show it to its loggers.
 
     Args:
         config: of the run.
@@ -41,16 +41,23 @@ def conclude(
         why: last line of the traceback of a run that failed.
     """
     learner.record_rest()
-    data, ladder = learner.data, learner.data.ladder()
+    data, ladder = learner.data, learner.ladder
     curve = CurveRecord(**learner.training_curve.points())
     validation = CurveRecord(**learner.validation_curve.points())
     # where sequences grow in training, only validation is always at the length of the ladder
     climbed = curve if data.length is None else validation
     passed = data.training_ladder().passed(climbed.updates, climbed.loss)
-    measured = _measured(learner)
+    measured: dict[str, Any] = {}
+    # weights that diverged are useless, and a run that was never validated has nothing to show
+    if learner.score is not None and not learner.diverged:
+        # the last validation will do if nothing was learnt since
+        latest = learner.score if learner.validated_at == learner.updates else None
+        measured = measure(learner.network, data, latest)
     names = dict(config["names"])
-    engine = vars(learner).get("engine")  # a logger may have raised before it was made
+    # a logger of one's own may have raised before there was an engine
+    engine = vars(learner).get("engine")
     if engine is not None:
+        # what trained in the end: `engine=auto` is a choice, no engine
         names["engine"] = engine.name
     result = Result(
         **names,
@@ -68,33 +75,32 @@ def conclude(
         curve=curve,
         validation=validation,
         length=data.length,
-        versions=versions(),
+        versions={
+            "lossladder": lossladder.__version__,
+            "torch": torch.__version__,
+            "lightning": lightning.__version__,
+            "numpy": np.__version__,
+        },
     )
+    # first, because a logger of one's own may raise
     result.write(folder)
+    shown = settings(config, result)
     for logger in loggers:
         if isinstance(logger, EventFileLogger):
-            logger.show(config, result)
+            logger.show(shown, result)
         else:
-            logger.log_hyperparams(settings(config, result))
+            logger.log_hyperparams(shown)
             logger.log_metrics(metrics(result), step=result.steps)
             logger.finalize("success" if result.status == "done" else "failed")
     return result
 
 
-def rungs(ladder: Ladder, passed: Mapping[str, int]) -> tuple[RungRecord, ...]:
+def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[RungRecord, ...]:
     """Return a ladder as results keep it, with the update at which each rung was first reached."""
+    reached_at = passed or {}
     return tuple(
-        RungRecord(rung.name, rung.loss, rung.knows, passed.get(rung.name)) for rung in ladder
+        RungRecord(rung.name, rung.loss, rung.knows, reached_at.get(rung.name)) for rung in ladder
     )
-
-
-def _measured(learner: Learner) -> dict[str, Any]:
-    """Measure what was learnt; nothing, where it is useless or was never validated."""
-    if learner.score is None or learner.diverged:
-        return {}
-    # the last validation will do if nothing was learnt since
-    latest = learner.score if learner.validated_at == learner.updates else None
-    return measure(learner.network, learner.data, latest)
 
 
 def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
@@ -122,11 +128,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "leaks": measured.leaks,
     }
     if measured.error is not None:
-        values |= {
-            "error": measured.error,
-            "mistakes": measured.mistakes,
-            "sequences": measured.sequences,
-        }
+        values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
     training_set = data.training_set()
     if training_set is not None:
         training = score(network, data.task, training_set)
@@ -139,13 +141,3 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
             "hidden_classes": sorted(set(batch.targets[hidden][batch.scored[hidden]].tolist())),
         }
     return values
-
-
-def versions() -> dict[str, str]:
-    """Return the versions a result depends on."""
-    return {
-        "lossladder": lossladder.__version__,
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "numpy": np.__version__,
-    }

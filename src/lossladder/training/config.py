@@ -1,4 +1,4 @@
-"""The config of a run, checked where it arrives: its keys, and all that stands under `trainer`."""
+"""The config of a run, checked where it arrives: its keys, and everything under `trainer`."""
 
 import re
 import traceback
@@ -14,24 +14,12 @@ from lossladder.checks import RequestError
 
 Built = TypeVar("Built")
 
-READOUT_KEYS = ("std", "bias", "weights", "alone")
-KEYS = (
-    "task",
-    "model",
-    "readout",
-    "optimizer",
-    "data",
-    "trainer",
-    "engine",
-    "seed",
-    "callbacks",
-    "logs",
-    "names",
-    "resume",
-)
-_NEEDED = KEYS[: KEYS.index("callbacks")]
+_NEEDED = ("task", "model", "readout", "optimizer", "data", "trainer", "engine", "seed")
+_KEYS = (*_NEEDED, "callbacks", "logs", "names", "resume")
+_READOUT_KEYS = ("std", "bias", "weights", "alone")
 
-# What Lightning's Trainer takes and this project does not, with what to do instead.
+# What Lightning's Trainer takes and this project does not, with what to do instead: people try
+# these first, and a list of our own keys would not tell them where their wish belongs.
 LIGHTNING_KEYS = {
     "precision": "every network trains in float32; another one is a matter of the engines",
     "strategy": "one process trains on one device, and several devices share a sweep: "
@@ -53,16 +41,7 @@ LIGHTNING_KEYS = {
 class TrainerConfig:
     """How long and by what means a run is trained; parsed once, by `parse`.
 
-    Args:
-        max_epochs: length of the run; None: `max_steps` says it.
-        max_steps: length in optimizer updates; if given, it decides.
-        validate_every: updates between validations; None: once an epoch, at most every 100.
-        gradient_clip: largest norm of the gradient; None: no clipping.
-        stop_at: name of a rung, or floor; None: the run goes on to its end.
-        accelerator: any that Lightning offers.
-        devices: as Lightning takes them.
-        threads: processor threads of torch.
-        progress: whether to show a bar.
+    The comments of conf/trainer/default.yaml say what each key means, and its unit.
     """
 
     max_epochs: int | None
@@ -80,58 +59,57 @@ class TrainerConfig:
         """Check the part `trainer` of a config.
 
         Raises:
-            RequestError: naming the key, what came and what is allowed.
+            ValueError: naming the key, what came and what is allowed.
         """
-        check_keys("trainer.", config, TRAINER_KEYS)
-        for key in TRAINER_KEYS:
-            if key not in config:
-                raise RequestError(f"trainer.{key}: is missing; every run needs it")
+        keys = [field.name for field in fields(cls)]
+        check_keys("trainer.", config, keys, needed=keys)
         value = dict(config)
-        try:
-            for key in ("max_epochs", "max_steps", "validate_every"):
-                if value[key] is not None:
-                    checks.whole(f"trainer.{key}", value[key])
-            if value["gradient_clip"] is not None:
-                value["gradient_clip"] = checks.real(
-                    "trainer.gradient_clip", value["gradient_clip"], above=0
-                )
-            checks.whole("trainer.threads", value["threads"])
-            checks.flag("trainer.progress", value["progress"])
-        except ValueError as error:
-            raise RequestError(str(error)) from error
+        for key in ("max_epochs", "max_steps", "validate_every"):
+            if value[key] is not None:
+                checks.whole(key, value[key])
+        if value["gradient_clip"] is not None:
+            value["gradient_clip"] = checks.real("gradient_clip", value["gradient_clip"], above=0)
+        checks.whole("threads", value["threads"])
+        checks.flag("progress", value["progress"])
+        # accelerator and devices are Lightning's to judge, stop_at is the ladder's
         if value["max_epochs"] is None and value["max_steps"] is None:
             raise RequestError("trainer.max_epochs=None, trainer.max_steps=None: give one of them")
         return cls(**value)
 
-
-TRAINER_KEYS = tuple(field.name for field in fields(TrainerConfig))
+    def updates(self, epoch: int) -> int:
+        """Return how many updates the run makes, given those of an epoch."""
+        return self.max_steps or epoch * (self.max_epochs or 0)  # `parse` requires one of them
 
 
 def check_config(config: Mapping[str, Any]) -> None:
-    """Refuse keys nobody reads: a key that were passed over would be a wish ignored in silence.
+    """Refuse keys that nobody reads, groups that are missing and groups that have no keys.
 
     Raises:
         RequestError: naming the key and those there are, or a group that is missing.
     """
-    check_keys("", config, KEYS)
+    # a key that was passed over would be a wish ignored in silence
+    check_keys("", config, _KEYS, needed=_NEEDED)
     for key in _NEEDED:
-        if key not in config:
-            raise RequestError(f"{key}: is missing; every run needs it")
         if key != "seed" and not isinstance(config[key], Mapping):
             raise RequestError(f"{key}={config[key]}: must have keys of its own")
-    check_keys("readout.", config["readout"], READOUT_KEYS)
+    check_keys("readout.", config["readout"], _READOUT_KEYS)
 
 
 def check_keys(
-    prefix: str, config: Mapping[str, Any], allowed: Collection[str], owner: str | None = None
+    prefix: str,
+    config: Mapping[str, Any],
+    allowed: Collection[str],
+    owner: str | None = None,
+    needed: Collection[str] = (),
 ) -> None:
-    """Refuse keys that are not allowed.
+    """Refuse keys that are not allowed, and the lack of those that every run needs.
 
     Args:
         prefix: of the keys: "model."
         config: the keys without their prefix, with their values.
         allowed: keys there are.
-        owner: who lacks the others.
+        owner: class that takes no others.
+        needed: keys that must be there.
     """
     for key, value in config.items():
         if key in allowed:
@@ -140,10 +118,13 @@ def check_keys(
             raise RequestError(f"trainer.{key}={value}: {LIGHTNING_KEYS[key]}")
         lacks = "no such key" if owner is None else f"{owner} has no such key"
         raise RequestError(f"{prefix}{key}={value}: {lacks}; {hint(key, allowed, prefix)}")
+    for key in needed:
+        if key not in config:
+            raise RequestError(f"{prefix}{key}: is missing; every run needs it")
 
 
 def hint(name: str, allowed: Collection[str], prefix: str = "") -> str:
-    """Return what there is instead, and which of it was probably meant.
+    """Return which names there are, and which of them was probably meant.
 
     >>> hint("sead", ["seed", "logs"])
     'allowed: seed, logs; did you mean seed?'
@@ -154,11 +135,13 @@ def hint(name: str, allowed: Collection[str], prefix: str = "") -> str:
 
 
 def under_key(key: str | None, make: Callable[[], Built]) -> Built:
-    """Run `make`; what it refuses was wrong in the request, under this key of the config.
+    """Return what `make` makes; what it refuses was wrong in the request, under this key.
 
     Raises:
         RequestError: with the complaint, its argument spelled as on the command line.
     """
+    # Tasks and networks know their arguments, not the keys of a config: they are plain classes,
+    # whose ValueError becomes a message about the command line here.
     try:
         return make()
     except RequestError:
@@ -166,6 +149,7 @@ def under_key(key: str | None, make: Callable[[], Built]) -> Built:
     except Exception as error:
         message = str(error)
         if not isinstance(error, ValueError) and (line := _own_line(error)):
+            # a slip in a class of one's own: its line is worth more than a traceback through ours
             message = f"{type(error).__name__}: {message} ({line})"
         elif not isinstance(error, ValueError | TypeError | RuntimeError | MemoryError):
             raise  # a fault of ours

@@ -1,4 +1,4 @@
-"""The LightningModule: gives each chunk to its engine and carries the state to the next."""
+"""The LightningModule: hands each chunk to its engine and carries the state to the next."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,37 +17,41 @@ from lossladder.models import State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import loss_tag
 from lossladder.training.build import Parts
-from lossladder.training.curve import Curve, CurveBuilder, Point
+from lossladder.training.curve import Curve, Point
 
-_NEWEST = 200  # updates over which the latest loss is a mean, at most
-_HOPELESS = 1e6  # nats a step; weights that cost this much do not come back
+# updates over which the latest loss is a mean, at most: a single one would be noise
+_NEWEST = 200
+# nats a step; weights that cost this much do not come back
+_HOPELESS = 1e6
 
 
 class Learner(LightningModule):
     """Chunked, truncated back-propagation through time.
 
     Args:
-        parts: network, data with its plan, and what makes optimizer and engine.
-        name: of the task; its loss is logged as `<name>/loss`.
+        parts: network, data with their schedule, and what makes optimizer and engine.
+        name: of the task; the loss is logged as `<name>/loss`.
     """
 
     def __init__(self, parts: Parts, name: str) -> None:
         super().__init__()
-        self.automatic_optimization = False  # a batch is a chunk of many updates: the engine's work
+        # a batch is a chunk of many updates, which the engine makes
+        self.automatic_optimization = False
         self.network = parts.network
         self.data = parts.data
+        # once: with ten lags it has 1024 rungs
+        self.ladder = parts.data.ladder()
         self.name = name
-        # a member's own; a run alone has those of its trainer
-        self.own_loggers: Sequence[Logger] = ()
-        self.own_callbacks: Sequence[Callback] = ()
         self.make_optimizer = parts.make_optimizer
         self.make_engine = parts.make_engine
+        # those of a member; a run alone has its trainer's
+        self.own_loggers: Sequence[Logger] = ()
+        self.own_callbacks: Sequence[Callback] = ()
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
         self.diverged = False
         self.state: State | None = None
         self.latest = float("inf")  # loss of the newest updates
-        self.curve_builder = CurveBuilder()
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.score: Score | None = None
@@ -60,30 +64,30 @@ class Learner(LightningModule):
         return loss_tag(self.name, grows=self.data.length is not None)
 
     def configure_optimizers(self) -> Optimizer:
-        """The optimizer of the network's parameters, and the engine that uses it."""
-        self.optimizer = self.make_optimizer(self.network.trained())
-        self._use(self.make_engine(self.network, self.data.task, self.optimizer))
+        """Return the optimizer of the network's parameters; make the engine that uses it."""
+        # only now: Lightning has moved the parameters to their device
+        self.join()
         return self.optimizer
 
-    def join(self, engine: Engine) -> None:
-        """Be trained by an engine that trains others as well, with an optimizer of one's own."""
+    def join(self, engine: Engine | None = None) -> None:
+        """Make the optimizer; be trained by an engine that others have as well, or by one's own."""
         self.optimizer = self.make_optimizer(self.network.trained())
-        self._use(engine)
-
-    def _use(self, engine: Engine) -> None:
+        if engine is None:
+            engine = self.make_engine(self.network, self.data.task, self.optimizer)
         self.engine = engine
         self.data.engine_windows = engine.windows_per_chunk
 
     def on_train_start(self) -> None:
-        """Make the engine ready; this time counts as start-up, not as training."""
+        """Make the engine ready; that time counts as start-up, not as training."""
+        # compiling takes seconds, and would make the speed of a short run meaningless
         self.engine.prepare()
 
     def on_train_epoch_start(self) -> None:
-        """Start the clock of a interval."""
+        """Start the clock of an interval, so that validation is not counted as training."""
         self._since = time.perf_counter()
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
-        """Run the updates of a chunk; log once how they went."""
+        """Run the updates of a chunk; log how they went."""
         losses, self.state = self.engine.train(chunk, self.state_before())
         length = self.data.length
         self.data.advance(self.network, range(self.updates, self.updates + len(losses)))
@@ -96,46 +100,46 @@ class Learner(LightningModule):
             self.trainer.should_stop = True
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score the network against the exact law of the targets."""
+        """Score the network against the exact probabilities of the targets."""
         if not self.diverged:
             self.validate(_on_cpu(batch))
 
     def state_before(self) -> State | None:
-        """What the next update starts from; None: the initial state, an epoch has new streams."""
+        """Return the state that the next update starts from; None: the initial one."""
+        # each epoch has new streams, which know nothing of the ones before
         return None if self.updates % self.data.updates_per_epoch == 0 else self.state
 
     def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
-        """Note the losses of a chunk's updates and the time they took."""
+        """Take in the losses of a chunk's updates and the time they took."""
         self.seconds += seconds
         self.updates += len(losses)
         self.latest = float(losses[-_NEWEST:].double().mean())
-        points = self.curve_builder.add(losses.double().tolist())
-        self._draw(points)
-        # no number compares false as well
-        self.diverged = not all(
-            loss < _HOPELESS for loss in (self.latest, *(p.loss for p in points))
-        )
+        points = self.training_curve.extend(losses.double().tolist())
+        self._log_points(points)
+        # "not all below", because a loss that is no number compares false with everything
+        recent = [self.latest, *(point.loss for point in points)]
+        self.diverged = not all(loss < _HOPELESS for loss in recent)
         self._log({"updates_per_second": len(losses) / seconds})
 
     def record_rest(self) -> None:
         """End the curve here, in the middle of a point if need be."""
-        self._draw(self.curve_builder.rest())
+        self._log_points(self.training_curve.end())
 
-    def _draw(self, points: list[Point]) -> None:
+    def _log_points(self, points: list[Point]) -> None:
         for point in points:
-            self.training_curve.add(*point)
             self._log({"loss": point.loss}, point.update)
 
     def validate(self, batch: Batch) -> None:
         """Score the network on validation sequences."""
-        self.record_rest()  # so that a continued run has the points of one that never stopped
+        # A checkpoint follows, which has no room for half a point: every run ends its point here,
+        # so that one that is continued has the points of one that never stopped.
+        self.record_rest()
         self.score = score(self.network, self.data.task, batch)
         self.validated_at = self.updates
-        self.validation_curve.add(self.updates, self.score.loss, 1)
-        floor = self.data.ladder().floor.loss
+        self.validation_curve.add(Point(self.updates, self.score.loss, updates=1))
         values = {
             "validation_loss": self.score.loss,
-            "validation_above_floor": self.score.loss - floor,
+            "validation_above_floor": self.score.loss - self.ladder.floor.loss,
         }
         if self.score.error is not None:
             values["validation_error"] = self.score.error
@@ -143,11 +147,13 @@ class Learner(LightningModule):
 
     def _log(self, values: Mapping[str, float], update: int | None = None) -> None:
         metrics = {f"{self.name}/{key}": value for key, value in values.items()}
+        # loggers directly: `self.log` averages over batches, and knows Lightning's steps only
         for logger in self.own_loggers or self.loggers:
             logger.log_metrics(metrics, step=self.updates if update is None else update)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what an exact continuation needs, as plain values."""
+        # plain, because checkpoints are loaded with `weights_only`: none of them can run anything
         checkpoint["lossladder"] = {
             "updates": self.updates,
             "seconds": self.seconds,
@@ -157,15 +163,14 @@ class Learner(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take up where the checkpoint was saved."""
+        """Go on where the checkpoint was saved."""
         saved = checkpoint["lossladder"]
         self.updates, self.seconds = saved["updates"], saved["seconds"]
         self.state = tuple(part.to(self.device) for part in saved["state"])
-        self.curve_builder = CurveBuilder(self.updates)
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
 
 
 def _on_cpu(batch: Batch) -> Batch:
-    """Ladders are float64 arithmetic: they stay on the CPU."""
+    """Undo Lightning's transfer: ladders are float64 arithmetic, which stays on the CPU."""
     return Batch(*(torch.as_tensor(part).cpu() for part in batch))

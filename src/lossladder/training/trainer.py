@@ -27,9 +27,9 @@ def make_trainer(
     """Return a Trainer for a run, or for runs trained together.
 
     Args:
-        config: its part of a run's config.
+        config: how long and by what means.
         intervals: stretches of training that end in a validation.
-        checkpoints: what writes them.
+        checkpoints: what writes checkpoints.
         root: folder of the run's own, the only one in which Lightning may look for anything.
         loggers: where curves go; none: the runs log for themselves.
         callbacks: what else is done on the way.
@@ -43,6 +43,7 @@ def make_trainer(
             accelerator=config.accelerator,
             devices=config.devices,
             max_epochs=intervals,
+            # each interval has chunks of its own, and no validation comes before the first
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
