@@ -25,7 +25,8 @@ class Population(ABC):
         ValueError: if there is no member, or not one optimizer for each.
     """
 
-    threads = 1  # members trained at the same moment, where the population can
+    # members trained at the same moment, where the population can
+    threads = 1
 
     def __init__(
         self,
@@ -58,7 +59,8 @@ class Population(ABC):
 class SingleMember(Engine):
     """An engine made of a population of one; it refuses what `unsupported_reason` names."""
 
-    population_class: type[Population]  # what trains several of them at once
+    # the class that trains several of them at once
+    population_class: type[Population]
 
     def _begin(self) -> None:
         self.population = self.population_class(
@@ -107,6 +109,7 @@ def unstack_state(state: State, members: int) -> list[State]:
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:
     """Return (members, windows, batch, time, ...), time-major in storage like the parts."""
+    # a view, where a copy would cost a member alone as much as a small network's chunk
     if len(parts) == 1:
         return parts[0][None]
     return torch.stack([part.transpose(1, 2) for part in parts]).transpose(2, 3)

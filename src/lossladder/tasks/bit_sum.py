@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Ladder, Rung, entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
 
@@ -97,15 +97,11 @@ class BitSum(Task):
 
     # --- theory -----------------------------------------------------------------------------
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far: 0 or 1."""
         return self.predict(inputs, known=inputs.shape[1])
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: int
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: int) -> Probabilities:
         """Return the probabilities of the sum so far given only its last `known` bits.
 
         P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.

@@ -10,7 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Ladder, Rung, binary_entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, binary_entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, StreamTask
 
@@ -152,9 +152,7 @@ class Echo(StreamTask):
 
     # --- theory -----------------------------------------------------------------------------
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far, float64."""
         return self.predict(inputs, self.lags)
 
@@ -227,9 +225,7 @@ class Echo(StreamTask):
                 chances = chances.movedim(axis, -1) @ self._input_probabilities
         return chances
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: Lags
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: Lags) -> Probabilities:
         """Return the probabilities of each target given only the inputs at `known` lags."""
         ones = inputs[..., 1].long()
         num_steps = ones.shape[1]

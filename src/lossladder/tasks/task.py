@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lossladder.ladder import CrossEntropy, Ladder, Loss
+from lossladder.ladder import CrossEntropy, Features, Ladder, Loss, Probabilities
+from lossladder.ladder.loss import Losses, Outputs
 
 
 class Draw(NamedTuple):
@@ -37,10 +38,10 @@ class Batch(NamedTuple):
             (batch, time, output); of a real target, its values.
     """
 
-    inputs: Float[Tensor, "batch time input"]
+    inputs: Features
     targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"]
-    probabilities: Float[Tensor, "batch time output"]
+    probabilities: Probabilities
 
 
 class Task(ABC):
@@ -82,9 +83,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far, float64.
 
         Real targets have values in their place.
@@ -141,15 +140,11 @@ class Task(ABC):
             "use data=streams or data=fresh"
         )
 
-    def losses(
-        self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
-    ) -> Float[Tensor, " *rest"]:
+    def losses(self, outputs: Outputs, targets: Shaped[Tensor, "*target"]) -> Losses:
         """Return the loss of each step against its drawn target."""
         return self.loss.of_targets(outputs, targets)
 
-    def expected_losses(
-        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def expected_losses(self, outputs: Outputs, probabilities: Outputs) -> Losses:
         """Return the loss of each step against the probabilities of its target, float64.
 
         Drawn targets would add noise: 0.43 nats a symbol at the floor of echo.

@@ -4,10 +4,10 @@ from functools import partial
 from math import log
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Integer
 from torch import Generator, Tensor
 
-from lossladder.ladder import Ladder, Rung
+from lossladder.ladder import Features, Ladder, Probabilities, Rung
 from lossladder.tasks.task import Draw, Task
 
 
@@ -40,15 +40,11 @@ class XOR(Task):
         """Return all four pairs."""
         return _labelled(torch.arange(4)[:, None])
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target, float64: 0 or 1."""
         return self.predict(inputs, known=True)
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: bool
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: bool) -> Probabilities:
         """Return the probabilities of each target given both bits, or none."""
         # a network sees the bits as two features: they differ where these add up to one
         differ = (inputs.sum(dim=-1) == 1).double()
