@@ -17,8 +17,7 @@ class Autograd(Engine):
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """Make one update a window; see `Engine.train`."""
-        # once for all windows
-        inputs = self.task.features(chunk.inputs)
+        inputs = self.task.features(chunk.inputs)  # once for all windows
         # zeros, because an optimizer passes over parameters that have no gradient at all
         for parameter in self.network.parameters():
             if parameter.grad is None and parameter.requires_grad:

@@ -42,10 +42,8 @@ class Engine(ABC):
             know what pays; None: nobody knows.
     """
 
-    # as in `engine=` and in results
-    name: str
-    # why it is this engine and no other, as runs print it
-    why = "as asked"
+    name: str  # as in `engine=` and in results
+    why = "as asked"  # why it is this engine and no other, as runs print it
     # enough of them to make the trainer's cost a chunk, some milliseconds, small
     windows_per_chunk = 50
 

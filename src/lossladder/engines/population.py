@@ -25,8 +25,7 @@ class Population(ABC):
         ValueError: if there is no member, or not one optimizer for each.
     """
 
-    # members trained at the same moment, where the population can
-    threads = 1
+    threads = 1  # members trained at the same moment, where the population can
 
     def __init__(
         self,
@@ -59,8 +58,7 @@ class Population(ABC):
 class SingleMember(Engine):
     """An engine made of a population of one; it refuses what `unsupported_reason` names."""
 
-    # the class that trains several of them at once
-    population_class: type[Population]
+    population_class: type[Population]  # what trains several of them at once
 
     def _begin(self) -> None:
         self.population = self.population_class(

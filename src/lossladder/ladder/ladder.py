@@ -9,10 +9,8 @@ from torch import Tensor
 from lossladder.ladder.loss import CrossEntropy, Loss, Outputs
 from lossladder.ladder.rung import Features, Rung
 
-# losses no further apart than this are one loss, computed in two ways
-_SAME = 1e-9
-# rungs that a ladder shows of itself; echo with ten lags has 1024
-_SHOWN = 6
+_SAME = 1e-9  # losses no further apart than this are one loss, computed in two ways
+_SHOWN = 6  # rungs that a ladder shows of itself; echo with ten lags has 1024
 
 
 class Ladder:

@@ -30,11 +30,7 @@ class GRUCell(TorchCell):
         n  = tanh(W x + b + r (U h + d))         the proposal
         h' = (1 - z) n + z h
 
-    Args:
-        input_size: features a step.
-        hidden_size: features of each hidden.
-    Raises:
-        ValueError: if a size is no whole number above 0.
+    Args, Raises: as for `GRU`.
     Source: Cho et al. (2014), arXiv:1406.1078, with torch's place for the reset gate.
     """
 

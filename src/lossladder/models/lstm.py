@@ -31,7 +31,8 @@ class LSTM(TorchLayer):
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
         super().initialise(generator)
-        _open_forget_gate(self.layer.bias_ih_l0, self.forget_bias)
+        _, _, bias_ih, _ = self.layer.all_weights[0]
+        _open_forget_gate(bias_ih, self.forget_bias)
 
 
 class LSTMCell(TorchCell):
@@ -42,13 +43,7 @@ class LSTMCell(TorchCell):
         c'      = f c + i g
         h'      = o tanh(c')
 
-    Args:
-        input_size: features a step.
-        hidden_size: features of each hidden and each memory cell.
-        forget_bias: start of the forget gate's bias.
-    Raises:
-        ValueError: if a size is no whole number above 0, or forget_bias no finite number.
-    Source: Hochreiter and Schmidhuber (1997); Gers et al. (2000) for the forget gate.
+    Args, Raises, Source: as for `LSTM`.
     """
 
     gates = 4  # i, f, g, o

@@ -9,10 +9,8 @@ from torch import Generator, Tensor, nn
 
 from lossladder import checks
 
-# what is carried from step to step; of any shapes, batch first
-State = tuple[Tensor, ...]
-# the next state; or an output of its own, and the next state
-Step = State | tuple[Tensor, State]
+State = tuple[Tensor, ...]  # what is carried from step to step; of any shapes, batch first
+Step = State | tuple[Tensor, State]  # the next state; or an output of its own, and the next state
 
 
 class Recurrent(nn.Module, ABC):
@@ -154,7 +152,7 @@ class TorchLayer(Recurrent):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        _initialise(*self.layer.all_weights[0], generator)
+        _initialise(generator, *self.layer.all_weights[0])
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
@@ -188,15 +186,15 @@ class TorchCell(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        _initialise(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, generator)
+        _initialise(generator, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
 
 def _initialise(
+    generator: Generator | None,
     weight_ih: Float[Tensor, "gates_hidden input"],
     weight_hh: Float[Tensor, "gates_hidden hidden"],
     bias_ih: Float[Tensor, " gates_hidden"],
     bias_hh: Float[Tensor, " gates_hidden"],
-    generator: Generator | None,
 ) -> None:
     """Draw both weights as one glorot-uniform matrix for [input, state] concatenated; no biases."""
     # torch's own start takes no generator, and knows the number of hiddens only

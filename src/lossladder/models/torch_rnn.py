@@ -24,11 +24,7 @@ class TorchRNN(TorchLayer):
 class TorchRNNCell(TorchCell):
     """h' = tanh(W x + b + U h + d), with torch's two biases; `RNN` has one.
 
-    Args:
-        input_size: features a step.
-        hidden_size: features of each hidden.
-    Raises:
-        ValueError: if a size is no whole number above 0.
+    Args, Raises: as for `TorchRNN`.
     """
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:

@@ -22,13 +22,7 @@ class BitSum(Task):
 
     Args:
         output_size: number of classes.
-        num_steps: length of a string, in time steps.
-        chance_of_one: chance of a one in the input.
-        every_step: True: every step carries its label. False: only the last one does.
-        mixed_lengths: True: lengths are uniform on 1 ... num_steps, the rest is padding that is
-            not scored. False: all strings have num_steps.
-    Raises:
-        ValueError: if a size is no whole number above 0, or a chance is none.
+        num_steps, chance_of_one, every_step, mixed_lengths: as for `Count` and `Parity`.
     """
 
     reach = None
@@ -93,6 +87,7 @@ class BitSum(Task):
         if not self.every_step:
             # the last step of the string, not of the row, which may be padded
             return steps == lengths[:, None] - 1
+        # no mask where all steps count: it would be read for every step of every update
         return steps < lengths[:, None] if self.mixed_lengths else None
 
     # --- theory -----------------------------------------------------------------------------
@@ -106,6 +101,7 @@ class BitSum(Task):
 
         P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.
         """
+        # whole numbers: a sum of many floats would lose the bit that decides
         sums = inputs[..., 0].round().long().cumsum(dim=1)
         num_steps = sums.shape[1]
         classes = torch.arange(self.output_size, device=inputs.device)
@@ -157,10 +153,8 @@ class BitSum(Task):
 
     def _weights(self, num_steps: int) -> Float[Tensor, " time"]:
         """Return how often each step is scored, in proportion."""
-        if not self.mixed_lengths:
-            lengths = torch.tensor([num_steps])
-        else:
-            lengths = torch.arange(1, num_steps + 1)
+        # each length there is, once: they are equally likely
+        lengths = torch.arange(1 if self.mixed_lengths else num_steps, num_steps + 1)
         scored = self._scored(num_steps, lengths)
         if scored is None:
             return torch.ones(num_steps, dtype=torch.float64)
@@ -168,10 +162,9 @@ class BitSum(Task):
 
 
 def _numbers_known(num_steps: int) -> list[int]:
-    """Return which numbers of bits make rungs: all of them for a short string.
-
-    A long one has the powers of two and the last ones, so that its ladder can be read.
-    """
+    """Return the numbers of bits that may make rungs."""
+    # all for a short string; the powers of two and the last ones for a long one, so that its
+    # ladder can be read
     if num_steps <= 12:
         return list(range(num_steps + 1))
     powers = [2**k for k in range(num_steps.bit_length()) if 2**k < num_steps - 1]

@@ -45,9 +45,9 @@ class Batch(NamedTuple):
 
 
 class Task(ABC):
-    """Sequences whose best possible loss is known exactly.
+    """The rule of sequences whose best possible loss is known exactly.
 
-    Args:
+    Attributes:
         shape: one_to_one, one_to_many, many_to_one or many_to_many: which steps carry input and
             which are scored.
         streams: False: independent sequences of `num_steps`. True, for a `StreamTask` only: one
@@ -69,7 +69,7 @@ class Task(ABC):
 
     @property
     def input_size(self) -> int:
-        """Number of features a step."""
+        """Return the number of features a step."""
         return self.encoding.shape[1]
 
     @abstractmethod
@@ -154,7 +154,7 @@ class Task(ABC):
     def describe(self, batch: Batch, row: int = 0) -> str:
         """Return one sequence as text: inputs, targets and their chances under each other.
 
-        Real targets are certain: they stand there with what a network sees, and no chance.
+        Real targets are certain, and have no chance beside them.
         """
         inputs, targets = batch.inputs[row], batch.targets[row]
         cells = {"step": [str(step) for step in range(len(inputs))]}
@@ -192,14 +192,10 @@ class StreamTask(Task):
         num_steps: int,
         past: Integer[Tensor, "batch reach"] | None = None,
     ) -> Draw:
-        """Draw the next piece of each stream.
+        """Draw the next piece of each stream; see `Task.draw`.
 
-        Args:
-            generator: source of all randomness.
-            batch_size: streams side by side.
-            num_steps: length of the piece, in time steps.
-            past: the `reach` symbols before it; None: new streams, whose own past is drawn as well
-                and stays hidden.
+        It follows on the `reach` symbols of `past`. Without them the streams are new ones, whose
+        own past is drawn as well and stays hidden.
         """
 
 

@@ -1,4 +1,4 @@
-"""Unfold: a number at the first step, and then that many ones.  The mirror of count."""
+"""Unfold: a number at the first step and then that many ones, the mirror of count."""
 
 from functools import partial
 
@@ -14,7 +14,7 @@ Chances = Float[Tensor, "numbers steps"]  # of a one at each step, for each numb
 
 
 class Unfold(Task):
-    """The input is a number at the first step, the target is that many ones.
+    """The task to put out as many ones as a number at the first step says.
 
         input   3  .  .  .  .         num_steps=5; the symbol for "nothing" is num_steps + 1
         target  1  1  1  0  0

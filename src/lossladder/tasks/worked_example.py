@@ -1,4 +1,4 @@
-"""The worked example of back-propagation: a well-known article's one example as a task."""
+"""The worked example of back-propagation: the one example of a well-known article, as a task."""
 
 from functools import partial
 

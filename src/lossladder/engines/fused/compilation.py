@@ -134,8 +134,7 @@ def _main(words: list[str]) -> None:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except OSError:
-            # another process is at it
-            return
+            return  # another process is at it
         compile_now(Variant(int(words[0]), *words[1:]))
 
 

@@ -21,8 +21,7 @@ from lossladder.models import LSTM as TorchLSTM
 from lossladder.models import RNN as NotebookRNN
 from lossladder.models import Network, TorchRNN
 
-# whose numbers; which of them, as seen from it
-Place = tuple[Tensor, Callable[[Tensor], Tensor]]
+Place = tuple[Tensor, Callable[[Tensor], Tensor]]  # whose numbers; which of them, as seen from it
 
 KINDS = {NotebookRNN: RNN, TorchRNN: RNN, TorchLSTM: LSTM, TorchGRU: GRU}
 RULES = {SGD: kernel.SGD, Adagrad: kernel.ADAGRAD, Adam: kernel.ADAM}
