@@ -141,10 +141,11 @@ class BitSum(Task):
     def _rung(self, known: int, num_steps: int) -> Rung:
         by_step = torch.stack([entropy(unseen) for unseen in self.unseen(num_steps, known)])
         weights = self._weights(num_steps)
+        name, knows = _words(known, num_steps)
         return Rung(
-            name="none" if known == 0 else "all" if known == num_steps else f"last {known}",
+            name=name,
             loss=float((by_step * weights).sum() / weights.sum()),
-            knows=_knows(known, num_steps),
+            knows=knows,
             predictor=partial(self.predict, known=known),
             # the last bit is that of the step itself, at lag 0
             reach=max(known - 1, 0),
@@ -171,9 +172,10 @@ def _numbers_known(num_steps: int) -> list[int]:
     return [0, *powers, num_steps - 1, num_steps]
 
 
-def _knows(known: int, num_steps: int) -> str:
+def _words(known: int, num_steps: int) -> tuple[str, str]:
+    """Return the name of a rung, and what its predictor knows."""
     if known == 0:
-        return "only how often each target occurs"
+        return "none", "only how often each target occurs"
     if known == num_steps:
-        return "every bit so far"
-    return "the last bit only" if known == 1 else f"the last {known} bits only"
+        return "all", "every bit so far"
+    return f"last {known}", "the last bit only" if known == 1 else f"the last {known} bits only"

@@ -180,10 +180,11 @@ class Echo(StreamTask):
             first = range(min(num_steps, self.longest_lag + 1))
             losses = [self.loss_knowing(_visible(known, step)) for step in first]
             by_step = (*losses, *losses[-1:] * (num_steps - len(losses)))
+        name, knows = _words(known)
         return Rung(
-            name=_name(known),
+            name=name,
             loss=self.loss_knowing(known) if by_step is None else sum(by_step) / len(by_step),
-            knows=_knows(known),
+            knows=knows,
             predictor=partial(self.predict, known=known),
             reach=max(known, default=0),
             by_step=by_step,
@@ -245,19 +246,11 @@ def _visible(known: Lags, step: int) -> Lags:
     return tuple(lag for lag in known if lag <= step)
 
 
-def _name(known: Lags) -> str:
+def _words(known: Lags) -> tuple[str, str]:
+    """Return the name of a rung, and what its predictor knows."""
     if not known:
-        return "none"
-    return f"lag {known[0]}" if len(known) == 1 else f"lags {_listed(known)}"
-
-
-def _knows(known: Lags) -> str:
-    if not known:
-        return "only how often each target occurs"
+        return "none", "only how often each target occurs"
     if len(known) == 1:
-        return f"the input {known[0]} steps back"
-    return f"the inputs {_listed(known)} steps back"
-
-
-def _listed(lags: Lags) -> str:
-    return f"{', '.join(map(str, lags[:-1]))} and {lags[-1]}"
+        return f"lag {known[0]}", f"the input {known[0]} steps back"
+    lags = f"{', '.join(map(str, known[:-1]))} and {known[-1]}"
+    return f"lags {lags}", f"the inputs {lags} steps back"

@@ -20,12 +20,11 @@ from lossladder.engines.fused.torch_interop import (
     KINDS,
     RULES,
     Codes,
+    Member,
     code_features,
     code_symbols,
     kind,
     places,
-    read,
-    write,
 )
 from lossladder.engines.fused.workspace import Sizes, Work, aligned, allocate, parameter_count
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
@@ -61,6 +60,7 @@ class FusedPopulation(Population):
                 reason = "members must be alike in cell, sizes, precision and kind of optimizer"
             if reason is not None:
                 raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
+        self.members = list(map(Member, networks, optimizers))
         self.rule = RULES[type(optimizers[0])]
         self.variant = variant(networks[0])
         self.threads = threads or core_count()
@@ -81,8 +81,8 @@ class FusedPopulation(Population):
         windows = [_windows(chunk, m, codes, self.variant) for m in members]
         learners = [self._learner(m, sizes, state, chunk.targets.shape[1]) for m in members]
         self._run(sizes, windows, learners)
-        for network, optimizer, own in zip(self.networks, self.optimizers, learners, strict=True):
-            write(network, optimizer, own.parameters, own.memory, int(own.steps[0]))
+        for member, learner in zip(self.members, learners, strict=True):
+            member.write(learner.parameters, learner.memory, int(learner.steps[0]))
         losses = np.stack([learner.losses for learner in learners])
         # in the kernel the batch is the last axis, elsewhere the first
         parts = np.stack([learner.state for learner in learners], axis=1).swapaxes(-1, -2)
@@ -91,11 +91,8 @@ class FusedPopulation(Population):
 
     def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
         """Return a member's parameters, optimizer and state, as the kernel sees them."""
-        optimizer, parameters, dtype = (
-            self.optimizers[m],
-            parameter_count(sizes),
-            self.variant.dtype,
-        )
+        optimizer, dtype = self.optimizers[m], self.variant.dtype
+        parameters = parameter_count(sizes)
         learner = MemberState(
             parameters=aligned((parameters,), dtype),
             memory=aligned((2, parameters), dtype),
@@ -109,7 +106,7 @@ class FusedPopulation(Population):
         learner.steps[0] = steps_made(optimizer)
         for part, before in zip(learner.state, state, strict=True):
             part[:] = before[m].detach().numpy().T
-        read(self.networks[m], optimizer, learner.parameters, learner.memory)
+        self.members[m].read(learner.parameters, learner.memory)
         return learner
 
     def _run(self, sizes: Sizes, windows: list[Windows], learners: list[MemberState]) -> None:

@@ -57,34 +57,58 @@ def kind(network: Network, optimizer: Optimizer) -> tuple[object, ...]:
     return type(part), *sizes, network.readout.weight.dtype, type(optimizer)
 
 
-def read(network: Network, optimizer: Optimizer, parameters: NDArray, memory: NDArray) -> None:
-    """Copy torch's parameters and optimizer state into the kernel's vectors."""
-    for views, vector in zip(_views(network, optimizer), (parameters, *memory), strict=False):
-        np.concatenate([view.ravel() for view in views], out=vector)
+class Member:
+    """A network and its optimizer, of which the kernel gets a copy for each chunk.
 
+    Args:
+        network: trained in place.
+        optimizer: of its parameters; its state is torch's own.
+    """
 
-def write(
-    network: Network, optimizer: Optimizer, parameters: NDArray, memory: NDArray, steps: int
-) -> None:
-    """Copy them back, with the number of updates made."""
-    for views, vector in zip(_views(network, optimizer), (parameters, *memory), strict=False):
-        at = 0
-        for view in views:
-            view[:] = vector[at : at + view.size].reshape(view.shape)
-            at += view.size
-    set_steps(optimizer, steps)
+    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.places = places(network)
+        self.names = remembered(optimizer)
+        self._tensors: list[Tensor] = []
+        self._addresses: list[int] = []
+        self._views: list[list[NDArray]] = []
 
+    def read(self, parameters: NDArray, memory: NDArray) -> None:
+        """Copy torch's parameters and optimizer state into the kernel's vectors."""
+        self._look()
+        # not strict: an optimizer that remembers less leaves the last vectors zero
+        for views, vector in zip(self._views, (parameters, *memory), strict=False):
+            np.concatenate([view.ravel() for view in views], out=vector)
 
-def _views(network: Network, optimizer: Optimizer) -> list[list[NDArray]]:
-    """Return torch's numbers in the kernel's order: parameters, then each thing remembered."""
-    # looked up for each chunk, because a checkpoint that is loaded brings other tensors
-    start_state(optimizer)
-    found = places(network)
-    views = [[turn(parameter.detach()).numpy() for parameter, turn in found]]
-    for name in remembered(optimizer):
-        kept = [(optimizer.state[parameter][name], turn) for parameter, turn in found]
-        views.append([turn(tensor).numpy() for tensor, turn in kept])
-    return views
+    def write(self, parameters: NDArray, memory: NDArray, steps: int) -> None:
+        """Copy them back, with the number of updates made."""
+        for views, vector in zip(self._views, (parameters, *memory), strict=False):
+            at = 0
+            for view in views:
+                view[:] = vector[at : at + view.size].reshape(view.shape)
+                at += view.size
+        set_steps(self.optimizer, steps)
+
+    def _look(self) -> None:
+        """Find torch's tensors; they are others after a checkpoint has been loaded."""
+        # views are kept: making them costs more than copying through them, for each chunk
+        start_state(self.optimizer)
+        sources = [
+            [parameter, *(self.optimizer.state[parameter][name] for name in self.names)]
+            for parameter, _ in self.places
+        ]
+        flat = [tensor for tensors in sources for tensor in tensors]
+        addresses = [tensor.data_ptr() for tensor in flat]
+        if addresses == self._addresses:
+            return
+        # held, so that no address is used again
+        self._tensors, self._addresses = flat, addresses
+        turned = [
+            [turn(tensor.detach()).numpy() for tensor in tensors]
+            for (_, turn), tensors in zip(self.places, sources, strict=True)
+        ]
+        self._views = [list(views) for views in zip(*turned, strict=True)]
 
 
 class Codes(NamedTuple):
