@@ -14,9 +14,9 @@ from lossladder.engines import (
     StackedEngine,
     stack_chunks,
     stack_states,
-    stacked_optimizers,
     unstack_state,
 )
+from lossladder.engines.optimizers import read_rows, write_rows
 from lossladder.models import Cell, LSTMCell, Network, Recurrent
 from lossladder.tasks import Echo
 
@@ -303,7 +303,7 @@ def test_what_is_read_from_torch_is_written_back_bit_by_bit(optimizer):
     networks, optimizers = members_of(Leaky(2, 3), OPTIMIZERS[optimizer])
     alone(networks, echo(), optimizers, chunks_of(echo(), carried=True), states_of(networks))
     before = copy.deepcopy((parameters_of(networks), kept_by(optimizers)))
-    rows = stacked_optimizers.read(networks, optimizers)
+    rows = read_rows(networks, optimizers)
     for network in networks:
         for parameter in network.parameters():
             if parameter.requires_grad:
@@ -311,7 +311,7 @@ def test_what_is_read_from_torch_is_written_back_bit_by_bit(optimizer):
     for kept in kept_by(optimizers):
         for tensor in (t for tensors in kept for t in tensors.values() if t is not None):
             tensor.fill_(7.0)
-    stacked_optimizers.write(rows, networks, optimizers)
+    write_rows(rows, networks, optimizers)
     assert_close((parameters_of(networks), kept_by(optimizers)), before, rtol=0, atol=0)
 
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lossladder.ladder import Ladder
+from lossladder.ladder import Features, Ladder
 from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
 from lossladder.tasks.task import mean_over_scored
@@ -38,33 +38,31 @@ class Score:
 
     @property
     def leaks(self) -> bool:
-        """Whether the network must have seen what it was to predict."""
+        """Return whether the network must have seen what it was to predict."""
         # luck alone gets an honest network there in one measurement of 30 000
         return self.leak > 4.0
 
 
 @torch.no_grad()
-def outputs_of(network: Network, batch: Batch) -> Float[Tensor, "batch time output"]:
+def outputs_of(network: Network, inputs: Features) -> Float[Tensor, "batch time output"]:
     """Return what the network puts out, float64, on the CPU."""
     device = next(network.parameters()).device
-    outputs, _ = network(batch.inputs.to(device))
+    outputs, _ = network(inputs.to(device))
     return outputs.cpu().double()
 
 
-@torch.no_grad()
 def accuracy(network: Network, task: Task, draw: Draw) -> float:
     """Return the share of scored steps at which the likeliest class is the target."""
-    device = next(network.parameters()).device
-    logits, _ = network(task.features(draw.inputs).to(device))
-    right = logits.argmax(dim=-1).cpu() == draw.targets
+    right = outputs_of(network, task.features(draw.inputs)).argmax(dim=-1) == draw.targets
     return float(mean_over_scored(right.double(), draw.scored))
 
 
 def score(network: Network, task: Task, batch: Batch) -> Score:
     """Measure a network on sequences whose exact probabilities are known."""
-    outputs = outputs_of(network, batch)
-    steps = batch.scored.sum(dim=1).double()  # scored steps of each sequence
+    outputs = outputs_of(network, batch.inputs)
+    steps = batch.scored.sum(dim=1).double()
     expected = _by_sequence(task.expected_losses(outputs, batch.probabilities), batch)
+    # a mean over steps, not over sequences, like the ladder's
     loss = float(expected.sum() / steps.sum())
     error, mistakes = None, None
     classes = not batch.targets.is_floating_point()
@@ -123,6 +121,8 @@ def _standard_error(deviations: Float[Tensor, " batch"], steps: Float[Tensor, " 
         steps: scored steps of each sequence.
     """
     sequences = len(steps)
+    # one sequence says nothing about the spread
     if sequences < 2:
         return float("inf")
+    # sequences of many scored steps weigh more, so that deviations are summed, not averaged
     return float(deviations.std() / steps.mean()) / sequences**0.5

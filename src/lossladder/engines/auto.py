@@ -1,4 +1,4 @@
-"""Auto: the fastest engine that fits, and the reason for it."""
+"""Auto: the choice of the fastest engine that fits, and the reason for it."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,16 +16,19 @@ from lossladder.engines.population import SingleMember
 from lossladder.engines.stacked import StackedEngine
 from lossladder.models import State
 
-_AUTOGRAD_SECONDS_A_STEP = (
-    1e-4  # of a window, whatever its batch: torch's operations, not arithmetic
-)
+# of autograd, for a step of a window of any batch: torch's operations cost it, not arithmetic
+_SECONDS_A_STEP = 1e-4
 _COMPILE_SECONDS = 10.0
-_LARGEST_HIDDEN = 256  # from here on torch's matrix products are faster than ours
-_WORTH_STACKING = 4  # members; fewer pay more for the mapping than they share
+# from here on torch's matrix products are faster than ours
+_LARGEST_HIDDEN = 256
+# members; fewer pay more for the mapping than they share
+_WORTH_STACKING = 4
 
 
 class Auto(Engine):
-    """Takes `fused` where it fits and pays, and `autograd` otherwise; decided once, at the start.
+    """An engine that is `fused` where it fits and pays, and `autograd` otherwise.
+
+    It is decided once, at the start.
 
     Compiling the fused kernel takes a while, once for a machine. A run that would be over by then
     trains on autograd, and the kernel is compiled in the background for the next one.
@@ -45,7 +48,7 @@ class Auto(Engine):
         return self.engine.waits_for
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
-        """Return the reason, and the engine it speaks for."""
+        """Return the reason, as runs print it, and the engine it speaks for."""
         misfit = Fused.unsupported_reason(self.network, self.task, self.optimizer)
         if misfit is not None:
             return f"fused does not fit: {misfit}", Autograd
@@ -55,20 +58,16 @@ class Auto(Engine):
         wanted = variant(self.network)
         if compiled(wanted):
             return "the fastest that fits", Fused
-        seconds = (self.expected_steps or 0) * _AUTOGRAD_SECONDS_A_STEP
+        seconds = (self.expected_steps or 0) * _SECONDS_A_STEP
         if seconds > _COMPILE_SECONDS:
-            return (
-                f"the fastest that fits; compiled first, once, in about {_COMPILE_SECONDS:.0f} s",
-                Fused,
-            )
+            once = f"compiled first, once, in about {_COMPILE_SECONDS:.0f} s"
+            return f"the fastest that fits; {once}", Fused
         self._for_later = wanted
         return "too short a run to wait for fused, which is compiled for the next one", Autograd
 
     def prepare(self) -> None:
-        """Make the chosen engine ready; have `fused` compiled if only that spoke against it.
-
-        Not when the engine is built: a network that is only looked at or scored trains nothing.
-        """
+        """Make the chosen engine ready; have `fused` compiled if only that spoke against it."""
+        # not when the engine is built: a network that is only looked at or scored trains nothing
         self.engine.prepare()
         if self._for_later is not None:
             compile_for_later(self._for_later)
@@ -79,10 +78,8 @@ class Auto(Engine):
 
 
 def for_members(engine: Engine, count: int) -> SingleMember | None:
-    """Return an engine whose population trains `count` members like this; None: each alone.
-
-    What was asked for by name is kept; `auto` leaves room for `stacked`, which pays among many.
-    """
+    """Return an engine whose population trains `count` members like this; None: each alone."""
+    # what was asked for by name is kept; `auto` leaves room for `stacked`, which pays among many
     chosen = engine.engine if isinstance(engine, Auto) else engine
     if isinstance(chosen, SingleMember):
         chosen.why = engine.why

@@ -1,4 +1,4 @@
-"""Autograd: torch's own backward pass, one window at a time. Fits every network."""
+"""Autograd: torch's own backward pass, one window at a time; it fits every network."""
 
 import torch
 from jaxtyping import Float
@@ -11,13 +11,14 @@ from lossladder.tasks.task import mean_over_scored
 
 
 class Autograd(Engine):
-    """Calls `loss.backward()` and `optimizer.step()` for each window."""
+    """An engine that calls `loss.backward()` and `optimizer.step()` for each window."""
 
     name = "autograd"
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """Make one update a window; see `Engine.train`."""
         inputs = self.task.features(chunk.inputs)  # once for all windows
+        # zeros, because an optimizer passes over parameters that have no gradient at all
         for parameter in self.network.parameters():
             if parameter.grad is None and parameter.requires_grad:
                 parameter.grad = torch.zeros_like(parameter)

@@ -15,11 +15,11 @@ class Chunk(NamedTuple):
     """Consecutive windows, one optimizer update each, in order.
 
     Args:
-        inputs: symbols (windows, batch, time), of which `Task.features` says what a network sees;
-            or features (windows, batch, time, input).
+        inputs: symbols (windows, batch, time), from which `Task.features` makes what a network
+            sees; or features (windows, batch, time, input).
         targets: classes (windows, batch, time), or real values (windows, batch, time, output).
         scored: which steps count (windows, batch, time); None: all of them.
-        carried: True: each window starts from the state the one before ended in.
+        carried: True: each window starts from the state that the one before ended in.
             False: each starts from the initial state.
     """
 
@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
 
 
 class Engine(ABC):
-    """Runs the updates of a chunk.
+    """The way in which the updates of a chunk are run.
 
     Args:
         network: trained in place.
@@ -43,8 +43,9 @@ class Engine(ABC):
     """
 
     name: str  # as in `engine=` and in results
-    why = "as asked"  # this engine and no other
-    windows_per_chunk = 50  # enough of them to make the trainer's cost a chunk small
+    why = "as asked"  # why it is this engine and no other, as runs print it
+    # enough of them to make the trainer's cost a chunk, some milliseconds, small
+    windows_per_chunk = 50
 
     def __init__(
         self,

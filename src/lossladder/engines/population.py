@@ -107,6 +107,7 @@ def unstack_state(state: State, members: int) -> list[State]:
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:
     """Return (members, windows, batch, time, ...), time-major in storage like the parts."""
+    # a view, where a copy would cost a member alone as much as a small network's chunk
     if len(parts) == 1:
         return parts[0][None]
     return torch.stack([part.transpose(1, 2) for part in parts]).transpose(2, 3)

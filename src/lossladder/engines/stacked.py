@@ -1,4 +1,4 @@
-"""Stacked: one operation serves all members; torch.func maps the network over their axis.
+"""Stacked: one operation for all members, with torch.func to map the network over their axis.
 
 What a small network costs in torch is mostly the operations themselves, not their arithmetic; a
 stack of members pays for each operation once. Fits any network that is a function of its
@@ -20,37 +20,36 @@ from torch.func import functional_call
 from torch.optim import Optimizer
 
 from lossladder import checks
-from lossladder.engines import optimizer_state, stacked_optimizers
 from lossladder.engines.engine import Chunk, detached
-from lossladder.engines.population import Population, SingleMember
-from lossladder.models import (
-    GRU,
-    LSTM,
-    Cell,
-    GRUCell,
-    LSTMCell,
-    Network,
-    State,
-    TorchRNN,
-    TorchRNNCell,
+from lossladder.engines.optimizers import (
+    clip_rows,
+    read_rows,
+    unsupported_optimizer,
+    update_rows,
+    write_rows,
 )
-from lossladder.models.recurrent import TorchLayer
+from lossladder.engines.population import Population, SingleMember
+from lossladder.models import GRU, LSTM, GRUCell, LSTMCell, Network, State, TorchRNN, TorchRNNCell
+from lossladder.models.recurrent import TorchCell, TorchLayer
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
 
-_STATE_OF_ALL = 100_000  # numbers; half as many or twice as many are a few percent slower
+# numbers in the states of members trained at once: half or twice as many are a few percent slower
+_STATE_OF_ALL = 100_000
 # torch has no batching rule for its layers on the CPU, and cuDNN's take the weights of one network
-_TWINS: dict[type[TorchLayer], type[Cell]] = {TorchRNN: TorchRNNCell, LSTM: LSTMCell, GRU: GRUCell}
+_TWINS: dict[type[TorchLayer], type[TorchCell]] = {
+    TorchRNN: TorchRNNCell,
+    LSTM: LSTMCell,
+    GRU: GRUCell,
+}
 
 
 class Stacked(Population):
-    """All members in one call of each operation.
+    """A population with all members in one call of each operation.
 
     Args:
-        networks: trained in place; alike in everything but the values of their tensors.
-        task: owns the loss.
-        optimizers: of the networks, in order, all of one kind.
-        gradient_clip: largest norm of a member's gradient; None: no clipping.
+        networks, task, optimizers, gradient_clip: as for `Population`; networks are alike in
+            everything but the values of their tensors.
         at_once: members in one call; more of them share its cost, but leave the cache. None: as
             many as measured best on a CPU; on an accelerator all of them.
     Raises:
@@ -67,12 +66,13 @@ class Stacked(Population):
     ) -> None:
         super().__init__(networks, task, optimizers, gradient_clip)
         self.at_once = None if at_once is None else checks.whole("at_once", at_once)
-        reason = unsupported_reason(networks[0], task, optimizers[0])
+        reason = StackedEngine.unsupported_reason(networks[0], task, optimizers[0])
         reason = reason or _unstackable_reason(networks, optimizers)
         if reason is not None:
             raise ValueError(f"engine=stacked does not fit: {reason}; engine=autograd fits all")
         self.networks = [in_steps(network) for network in networks]
-        self._shapes = {n: p.shape for n, p in stacked_optimizers.trained(self.networks[0]).items()}
+        named = self.networks[0].named_parameters()
+        self._shapes = {name: p.shape for name, p in named if p.requires_grad}
 
     def train(
         self, chunk: Chunk, state: State | None
@@ -93,7 +93,7 @@ class Stacked(Population):
         return torch.cat(losses), tuple(map(torch.cat, zip(*states, strict=True)))
 
     def _best_at_once(self, chunk: Chunk) -> int:
-        """Return how many to train at once: their states fit into the cache many times over."""
+        """Return how many members to train at once, so that their states stay in the cache."""
         if chunk.inputs.device.type != "cpu":
             return len(self.networks)
         one_sequence = self.networks[0].initial_state(batch_size=1)
@@ -105,7 +105,8 @@ class Stacked(Population):
     ) -> tuple[Float[Tensor, "members windows"], State]:
         """Train some of the members on their whole chunks."""
         networks, optimizers = self.networks[some], self.optimizers[some]
-        rows, constants = stacked_optimizers.read(networks, optimizers), _constants(networks)
+        # copied here and back once a chunk: torch's tensors lie apart, an operation wants one block
+        rows, constants = read_rows(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
         losses, after = [], ()
         start = detached(state) if chunk.carried and state is not None else None
@@ -113,18 +114,19 @@ class Stacked(Population):
             scored = None if chunk.scored is None else chunk.scored[:, window]
             inputs = self.task.features(chunk.inputs[:, window])
             given = inputs, chunk.targets[:, window], scored, start
+            # what is None has no member axis to map over
             axes = tuple(None if part is None else 0 for part in given)
             of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes))
             loss, after = of_all(rows.parameters, constants, *given)
             # one member's loss depends on no other's parameters: the sum's gradient is everybody's
             (gradient,) = torch.autograd.grad(loss.sum(), rows.parameters)
             if self.gradient_clip is not None:
-                gradient = stacked_optimizers.clip(gradient, self.gradient_clip)
-            stacked_optimizers.update(rows, gradient, type(optimizers[0]))
+                gradient = clip_rows(gradient, self.gradient_clip)
+            update_rows(rows, gradient, type(optimizers[0]))
             after = detached(after)
             start = after if chunk.carried else None
             losses.append(loss.detach())
-        stacked_optimizers.write(rows, networks, optimizers)
+        write_rows(rows, networks, optimizers)
         return torch.stack(losses, dim=1), after
 
     def _loss(
@@ -146,7 +148,7 @@ class Stacked(Population):
 
 
 class StackedEngine(SingleMember):
-    """A stack of one member: for many members at once, see `Stacked`."""
+    """An engine made of a stack of one member; `Stacked` trains many at once."""
 
     name = "stacked"
     population_class = Stacked
@@ -154,22 +156,18 @@ class StackedEngine(SingleMember):
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Return why network, task and optimizer do not fit; None: they do."""
-        return unsupported_reason(network, task, optimizer)
-
-
-def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-    """Return why network, task and optimizer do not fit; None: they do."""
-    parameters = list(stacked_optimizers.trained(network).values())
-    reason = optimizer_state.unsupported_reason(parameters, optimizer)
-    return reason or _unmappable_reason(in_steps(network), task)
+        reason = unsupported_optimizer(network.trained(), optimizer)
+        return reason or _unmappable_reason(in_steps(network), task)
 
 
 def in_steps(network: Network) -> Network:
     """Return a network of the same parameters, with torch's layer written one step at a time."""
     recurrent = network.recurrent
+    # a subclass of a layer may compute something else, so that only the very classes have twins
     if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
         return network
-    with torch.device("meta"):  # draws no numbers: the layer's own parameters take their place
+    # "meta" draws no numbers: the layer's own parameters take the place of the twin's
+    with torch.device("meta"):
         cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
         twin = Network(cell, network.readout.out_features)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
@@ -180,8 +178,9 @@ def in_steps(network: Network) -> Network:
 
 def _unmappable_reason(network: Network, task: Task) -> str | None:
     """Return why torch cannot map a network over members: it is tried, on two steps."""
-    tensors = {**stacked_optimizers.trained(network), **_tensors_of(network)}
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     member = {name: tensor.detach()[None].clone() for name, tensor in tensors.items()}
+    # torch counts the changes of a tensor in place
     before = {name: tensor._version for name, tensor in member.items()}
     device = next(iter(member.values())).device
     draw = task.draw(Generator().manual_seed(0), batch_size=1, num_steps=2)
@@ -194,21 +193,20 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
     name = type(network.recurrent).__name__
     try:
         torch.vmap(losses)(member, inputs[None], targets[None])
-    except Exception as error:  # a fault of the network's own shows again when it trains alone
+    # anything may go wrong in there; a fault of the network's own shows again when it trains alone
+    except Exception as error:
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"
     if any(tensor._version != before[key] for key, tensor in member.items()):
         return f"{name} changes on the way; a network must be a function of what it is given"
     return None
 
 
-def _tensors_of(network: Network) -> dict[str, Tensor]:
-    """Return frozen parameters and buffers: a member's own, and never changed."""
-    frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
-    return {**frozen, **dict(network.named_buffers())}
-
-
 def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
-    members = [_tensors_of(network) for network in networks]
+    """Return frozen parameters and buffers, stacked: each member's own, and never changed."""
+    members = []
+    for network in networks:
+        frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
+        members.append({**frozen, **dict(network.named_buffers())})
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}
 
 
@@ -219,8 +217,7 @@ def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimi
         if type(optimizer) is not type(optimizers[0]):
             kinds = type(optimizers[0]).__name__, type(optimizer).__name__
             return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
-        parameters = list(stacked_optimizers.trained(network).values())
-        reason = optimizer_state.unsupported_reason(parameters, optimizer)
+        reason = unsupported_optimizer(network.trained(), optimizer)
         reason = reason or _difference(first, network)
         if reason is not None:
             return reason
@@ -247,6 +244,7 @@ def _description(network: Network) -> dict[str, object]:
     described: dict[str, object] = {}
     for path, module in network.named_modules():
         described[path] = type(module)
+        # where parameters start is in their values, which may differ; settings change the function
         start = getattr(module, "initialisation_arguments", ())
         settings = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in start}
         described.update({f"{path}.{key}".strip("."): value for key, value in settings.items()})

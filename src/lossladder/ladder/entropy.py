@@ -4,8 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+PerClass = Float[Tensor, "*rest classes"]
+Nats = Float[Tensor, " *rest"]
 
-def entropy(probabilities: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *rest"]:
+
+def entropy(probabilities: PerClass) -> Nats:
     """Return the entropy of each distribution along the last axis, in nats.
 
     >>> round(float(entropy(torch.tensor([0.25, 0.75]))), 6)
@@ -16,7 +19,7 @@ def entropy(probabilities: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *r
     return -_total(torch.xlogy(probabilities, probabilities))
 
 
-def binary_entropy(chance: Float[Tensor, " *rest"]) -> Float[Tensor, " *rest"]:
+def binary_entropy(chance: Float[Tensor, " *rest"]) -> Nats:
     """Return the entropy of a coin that shows one with this chance, in nats.
 
     >>> round(float(binary_entropy(torch.tensor(0.625))), 12)
@@ -26,30 +29,18 @@ def binary_entropy(chance: Float[Tensor, " *rest"]) -> Float[Tensor, " *rest"]:
     return -torch.xlogy(chance, chance) - torch.xlogy(1 - chance, 1 - chance)
 
 
-def cross_entropy(
-    probabilities: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
-) -> Float[Tensor, " *rest"]:
-    """Return the expected loss of a prediction where targets have these probabilities, in nats.
-
-    Args:
-        probabilities: of the target.
-        log_predicted: logarithm of the probabilities predicted.
-    """
+def cross_entropy(probabilities: PerClass, log_predicted: PerClass) -> Nats:
+    """Return the expected loss of a prediction where targets have these probabilities, in nats."""
+    # C(p, q) = - sum p log q
     probabilities, log_predicted = probabilities.double(), log_predicted.double()
     # A class that never occurs costs nothing, whatever was predicted: but 0 * -inf would be nan.
     return -_total(torch.where(probabilities > 0, probabilities * log_predicted, 0.0))
 
 
-def divergence(
-    probabilities: Float[Tensor, "*rest classes"], log_predicted: Float[Tensor, "*rest classes"]
-) -> Float[Tensor, " *rest"]:
+def divergence(probabilities: PerClass, log_predicted: PerClass) -> Nats:
     """Return the Kullback-Leibler divergence of a prediction from the probabilities, in nats.
 
     It is what the prediction costs above the entropy of the target, which nobody can save.
-
-    Args:
-        probabilities: of the target.
-        log_predicted: logarithm of the probabilities predicted.
 
     >>> half = torch.tensor([0.5, 0.5], dtype=torch.float64)
     >>> float(divergence(half, half.log()))
@@ -61,7 +52,7 @@ def divergence(
     return _total(torch.where(probabilities > 0, excess, 0.0))
 
 
-def _total(values: Float[Tensor, "*rest classes"]) -> Float[Tensor, " *rest"]:
+def _total(values: PerClass) -> Nats:
     """Return the sum over the classes."""
     # On so short an axis torch multiplies ten times faster than it sums.
     return values @ values.new_ones(values.shape[-1])

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
-from lossladder.ladder.loss import CrossEntropy, Loss
-from lossladder.ladder.rung import Rung
+from lossladder.ladder.loss import CrossEntropy, Loss, Outputs
+from lossladder.ladder.rung import Features, Rung
 
 _SAME = 1e-9  # losses no further apart than this are one loss, computed in two ways
 _SHOWN = 6  # rungs that a ladder shows of itself; echo with ten lags has 1024
@@ -58,12 +58,12 @@ class Ladder:
 
     @property
     def ceiling(self) -> Rung:
-        """The best anyone does who knows only how often each target occurs."""
+        """Return the best that anyone does who knows only how often each target occurs."""
         return self.rungs[0]
 
     @property
     def floor(self) -> Rung:
-        """The best anyone does."""
+        """Return the best that anyone does."""
         return self.rungs[-1]
 
     def above_floor(self, loss: float) -> float:
@@ -77,6 +77,7 @@ class Ladder:
         wider, but never more than half of the way, so that no loss stands on a rung it is not
         nearest to.
         """
+        # a network that has learned a rung still hovers some thousandths of a nat above it
         higher = [other.loss for other in self.rungs if other.loss > rung.loss + _SAME]
         if not higher:
             return 0.01
@@ -101,6 +102,7 @@ class Ladder:
 
     def passed(self, updates: Sequence[int], losses: Sequence[float]) -> dict[str, int]:
         """Return the rungs that a curve of losses reached, with the first update it did so at."""
+        # a rung once reached stays passed, even if the loss rises above it again
         passed: dict[str, int] = {}
         for update, loss in zip(updates, losses, strict=True):
             for rung in self.rungs:
@@ -109,16 +111,13 @@ class Ladder:
         return passed
 
     def divergences(
-        self,
-        inputs: Float[Tensor, "batch time input"],
-        outputs: Float[Tensor, "batch time output"],
-        scored: Bool[Tensor, "batch time"],
+        self, inputs: Features, outputs: Outputs, scored: Bool[Tensor, "batch time"]
     ) -> dict[str, float]:
         """Return how far predictions are from each rung's own, by name.
 
         Args:
-            inputs: that the predictions were made for.
-            outputs: of a network, which predict.
+            inputs: what the predictions were made for.
+            outputs: what a network put out, (batch, time, output).
             scored: which steps count.
         Returns:
             Mean Kullback-Leibler divergence over the scored steps, in nats; where targets are real,
@@ -133,10 +132,7 @@ class Ladder:
         return distances
 
     def nearest(
-        self,
-        inputs: Float[Tensor, "batch time input"],
-        outputs: Float[Tensor, "batch time output"],
-        scored: Bool[Tensor, "batch time"],
+        self, inputs: Features, outputs: Outputs, scored: Bool[Tensor, "batch time"]
     ) -> Rung:
         """Return the rung whose predictor these predictions behave like; see `divergences`.
 

@@ -9,46 +9,41 @@ from torch.nn import functional
 
 from lossladder.ladder.entropy import cross_entropy, divergence
 
+# a number for each output of each step: what a network puts out, or a prediction, or probabilities
+Outputs = Float[Tensor, "*rest output"]
+# a number for each step
+Losses = Float[Tensor, " *rest"]
+
 
 class Loss(ABC):
     """What outputs cost, against drawn targets or, without their noise, against probabilities.
 
     A real target that the inputs determine has values in place of probabilities.
 
-    Args:
+    Attributes:
         unit: of the loss, in words.
     """
 
     unit: str
 
     @abstractmethod
-    def of_targets(
-        self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
-    ) -> Float[Tensor, " *rest"]:
+    def of_targets(self, outputs: Outputs, targets: Shaped[Tensor, "*target"]) -> Losses:
         """Return the loss of each step against its target."""
 
     @abstractmethod
-    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Outputs) -> Outputs:
         """Return what outputs predict, in the form that `divergence` takes, float64."""
 
     @abstractmethod
-    def expected(
-        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def expected(self, outputs: Outputs, probabilities: Outputs) -> Losses:
         """Return the expected loss of each step where targets have these probabilities, float64."""
 
     @abstractmethod
-    def divergence(
-        self,
-        probabilities: Float[Tensor, "*rest output"],
-        prediction: Float[Tensor, "*rest output"],
-    ) -> Float[Tensor, " *rest"]:
+    def divergence(self, probabilities: Outputs, prediction: Outputs) -> Losses:
         """Return how far a prediction is from the probabilities: 0 where it is right, float64."""
 
     @abstractmethod
-    def logits_for(
-        self, probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, probabilities: Outputs) -> Outputs:
         """Return the outputs that predict these probabilities."""
 
 
@@ -57,37 +52,28 @@ class CrossEntropy(Loss):
 
     unit = "nats"
 
-    def of_targets(
-        self, outputs: Float[Tensor, "*rest output"], targets: Integer[Tensor, " *rest"]
-    ) -> Float[Tensor, " *rest"]:
+    def of_targets(self, outputs: Outputs, targets: Integer[Tensor, " *rest"]) -> Losses:
         """Return minus the log-probability of each target."""
+        # classes may come as bytes, in which tasks draw them; torch takes 64 bits
         flat = functional.cross_entropy(
             _steps_last(outputs), targets.reshape(1, -1).long(), reduction="none"
         )
         return flat.view(targets.shape)
 
-    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Outputs) -> Outputs:
         """Return the log-probability of each class."""
         flat = torch.log_softmax(_steps_last(outputs.double()), dim=1)
         return flat.mT.view(outputs.shape)
 
-    def expected(
-        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def expected(self, outputs: Outputs, probabilities: Outputs) -> Losses:
         """Return the cross entropy of each step."""
         return cross_entropy(probabilities, self.prediction(outputs))
 
-    def divergence(
-        self,
-        probabilities: Float[Tensor, "*rest output"],
-        prediction: Float[Tensor, "*rest output"],
-    ) -> Float[Tensor, " *rest"]:
+    def divergence(self, probabilities: Outputs, prediction: Outputs) -> Losses:
         """Return the Kullback-Leibler divergence of each step."""
         return divergence(probabilities, prediction)
 
-    def logits_for(
-        self, probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, probabilities: Outputs) -> Outputs:
         """Return logarithms: a softmax undoes them."""
         return probabilities.log()
 
@@ -105,38 +91,30 @@ class HalfSquaredError(Loss):
 
     unit = "half squared error"
 
-    def of_targets(
-        self, outputs: Float[Tensor, "*rest output"], targets: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def of_targets(self, outputs: Outputs, targets: Outputs) -> Losses:
         """Return half the squared distance of each step, summed over its outputs."""
         return (torch.sigmoid(outputs) - targets.to(outputs.dtype)).square().sum(-1) / 2
 
-    def prediction(self, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:
+    def prediction(self, outputs: Outputs) -> Outputs:
         """Return the value of each output."""
+        # in float64, because the verdict compares differences of a few 1e-4 nats
         return torch.sigmoid(outputs.double())
 
-    def expected(
-        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def expected(self, outputs: Outputs, probabilities: Outputs) -> Losses:
         """Return half the squared distance of each step from the values, which are certain."""
         return self.divergence(probabilities, self.prediction(outputs))
 
-    def divergence(
-        self,
-        probabilities: Float[Tensor, "*rest output"],
-        prediction: Float[Tensor, "*rest output"],
-    ) -> Float[Tensor, " *rest"]:
-        """Return half the squared distance of each step: the best loss of certain values is 0."""
+    def divergence(self, probabilities: Outputs, prediction: Outputs) -> Losses:
+        """Return half the squared distance of each step."""
+        # the best loss of certain values is 0, so that the whole loss is above it
         return (prediction - probabilities).square().sum(-1) / 2
 
-    def logits_for(
-        self, probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, "*rest output"]:
+    def logits_for(self, probabilities: Outputs) -> Outputs:
         """Return the inverse of the sigmoid."""
         return probabilities.logit()
 
 
-def _steps_last(outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "1 output steps"]:
+def _steps_last(outputs: Outputs) -> Float[Tensor, "1 output steps"]:
     """Return all steps in one row, behind the classes."""
     # torch vectorises over the last axis, and the few classes would make a short one
     return outputs.reshape(1, -1, outputs.shape[-1]).mT

@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from jaxtyping import Float
 from torch import Tensor
 
-# features (batch, time, input) -> probabilities of the target (batch, time, output), float64; of a
-# real target, its values
-Predictor = Callable[[Tensor], Tensor]
+# what a network sees
+Features = Float[Tensor, "batch time input"]
+# of each target given the inputs so far, float64; of a real target, its values
+Probabilities = Float[Tensor, "batch time output"]
+Predictor = Callable[[Features], Probabilities]
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Rung:
         loss: expected loss of the predictor per scored step, nats or the unit of the task's loss.
         knows: what the predictor knows, in plain words ("the input 3 steps back").
         predictor: inputs (batch, time, input) -> probabilities (batch, time, output).
-        reach: the largest lag the predictor looks at, in time steps; None if it needs everything.
+        reach: the largest lag the predictor looks at, in time steps; None: it needs everything.
         by_step: exact loss at each step, where the first steps of a sequence see a shorter past.
 
     >>> Rung("lag 3", 0.51917, "the input 3 steps back", predictor=lambda inputs: inputs, reach=3)
@@ -36,7 +39,7 @@ class Rung:
 
     @property
     def label(self) -> str:
-        """Name and loss, as reference lines carry them.
+        """Return name and loss, as reference lines carry them.
 
         >>> Rung("lag 3", 0.51917, "the input 3 steps back", predictor=lambda inputs: inputs).label
         'lag 3: 0.5192'

@@ -24,26 +24,28 @@ class Layer(nn.Linear):
     def __init__(self, in_features: int, out_features: int, train_biases: str) -> None:
         super().__init__(in_features, out_features)
         if train_biases == "shared":
-            self.bias = nn.Parameter(torch.zeros(1))  # its gradient is the sum over the outputs
+            # one number, spread over the outputs: its gradient is the sum over them
+            self.bias = nn.Parameter(torch.zeros(1))
         self.bias.requires_grad_(train_biases != "none")
 
     def forward(self, input: Float[Tensor, "*rest in"]) -> Float[Tensor, "*rest out"]:
         """Return W x + b."""
+        # added afterwards, because nn.functional.linear takes no bias of one number
         return nn.functional.linear(input, self.weight) + self.bias
 
 
 class MLP(Cell):
-    """h' = sigmoid(W x + b): nothing of the past is in it.
+    """h' = sigmoid(W x + b), in which nothing of the past remains.
 
-    Its state is the last hiddens, as with every network, but it never looks at the state.
+    Its state is its last hiddens, as with every network, but it never looks at the state.
 
     Args:
         input_size: features a step.
         hidden_size: features of each hidden.
         weights: the very W to start from, a row for each hidden; None: glorot-uniform.
         bias: start of b.
-        train_biases: in both layers. none: they stay as they are; shared: one number for all units
-            of a layer; unit: one for each.
+        train_biases: how biases are trained, in both layers. none: they stay as they are; shared:
+            one number for all units of a layer; unit: one number for each.
     Raises:
         ValueError: if a size is no whole number above 0, weights is no matrix of hidden_size rows
             of input_size numbers, bias is not finite, or train_biases is none of the three.

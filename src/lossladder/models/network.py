@@ -16,8 +16,8 @@ class Network(nn.Module):
     Args:
         recurrent: any `Recurrent`.
         output_size: logits a step.
-        readout_std: start of the readout's weights: standard deviation of a normal law cut off at
-            two of them; None: glorot-uniform.
+        readout_std: standard deviation of the normal law that the readout's weights start from,
+            which is cut off at two of them; None: glorot-uniform.
         readout_weights: the very weights to start from, a row for each output; None: drawn.
         readout_bias: start of the readout's bias.
         readout_alone: True: only the readout is trained, the recurrent part stays as it was drawn.
@@ -32,7 +32,7 @@ class Network(nn.Module):
     (torch.Size([3, 5, 2]), 2)
     """
 
-    # as in `Recurrent`
+    # as in `Recurrent`; readout_alone is not one of them, because it changes what is trained
     initialisation_arguments = ("readout_std", "readout_weights", "readout_bias")
 
     def __init__(
@@ -58,11 +58,13 @@ class Network(nn.Module):
         self.readout_weights = readout_weights
         self.readout_alone = checks.flag("readout_alone", readout_alone)
         if readout_alone:
+            # frozen, not left out of the optimizer: engines ask the parameters what is trained
             recurrent.requires_grad_(False)
         self.initialise()
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters; all randomness comes from `generator`, if one is given."""
+        # parameters are set in place, which torch refuses while it records
         with torch.no_grad():
             self.recurrent.initialise(generator)
             weight, std = self.readout.weight, self.readout_std

@@ -22,8 +22,8 @@ class Recurrent(nn.Module, ABC):
 
     Attributes:
         state_parts: number of tensors in the state, each (batch, hidden_size).
-        state_shapes: instead of that, where a state has other shapes: that of each tensor, for one
-            sequence. `((hidden_size, hidden_size), ())` is a matrix and a number for each.
+        state_shapes: where a state has other shapes, instead of `state_parts`: the shape of each
+            tensor for one sequence. `((hidden_size, hidden_size), ())` is a matrix and a number.
         remembers: False: the state is handed on, but nothing that comes out depends on it.
         learns_initial_state: True: `initial_state` depends on parameters.
         initialisation_arguments: those arguments of the constructor that only say how parameters
@@ -39,6 +39,7 @@ class Recurrent(nn.Module, ABC):
 
     state_parts: int = 1
     remembers: bool = True
+    # asked for before training: an engine that starts every window from zeros must refuse then
     learns_initial_state: bool = False
     initialisation_arguments: tuple[str, ...] = ()
 
@@ -64,6 +65,7 @@ class Recurrent(nn.Module, ABC):
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first step: zeros."""
+        # so that the state lies on the same device in the same precision
         parameter = next(self.parameters())
         return tuple(parameter.new_zeros(batch_size, *shape) for shape in self.state_shapes)
 
@@ -76,8 +78,8 @@ class Cell(Recurrent):
     """A recurrent network written one step at a time.
 
     The readout sees the first tensor of the state, (batch, hidden_size); or else an output of the
-    step's own, which is no state and is not carried. A fast weight, for instance, adds to a matrix
-    what its input asks for, and puts out what it finds there:
+    step's own, which is no state and is not carried. Fast weights, for instance, add to a matrix
+    what the input says, and put out what they find there:
 
         def step(self, x, state):
             (memory,) = state                              # (batch, hidden, hidden)
@@ -90,14 +92,15 @@ class Cell(Recurrent):
     def step(self, x: Float[Tensor, "batch input"], state: State) -> Step:
         """Return the next state, whose first tensor is read out; or (output, next state).
 
-        A pair of a tensor and a tuple is an output and a state. All else is a state, which is
-        always a tuple, even of one tensor.
+        A pair of a tensor and a tuple is an output and a state. Everything else is a state, which
+        is always a tuple, even of one tensor.
         """
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         """Return hiddens at every step, and the state after the last."""
+        # stacked at the end: writing in place would cost autograd a node and a copy for each step
         hiddens = []
         for x in inputs.unbind(dim=1):
             hidden, state = output_and_state(self.step(x, state))
@@ -115,6 +118,7 @@ def output_and_state(stepped: object) -> tuple[Tensor, State]:
     >>> output_and_state((h, c))[0] is h, output_and_state((c, (h,)))[0] is c
     (True, True)
     """
+    # a state never holds a tuple, which tells (output, state) from a state of two tensors
     if isinstance(stepped, tuple) and stepped and isinstance(stepped[0], Tensor):
         own = len(stepped) == 2 and isinstance(stepped[1], tuple)
         state = stepped[1] if own else stepped
@@ -127,21 +131,18 @@ def output_and_state(stepped: object) -> tuple[Tensor, State]:
 
 
 def _kinds(thing: object) -> str:
-    """Return the types that something is made of: "(Tensor, list)"."""
+    """Return the types that something is made of, such as "(Tensor, list)"."""
     if isinstance(thing, tuple):
         return f"({', '.join(map(_kinds, thing))})"
     return type(thing).__name__
 
 
 class TorchLayer(Recurrent):
-    """A layer of torch's as `torch_rnn`, `lstm` and `gru` use it: with its state and its start.
+    """A layer of torch's, with the state and the start that networks have here.
 
     Args:
         layer: nn.RNN, nn.LSTM or nn.GRU; its two bias vectors are kept as torch has them.
-        input_size: features a step.
-        hidden_size: features of each hidden.
-    Raises:
-        ValueError: if a size is no whole number above 0.
+        input_size, hidden_size: as for `Recurrent`.
     """
 
     def __init__(self, layer: Callable[..., nn.RNNBase], input_size: int, hidden_size: int) -> None:
@@ -151,28 +152,55 @@ class TorchLayer(Recurrent):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        weight_ih, weight_hh, bias_ih, bias_hh = self.layer.all_weights[0]
-        glorot_uniform(weight_ih, weight_hh, generator)
-        nn.init.zeros_(bias_ih)
-        nn.init.zeros_(bias_hh)
+        _initialise(generator, *self.layer.all_weights[0])
 
     def forward(
         self, inputs: Float[Tensor, "batch time input"], state: State
     ) -> tuple[Float[Tensor, "batch time hidden"], State]:
         """Return hiddens at every step, and the state after the last."""
-        parts = tuple(part[None] for part in state)  # torch wants (layers, batch, hidden)
+        # torch wants an axis of layers first, and its states of one part are no tuples
+        parts = tuple(part[None] for part in state)  # (layers, batch, hidden) each
         hiddens, after = self.layer(inputs, parts if self.state_parts > 1 else parts[0])
         after = after if isinstance(after, tuple) else (after,)
         return hiddens, tuple(part[0] for part in after)
 
 
-def glorot_uniform(
+class TorchCell(Cell):
+    """The parameters of a layer of torch's, for its twin that is written out step by step.
+
+    Attributes:
+        gates: rows of the weights for each hidden, in torch's order.
+    """
+
+    gates: int = 1
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        rows = self.gates * self.hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
+        # one bias would do; there are two as in torch, so that weights can be copied across
+        self.bias_ih = nn.Parameter(torch.empty(rows))
+        self.bias_hh = nn.Parameter(torch.empty(rows))
+        self.initialise()
+
+    def initialise(self, generator: Generator | None = None) -> None:
+        """Draw fresh parameters."""
+        _initialise(generator, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+
+def _initialise(
+    generator: Generator | None,
     weight_ih: Float[Tensor, "gates_hidden input"],
     weight_hh: Float[Tensor, "gates_hidden hidden"],
-    generator: Generator | None,
+    bias_ih: Float[Tensor, " gates_hidden"],
+    bias_hh: Float[Tensor, " gates_hidden"],
 ) -> None:
-    """Draw both weights as one glorot-uniform matrix for [input, state] concatenated."""
+    """Draw both weights as one glorot-uniform matrix for [input, state] concatenated; no biases."""
+    # torch's own start takes no generator, and knows the number of hiddens only
     fan_in, fan_out = weight_ih.shape[1] + weight_hh.shape[1], weight_ih.shape[0]
     bound = (6 / (fan_in + fan_out)) ** 0.5
     for weight in (weight_ih, weight_hh):
         nn.init.uniform_(weight, -bound, bound, generator=generator)
+    for bias in (bias_ih, bias_hh):
+        nn.init.zeros_(bias)

@@ -14,7 +14,7 @@ class RNN(Cell):
     Args:
         input_size: features a step.
         hidden_size: features of each hidden.
-        gain: of the start of W; below 1 the state of an untrained network fades faster.
+        gain: factor on the start of W; below 1 the state of an untrained network fades faster.
     Raises:
         ValueError: if a size is no whole number above 0, or gain is not above 0.
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
@@ -37,4 +37,5 @@ class RNN(Cell):
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         """Return the state one step later."""
         (h,) = state
+        # one product for input and state: at this size the calls cost, not the arithmetic
         return (torch.tanh(torch.addmm(self.bias, torch.cat([x, h], dim=-1), self.weight)),)

@@ -57,6 +57,7 @@ class RNNByHand(Recurrent):
         """Draw fresh parameters."""
         nn.init.xavier_uniform_(self.weight, generator=generator)
         nn.init.zeros_(self.bias)
+        # zero like the state of others: training alone moves it away
         if self.learns_initial_state:
             nn.init.zeros_(self.start)
 
@@ -75,9 +76,10 @@ class RNNByHand(Recurrent):
 
 
 class _Window(torch.autograd.Function):
-    """The whole window as one operation of torch's; both directions are the loops below."""
+    """The whole window as one operation of torch's, whose two directions are the loops below."""
 
-    generate_vmap_rule = True  # plain array code: torch.func may map it over members
+    # plain array code, which torch.func may map over members
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(x_BTI: Tensor, h0_BH: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -91,6 +93,7 @@ class _Window(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """Keep what the way back needs."""
+        # the hiddens are enough: tanh' is a function of tanh, so that no sum a_t is kept
         x_BTI, h0_BH, weight, _ = inputs
         ctx.save_for_backward(x_BTI, h0_BH, weight, output)
 
@@ -100,12 +103,14 @@ class _Window(torch.autograd.Function):
         x_BTI, h0_BH, weight, h_BTH = ctx.saved_tensors
         input_size = x_BTI.shape[-1]
         weight_x, weight_h = weight[:input_size], weight[input_size:]
-        from_later_BH = torch.zeros_like(h0_BH)  # nothing comes after the last step
+        # nothing comes after the last step
+        from_later_BH = torch.zeros_like(h0_BH)
         grad_weight, grad_bias = torch.zeros_like(weight), torch.zeros_like(weight[0])
         grad_x = []
         for t in reversed(range(x_BTI.shape[1])):
             before_BH = h_BTH[:, t - 1] if t > 0 else h0_BH
             grad_a_BH = (grad_h_BTH[:, t] + from_later_BH) * (1 - h_BTH[:, t] ** 2)
+            # not in place, which torch.func could not map over members
             grad_weight = grad_weight + torch.cat([x_BTI[:, t], before_BH], dim=-1).mT @ grad_a_BH
             grad_bias = grad_bias + grad_a_BH.sum(dim=0)
             grad_x.append(grad_a_BH @ weight_x.mT)

@@ -2,13 +2,13 @@
 
 import torch
 from jaxtyping import Float
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from lossladder.models.recurrent import Cell, State, TorchLayer, glorot_uniform
+from lossladder.models.recurrent import State, TorchCell, TorchLayer
 
 
 class TorchRNN(TorchLayer):
-    """nn.RNN; its equation stands in `TorchRNNCell`.
+    """The tanh RNN as torch has it, nn.RNN; `TorchRNNCell` has its equation.
 
     Args:
         input_size: features a step.
@@ -21,29 +21,11 @@ class TorchRNN(TorchLayer):
         super().__init__(nn.RNN, input_size, hidden_size)
 
 
-class TorchRNNCell(Cell):
+class TorchRNNCell(TorchCell):
     """h' = tanh(W x + b + U h + d), with torch's two biases; `RNN` has one.
 
-    Args:
-        input_size: features a step.
-        hidden_size: features of each hidden.
-    Raises:
-        ValueError: if a size is no whole number above 0.
+    Args, Raises: as for `TorchRNN`.
     """
-
-    def __init__(self, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size, hidden_size)
-        self.weight_ih = nn.Parameter(torch.empty(hidden_size, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.bias_ih = nn.Parameter(torch.empty(hidden_size))
-        self.bias_hh = nn.Parameter(torch.empty(hidden_size))
-        self.initialise()
-
-    def initialise(self, generator: Generator | None = None) -> None:
-        """Draw fresh parameters."""
-        glorot_uniform(self.weight_ih, self.weight_hh, generator)
-        nn.init.zeros_(self.bias_ih)
-        nn.init.zeros_(self.bias_hh)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         """Return the state one step later."""

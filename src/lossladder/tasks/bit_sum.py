@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Ladder, Rung, entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
 
@@ -22,13 +22,7 @@ class BitSum(Task):
 
     Args:
         output_size: number of classes.
-        num_steps: length of a string, in time steps.
-        chance_of_one: chance of a one in the input.
-        every_step: True: every step carries its label. False: only the last one does.
-        mixed_lengths: True: lengths are uniform on 1 ... num_steps, the rest is padding that is
-            not scored. False: all strings have num_steps.
-    Raises:
-        ValueError: if a size is no whole number above 0, or a chance is none.
+        num_steps, chance_of_one, every_step, mixed_lengths: as for `Count` and `Parity`.
     """
 
     reach = None
@@ -93,23 +87,21 @@ class BitSum(Task):
         if not self.every_step:
             # the last step of the string, not of the row, which may be padded
             return steps == lengths[:, None] - 1
+        # no mask where all steps count: it would be read for every step of every update
         return steps < lengths[:, None] if self.mixed_lengths else None
 
     # --- theory -----------------------------------------------------------------------------
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far: 0 or 1."""
         return self.predict(inputs, known=inputs.shape[1])
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: int
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: int) -> Probabilities:
         """Return the probabilities of the sum so far given only its last `known` bits.
 
         P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.
         """
+        # whole numbers: a sum of many floats would lose the bit that decides
         sums = inputs[..., 0].round().long().cumsum(dim=1)
         num_steps = sums.shape[1]
         classes = torch.arange(self.output_size, device=inputs.device)
@@ -149,10 +141,11 @@ class BitSum(Task):
     def _rung(self, known: int, num_steps: int) -> Rung:
         by_step = torch.stack([entropy(unseen) for unseen in self.unseen(num_steps, known)])
         weights = self._weights(num_steps)
+        name, knows = _words(known, num_steps)
         return Rung(
-            name="none" if known == 0 else "all" if known == num_steps else f"last {known}",
+            name=name,
             loss=float((by_step * weights).sum() / weights.sum()),
-            knows=_knows(known, num_steps),
+            knows=knows,
             predictor=partial(self.predict, known=known),
             # the last bit is that of the step itself, at lag 0
             reach=max(known - 1, 0),
@@ -161,10 +154,8 @@ class BitSum(Task):
 
     def _weights(self, num_steps: int) -> Float[Tensor, " time"]:
         """Return how often each step is scored, in proportion."""
-        if not self.mixed_lengths:
-            lengths = torch.tensor([num_steps])
-        else:
-            lengths = torch.arange(1, num_steps + 1)
+        # each length there is, once: they are equally likely
+        lengths = torch.arange(1 if self.mixed_lengths else num_steps, num_steps + 1)
         scored = self._scored(num_steps, lengths)
         if scored is None:
             return torch.ones(num_steps, dtype=torch.float64)
@@ -172,19 +163,19 @@ class BitSum(Task):
 
 
 def _numbers_known(num_steps: int) -> list[int]:
-    """Return which numbers of bits make rungs: all of them for a short string.
-
-    A long one has the powers of two and the last ones, so that its ladder can be read.
-    """
+    """Return the numbers of bits that may make rungs."""
+    # all for a short string; the powers of two and the last ones for a long one, so that its
+    # ladder can be read
     if num_steps <= 12:
         return list(range(num_steps + 1))
     powers = [2**k for k in range(num_steps.bit_length()) if 2**k < num_steps - 1]
     return [0, *powers, num_steps - 1, num_steps]
 
 
-def _knows(known: int, num_steps: int) -> str:
+def _words(known: int, num_steps: int) -> tuple[str, str]:
+    """Return the name of a rung, and what its predictor knows."""
     if known == 0:
-        return "only how often each target occurs"
+        return "none", "only how often each target occurs"
     if known == num_steps:
-        return "every bit so far"
-    return "the last bit only" if known == 1 else f"the last {known} bits only"
+        return "all", "every bit so far"
+    return f"last {known}", "the last bit only" if known == 1 else f"the last {known} bits only"

@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 
 Packed = NDArray[np.uint8]  # (time, lanes): bit i of lane j is sequence 8 j + i
 
-_FINEST = 8  # chances that are multiples of 2**-8 are drawn exactly from at most 8 random bits
+# chances that are multiples of 2**-8 are drawn exactly from at most 8 random bits
+_FINEST = 8
 
 
 def resolution(chances: NDArray[np.float64]) -> int | None:
@@ -28,7 +29,7 @@ def resolution(chances: NDArray[np.float64]) -> int | None:
 
 
 def random_planes(generator: Generator, bits: int, num_steps: int, batch_size: int) -> Packed:
-    """Draw fair bits, (bits, time, lanes)."""
+    """Draw packed fair bits, (bits, time, lanes)."""
     shape = (bits, num_steps, -(-batch_size // 8))
     size = int(np.prod(shape))
     words = torch.empty(-(-size // 8), dtype=torch.int64)
@@ -63,9 +64,10 @@ def below(planes: Packed, numerator: int) -> Packed:
 
 
 def unpack(packed: Packed, batch_size: int) -> UInt8[Tensor, "batch time"]:
-    """Return one symbol a sequence and step."""
+    """Return packed bits as symbols, one byte for each sequence and step."""
     # stored time by time, so that the batch is contiguous, as the engines read it
-    if batch_size % 8 == 0:  # no lane is cut short: faster in one row
+    if batch_size % 8 == 0:
+        # no lane is cut short: faster in one row
         symbols = np.unpackbits(packed.reshape(-1)).reshape(len(packed), batch_size)
     else:
         symbols = np.unpackbits(packed, axis=-1, count=batch_size)
@@ -91,6 +93,7 @@ def coins(
     """Draw independent coins; exact wherever `resolution` finds the bits for it."""
     bits = resolution(np.array([chance]))
     if bits is None:
+        # time by time like the packed ones, so that engines find the batch contiguous
         draws = torch.rand(num_steps, batch_size, generator=generator, dtype=torch.float64)
         return (draws < chance).to(torch.uint8).T
     return unpack(packed_coins(generator, chance, bits, batch_size, num_steps), batch_size)

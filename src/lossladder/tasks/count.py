@@ -1,11 +1,11 @@
-"""Count: how many ones has the string?"""
+"""Count: how many ones a string has."""
 
 from lossladder import checks
 from lossladder.tasks.bit_sum import BitSum
 
 
 class Count(BitSum):
-    """How many ones has the string?
+    """The task to say how many ones a string has.
 
         input   1  0  1  1  0
         target  .  .  .  .  3        every_step=True: 1 1 2 3 3

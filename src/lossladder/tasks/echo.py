@@ -1,6 +1,6 @@
-"""Echo: past ones at fixed lags raise or lower the chance of a one now."""
+"""Echo: bits whose chance is raised or lowered by past ones at fixed lags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, partial
 from itertools import chain, combinations, pairwise, product
 
@@ -10,16 +10,17 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Ladder, Rung, binary_entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, binary_entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, StreamTask
 
+# those of the notebook, with one echo that raises the chance and one that lowers it
 NOTEBOOK_EFFECTS = {3: 0.5, 8: -0.25}
 Lags = tuple[int, ...]
 
 
 class Echo(StreamTask):
-    """Past ones at fixed lags raise or lower the chance of a one now.
+    """The task to predict bits whose chance is raised or lowered by ones at fixed lags.
 
         input    1   0   0   1   1   0   1
         chance  .5  .5  .5  1.  .5  .5  1.        effects={3: +0.5}
@@ -63,7 +64,8 @@ class Echo(StreamTask):
         }
         self.effects = dict(sorted(checked.items()))
         self.lags: Lags = tuple(self.effects)
-        if len(self.lags) > 10:  # the cost of rungs and of drawing doubles with each lag
+        # the cost of rungs and of drawing doubles with each lag
+        if len(self.lags) > 10:
             raise ValueError(
                 f"effects: {len(self.lags)} lags make 2**{len(self.lags)} rungs; at most 10 lags"
             )
@@ -71,19 +73,15 @@ class Echo(StreamTask):
         self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
         # one number under two names: for tasks in general `reach` may be None
         self.longest_lag = self.reach = max(self.lags, default=0)
+        changes = tuple(self.effects.values())
         sums = [
-            self.base
-            + sum(self.effects[lag] for lag, x in zip(self.lags, history, strict=True) if x)
-            for history in self._histories()
+            self.base + sum(change for change, x in zip(changes, history, strict=True) if x)
+            for history in product((0, 1), repeat=len(self.lags))
         ]
         # chance of a one after each history, whose most significant bit is the first lag
         self.chances = np.clip(np.array(sums, dtype=np.float64), 0, 1)
         self._input_bits = bits.resolution(np.array([self.chance_of_one]))
         self._target_bits = bits.resolution(self.chances)
-
-    def _histories(self) -> Iterable[tuple[int, ...]]:
-        """Return what can have stood at the lags."""
-        return product((0, 1), repeat=len(self.lags))
 
     # --- sampling ---------------------------------------------------------------------------
 
@@ -137,6 +135,7 @@ class Echo(StreamTask):
             chance = self.chance_of_one
             return bits.packed_coins(generator, chance, input_bits, batch_size, steps)
 
+        # a stream has always been going on, as in `draw`
         before = coins(self.longest_lag) if past is None else bits.pack(past)
         inputs = coins(num_steps)
         planes = bits.random_planes(generator, target_bits, num_steps, batch_size)
@@ -152,9 +151,7 @@ class Echo(StreamTask):
 
     # --- theory -----------------------------------------------------------------------------
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far, float64."""
         return self.predict(inputs, self.lags)
 
@@ -183,10 +180,11 @@ class Echo(StreamTask):
             first = range(min(num_steps, self.longest_lag + 1))
             losses = [self.loss_knowing(_visible(known, step)) for step in first]
             by_step = (*losses, *losses[-1:] * (num_steps - len(losses)))
+        name, knows = _words(known)
         return Rung(
-            name=_name(known),
+            name=name,
             loss=self.loss_knowing(known) if by_step is None else sum(by_step) / len(by_step),
-            knows=_knows(known),
+            knows=knows,
             predictor=partial(self.predict, known=known),
             reach=max(known, default=0),
             by_step=by_step,
@@ -203,13 +201,15 @@ class Echo(StreamTask):
         """
         return self._losses_by_subset[known]
 
-    @cached_property  # rungs share subsets, and with ten lags there are 1024 of them
+    # kept, because rungs share subsets, of which ten lags have 1024
+    @cached_property
     def _losses_by_subset(self) -> dict[Lags, float]:
         losses: dict[Lags, float] = {}
         for size in range(len(self.lags) + 1):
             for known in combinations(self.lags, size):
                 weights = torch.ones((), dtype=torch.float64)
-                for _ in known:  # inputs are independent: P(history) is a product, an axis a lag
+                # inputs are independent: P(history) is a product, an axis a lag
+                for _ in known:
                     weights = weights[..., None] * self._input_probabilities
                 losses[known] = float((weights * binary_entropy(self.chance_given(known))).sum())
         return losses
@@ -227,9 +227,7 @@ class Echo(StreamTask):
                 chances = chances.movedim(axis, -1) @ self._input_probabilities
         return chances
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: Lags
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: Lags) -> Probabilities:
         """Return the probabilities of each target given only the inputs at `known` lags."""
         ones = inputs[..., 1].long()
         num_steps = ones.shape[1]
@@ -248,19 +246,11 @@ def _visible(known: Lags, step: int) -> Lags:
     return tuple(lag for lag in known if lag <= step)
 
 
-def _name(known: Lags) -> str:
+def _words(known: Lags) -> tuple[str, str]:
+    """Return the name of a rung, and what its predictor knows."""
     if not known:
-        return "none"
-    return f"lag {known[0]}" if len(known) == 1 else f"lags {_listed(known)}"
-
-
-def _knows(known: Lags) -> str:
-    if not known:
-        return "only how often each target occurs"
+        return "none", "only how often each target occurs"
     if len(known) == 1:
-        return f"the input {known[0]} steps back"
-    return f"the inputs {_listed(known)} steps back"
-
-
-def _listed(lags: Lags) -> str:
-    return f"{', '.join(map(str, lags[:-1]))} and {lags[-1]}"
+        return f"lag {known[0]}", f"the input {known[0]} steps back"
+    lags = f"{', '.join(map(str, known[:-1]))} and {known[-1]}"
+    return f"lags {lags}", f"the inputs {lags} steps back"

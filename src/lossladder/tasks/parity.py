@@ -1,10 +1,10 @@
-"""Parity: is the number of ones so far odd?  The smallest task that needs exact state for ever."""
+"""Parity: whether the ones so far are odd; the smallest task that needs exact state for ever."""
 
 from lossladder.tasks.bit_sum import BitSum
 
 
 class Parity(BitSum):
-    """Is the number of ones so far odd?
+    """The task to say whether the number of ones so far is odd.
 
         input   1  0  1  1  0
         target  1  1  0  1  1        every_step=False: . . . . 1

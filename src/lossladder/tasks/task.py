@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lossladder.ladder import CrossEntropy, Ladder, Loss
+from lossladder.ladder import CrossEntropy, Features, Ladder, Loss, Probabilities
+from lossladder.ladder.loss import Losses, Outputs
 
 
 class Draw(NamedTuple):
@@ -37,16 +38,16 @@ class Batch(NamedTuple):
             (batch, time, output); of a real target, its values.
     """
 
-    inputs: Float[Tensor, "batch time input"]
+    inputs: Features
     targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"]
-    probabilities: Float[Tensor, "batch time output"]
+    probabilities: Probabilities
 
 
 class Task(ABC):
-    """Sequences whose best possible loss is known exactly.
+    """The rule of sequences whose best possible loss is known exactly.
 
-    Args:
+    Attributes:
         shape: one_to_one, one_to_many, many_to_one or many_to_many: which steps carry input and
             which are scored.
         streams: False: independent sequences of `num_steps`. True, for a `StreamTask` only: one
@@ -68,7 +69,7 @@ class Task(ABC):
 
     @property
     def input_size(self) -> int:
-        """Number of features a step."""
+        """Return the number of features a step."""
         return self.encoding.shape[1]
 
     @abstractmethod
@@ -82,9 +83,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target given the inputs so far, float64.
 
         Real targets have values in their place.
@@ -141,15 +140,11 @@ class Task(ABC):
             "use data=streams or data=fresh"
         )
 
-    def losses(
-        self, outputs: Float[Tensor, "*rest output"], targets: Shaped[Tensor, "*target"]
-    ) -> Float[Tensor, " *rest"]:
+    def losses(self, outputs: Outputs, targets: Shaped[Tensor, "*target"]) -> Losses:
         """Return the loss of each step against its drawn target."""
         return self.loss.of_targets(outputs, targets)
 
-    def expected_losses(
-        self, outputs: Float[Tensor, "*rest output"], probabilities: Float[Tensor, "*rest output"]
-    ) -> Float[Tensor, " *rest"]:
+    def expected_losses(self, outputs: Outputs, probabilities: Outputs) -> Losses:
         """Return the loss of each step against the probabilities of its target, float64.
 
         Drawn targets would add noise: 0.43 nats a symbol at the floor of echo.
@@ -159,7 +154,7 @@ class Task(ABC):
     def describe(self, batch: Batch, row: int = 0) -> str:
         """Return one sequence as text: inputs, targets and their chances under each other.
 
-        Real targets are certain: they stand there with what a network sees, and no chance.
+        Real targets are certain, and have no chance beside them.
         """
         inputs, targets = batch.inputs[row], batch.targets[row]
         cells = {"step": [str(step) for step in range(len(inputs))]}
@@ -197,14 +192,10 @@ class StreamTask(Task):
         num_steps: int,
         past: Integer[Tensor, "batch reach"] | None = None,
     ) -> Draw:
-        """Draw the next piece of each stream.
+        """Draw the next piece of each stream; see `Task.draw`.
 
-        Args:
-            generator: source of all randomness.
-            batch_size: streams side by side.
-            num_steps: length of the piece, in time steps.
-            past: the `reach` symbols before it; None: new streams, whose own past is drawn as well
-                and stays hidden.
+        It follows on the `reach` symbols of `past`. Without them the streams are new ones, whose
+        own past is drawn as well and stays hidden.
         """
 
 

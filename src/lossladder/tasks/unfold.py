@@ -1,6 +1,5 @@
-"""Unfold: a number at the first step, and then that many ones.  The mirror of count."""
+"""Unfold: a number at the first step and then that many ones, the mirror of count."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -8,14 +7,14 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Ladder, Rung, cross_entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, cross_entropy
 from lossladder.tasks.task import Draw, Task
 
-Chances = Callable[[Tensor, Tensor], Tensor]  # number (n, 1), step (steps,) -> chance of a one
+Chances = Float[Tensor, "numbers steps"]  # of a one at each step, for each number
 
 
 class Unfold(Task):
-    """The input is a number at the first step, the target is that many ones.
+    """The task to put out as many ones as a number at the first step says.
 
         input   3  .  .  .  .         num_steps=5; the symbol for "nothing" is num_steps + 1
         target  1  1  1  0  0
@@ -61,56 +60,40 @@ class Unfold(Task):
     def _unfolded(self, numbers: Integer[Tensor, " batch"], num_steps: int) -> Draw:
         symbols = torch.full((len(numbers), num_steps), self.longest + 1)
         symbols[:, 0] = numbers
-        return Draw(symbols, (torch.arange(num_steps) < numbers[:, None]).long(), None)
+        return Draw(symbols, self._ones(num_steps)[numbers].long(), None)
 
     # --- theory -----------------------------------------------------------------------------
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target, float64: 0 or 1."""
-        return self.predict(inputs, _certain)
+        return self.predict(inputs, self._ones(inputs.shape[1]))
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], chances: Chances
-    ) -> Float[Tensor, "batch time output"]:
-        """Return the probabilities of each target for a predictor with these chances of a one."""
+    def predict(self, inputs: Features, chances: Chances) -> Probabilities:
+        """Return the probabilities of each target for a predictor with these chances of a one.
+
+        It predicts no more steps than it has chances for.
+        """
         # the symbol for "nothing" at the first step would be no number: no draw has it there
-        numbers = inputs[:, :1].argmax(dim=-1).clamp(max=self.longest)
-        return _probabilities(numbers, torch.arange(inputs.shape[1], device=inputs.device), chances)
+        numbers = inputs[:, 0].argmax(dim=-1).clamp(max=self.longest)
+        steps = torch.arange(inputs.shape[1], device=inputs.device)
+        return _of_both(chances.to(inputs.device)[numbers[:, None], steps])
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
         """Return four rungs: nothing known, the step, the number, or both."""
-        longest, steps = self.longest, num_steps or self.longest
+        ones = self._ones(num_steps or self.longest)
+        # What is not known is averaged over: numbers and steps are each equally likely.
+        nothing, step = ones.mean(), ones.mean(dim=0, keepdim=True)
+        number = ones.mean(dim=1, keepdim=True)
+        rungs = [
+            self._rung("none", "only how often each target occurs", nothing.expand_as(ones), 0),
+            self._rung("step", "the step, and not the number", step.expand_as(ones), 0),
+            self._rung("number", "the number, and not the step", number.expand_as(ones), None),
+            self._rung("both", "the number and the step", ones, None),
+        ]
+        return Ladder(rungs)
 
-        # "+ 0 * ..." spreads a chance over the axis it does not depend on
-
-        def of_step(number: Tensor, step: Tensor) -> Tensor:
-            # step t is a one for the n - t numbers above t, of n + 1
-            return (longest - step).clamp(min=0) / (longest + 1) + 0 * number
-
-        def of_number(number: Tensor, step: Tensor) -> Tensor:
-            # k of the steps are ones
-            return number.clamp(max=steps) / steps + 0 * step
-
-        def of_nothing(number: Tensor, step: Tensor) -> Tensor:
-            return of_step(number, torch.arange(steps)).mean() + 0 * number * step
-
-        return Ladder(
-            [
-                self._rung("none", "only how often each target occurs", of_nothing, steps, reach=0),
-                self._rung("step", "the step, and not the number", of_step, steps, reach=0),
-                self._rung("number", "the number, and not the step", of_number, steps),
-                self._rung("both", "the number and the step", _certain, steps),
-            ]
-        )
-
-    def _rung(
-        self, name: str, knows: str, chances: Chances, num_steps: int, reach: int | None = None
-    ) -> Rung:
-        numbers, steps = torch.arange(self.longest + 1)[:, None], torch.arange(num_steps)
-        exact = _probabilities(numbers, steps, _certain)
-        predicted = _probabilities(numbers, steps, chances)
+    def _rung(self, name: str, knows: str, chances: Chances, reach: int | None) -> Rung:
+        exact, predicted = _of_both(self._ones(chances.shape[1])), _of_both(chances)
         # every number is equally likely, so that the expected loss of a step is a plain mean
         by_step = cross_entropy(exact, predicted.log()).mean(dim=0)
         return Rung(
@@ -122,13 +105,12 @@ class Unfold(Task):
             by_step=tuple(float(loss) for loss in by_step),
         )
 
+    def _ones(self, num_steps: int) -> Chances:
+        """Return the target at each step for each of the numbers, float64."""
+        numbers = torch.arange(self.longest + 1)
+        return (torch.arange(num_steps) < numbers[:, None]).double()
 
-def _certain(number: Tensor, step: Tensor) -> Tensor:
-    return step < number
 
-
-def _probabilities(
-    numbers: Integer[Tensor, "n 1"], steps: Integer[Tensor, " time"], chances: Chances
-) -> Float[Tensor, "n time 2"]:
-    chance = chances(numbers.double(), steps.double()).double()
+def _of_both(chance: Float[Tensor, "*rest"]) -> Float[Tensor, "*rest 2"]:
+    """Return the probabilities of zero and one."""
     return torch.stack([1 - chance, chance], dim=-1)

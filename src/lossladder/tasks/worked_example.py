@@ -1,12 +1,11 @@
-"""The worked example of back-propagation: a well-known article's one example as a task."""
+"""The worked example of back-propagation: the one example of a well-known article, as a task."""
 
 from functools import partial
 
 import torch
-from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Generator
 
-from lossladder.ladder import HalfSquaredError, Ladder, Rung
+from lossladder.ladder import Features, HalfSquaredError, Ladder, Probabilities, Rung
 from lossladder.tasks.task import Draw, Task
 
 INPUTS = (0.05, 0.10)
@@ -45,15 +44,11 @@ class WorkedExample(Task):
         """Return the example."""
         return self.draw(Generator(), batch_size=1, num_steps=1)
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the targets, which are certain, float64."""
         return self.predict(inputs, TARGETS)
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], values: tuple[float, ...]
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, values: tuple[float, float]) -> Probabilities:
         """Return what a predictor says that always says these values."""
         return _repeated(values, *inputs.shape[:2])
 
@@ -61,24 +56,18 @@ class WorkedExample(Task):
         """Return two rungs: one number for both outputs, or the example."""
         # c = (t1 + t2) / 2 makes 1/2 (c - t1)^2 + 1/2 (c - t2)^2 least
         mean = sum(TARGETS) / len(TARGETS)
-        return Ladder(
-            [
-                _rung(self, "none", "the mean of the targets only", (mean,) * 2, num_steps or 1),
-                _rung(self, "example", "the target of each output", TARGETS, num_steps or 1),
-            ],
-            self.loss,
-        )
+        rungs = [
+            self._rung("none", "the mean of the targets only", (mean, mean), num_steps or 1),
+            self._rung("example", "the target of each output", TARGETS, num_steps or 1),
+        ]
+        return Ladder(rungs, self.loss)
+
+    def _rung(self, name: str, knows: str, values: tuple[float, float], num_steps: int) -> Rung:
+        loss = sum((value - target) ** 2 / 2 for value, target in zip(values, TARGETS, strict=True))
+        predictor = partial(self.predict, values=values)
+        return Rung(name, loss, knows, predictor, reach=0, by_step=(loss,) * num_steps)
 
 
-def _rung(
-    task: WorkedExample, name: str, knows: str, values: tuple[float, ...], num_steps: int
-) -> Rung:
-    loss = sum((value - target) ** 2 / 2 for value, target in zip(values, TARGETS, strict=True))
-    predictor = partial(task.predict, values=values)
-    return Rung(name, loss, knows, predictor, reach=0, by_step=(loss,) * num_steps)
-
-
-def _repeated(
-    values: tuple[float, ...], batch_size: int, num_steps: int
-) -> Float[Tensor, "batch time output"]:
+def _repeated(values: tuple[float, float], batch_size: int, num_steps: int) -> Probabilities:
+    # cloned, because an expanded tensor repeats by stride: writing to one step would write to all
     return torch.tensor(values, dtype=torch.float64).expand(batch_size, num_steps, -1).clone()

@@ -1,18 +1,18 @@
-"""XOR: do two bits differ?  One step in, one step out, and no linear answer."""
+"""XOR: whether two bits differ; one step in, one step out, and no linear answer."""
 
 from functools import partial
 from math import log
 
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Integer
 from torch import Generator, Tensor
 
-from lossladder.ladder import Ladder, Rung
+from lossladder.ladder import Features, Ladder, Probabilities, Rung
 from lossladder.tasks.task import Draw, Task
 
 
 class XOR(Task):
-    """Do two bits differ?
+    """The task to say whether two bits differ.
 
         input   0 1 2 3          the bits 00 01 10 11, which a network sees side by side
         target  0 1 1 0          steps have nothing to do with each other
@@ -40,15 +40,11 @@ class XOR(Task):
         """Return all four pairs."""
         return _labelled(torch.arange(4)[:, None])
 
-    def probabilities(
-        self, inputs: Float[Tensor, "batch time input"]
-    ) -> Float[Tensor, "batch time output"]:
+    def probabilities(self, inputs: Features) -> Probabilities:
         """Return the exact probabilities of each target, float64: 0 or 1."""
         return self.predict(inputs, known=True)
 
-    def predict(
-        self, inputs: Float[Tensor, "batch time input"], known: bool
-    ) -> Float[Tensor, "batch time output"]:
+    def predict(self, inputs: Features, known: bool) -> Probabilities:
         """Return the probabilities of each target given both bits, or none."""
         # a network sees the bits as two features: they differ where these add up to one
         differ = (inputs.sum(dim=-1) == 1).double()
@@ -58,14 +54,11 @@ class XOR(Task):
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
         """Return two rungs: nothing known, or both bits."""
         guess, know = partial(self.predict, known=False), partial(self.predict, known=True)
-        each_step = num_steps or 1
-        guessing = "only how often each target occurs"
-        return Ladder(
-            [
-                Rung("none", log(2), guessing, guess, reach=0, by_step=(log(2),) * each_step),
-                Rung("both", 0.0, "both bits", know, reach=0, by_step=(0.0,) * each_step),
-            ]
-        )
+        steps, guessing = num_steps or 1, "only how often each target occurs"
+        # one bit halves the pairs and leaves the answer a fair coin, of entropy log 2
+        none = Rung("none", log(2), guessing, guess, reach=0, by_step=(log(2),) * steps)
+        both = Rung("both", 0.0, "both bits", know, reach=0, by_step=(0.0,) * steps)
+        return Ladder([none, both])
 
 
 def _labelled(pairs: Integer[Tensor, "batch time"]) -> Draw:

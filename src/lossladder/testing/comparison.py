@@ -1,4 +1,4 @@
-"""How values are held against what a law demands: exactly, or within what chance allows."""
+"""Comparisons with what a law demands: exact, or within what chance allows."""
 
 import math
 import random
@@ -10,8 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-UNLIKELY = 25.0  # nats: how unlikely a comparison must be to fail
-ROUNDING = 1e-9  # of numbers around 1, in float64
+# nats: how unlikely a comparison must be to fail
+UNLIKELY = 25.0
+# of numbers around 1, in float64
+ROUNDING = 1e-9
 
 Value = TypeVar("Value")
 

@@ -84,7 +84,7 @@ class _Trial:
 
     Args:
         engine: as in `check_engine`.
-        task: gives the data.
+        task: draws the data.
         recurrent: makes the network.
         optimizer: makes its optimizer.
         clip: largest norm of the gradient.
@@ -111,13 +111,13 @@ class _Trial:
         self.tolerance = 1e-9 if dtype == torch.float64 else 1e-4
 
     def begin(self) -> tuple[Engine, Network, Optimizer]:
-        """A fresh engine, at the start."""
+        """Return a fresh engine at the start, with its network and its optimizer."""
         network = copy.deepcopy(self.start)
         optimizer = self.make_optimizer(network.trained())
         return self.make_engine(network, self.task, optimizer, self.clip), network, optimizer
 
     def check(self, engine: Engine, network: Network, optimizer: Optimizer) -> None:
-        """Two chunks are trained as by the plain loop; the second goes on from the first."""
+        """Check that two chunks, one after the other, are trained as by the plain loop."""
         twin = copy.deepcopy(self.start)
         own = self.make_optimizer(twin.trained())
         state = expected_state = self.state
@@ -133,7 +133,7 @@ class _Trial:
             self.equal_memory(when, network, optimizer, twin, own)
 
     def chunk(self, seed: int = 0) -> Chunk:
-        """Windows of the task's sequences; streams carry their state."""
+        """Return windows of the task's sequences; streams carry their state."""
         draw = self.task.draw(generator(10 + seed), _WINDOWS * _BATCH, _STEPS)
 
         def folded(part: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ class _Trial:
     def plain_loop(
         self, network: Network, optimizer: Optimizer, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, " windows"], State]:
-        """Truncated back-propagation, written as in a textbook."""
+        """Train by truncated back-propagation, written as in a textbook; see `Engine.train`."""
         parameters, losses = network.trained(), []
         after = network.initial_state(_BATCH) if state is None else state
         for window in range(len(chunk.inputs)):
@@ -173,7 +173,7 @@ class _Trial:
         return torch.stack(losses), after
 
     def check_form(self, losses: Tensor, state: State) -> None:
-        """One loss a window, a state of the same shapes, and no history."""
+        """Check for one loss a window, a state of the same shapes, and no history."""
         require(
             losses.shape == (_WINDOWS,),
             f"{self.name}: losses have shape {tuple(losses.shape)} for {_WINDOWS} windows",
@@ -189,7 +189,7 @@ class _Trial:
             )
 
     def check_cutting(self) -> None:
-        """Where a chunk is cut changes nothing."""
+        """Check that it changes nothing where a chunk is cut."""
         engine, network, _ = self.begin()
         chunk, state, pieces = self.chunk(), self.state, []
         for windows in (slice(0, 1), slice(1, 3), slice(3, None)):
@@ -201,9 +201,10 @@ class _Trial:
         self.equal_course(when, torch.cat(pieces), state, network, *self.first)
 
     def check_start(self) -> None:
-        """No state stands for the initial one; it is learned where it depends on parameters."""
+        """Check that no state stands for the initial one, which is learned where it can be."""
+        # independent sequences start every window from it, and have shown it already
         if not self.task.streams:
-            return  # whose every window starts from it
+            return
         engine, network, _ = self.begin()
         twin, chunk = copy.deepcopy(self.start), self.chunk()
         losses, state = engine.train(chunk, None)
@@ -220,7 +221,7 @@ class _Trial:
         expected_state: State,
         twin: Network,
     ) -> None:
-        """Losses, state and parameters are those of the plain loop."""
+        """Check that losses, state and parameters are those of the plain loop."""
         self.equal(f"{when}loss", losses, expected, ("window",))
         for name, one, other in paired(state, expected_state):
             self.equal(f"{when}{name}", one, other)
@@ -231,7 +232,7 @@ class _Trial:
     def equal_memory(
         self, when: str, ours: Network, optimizer: Optimizer, theirs: Network, own: Optimizer
     ) -> None:
-        """The optimizers keep the same, so that a run can go on with another engine."""
+        """Check that optimizers keep the same, so that a run can go on with another engine."""
         expected = dict(theirs.named_parameters())
         for name, parameter in ours.named_parameters():
             kept = optimizer.state.get(parameter, {})
@@ -242,13 +243,13 @@ class _Trial:
                     self.equal(what, kept[key], value)
 
     def equal(self, what: str, ours: Tensor, expected: Tensor, axes: tuple[str, ...] = ()) -> None:
-        """Two tensors are the same up to rounding."""
+        """Check that two tensors are the same up to rounding."""
         pair = ours, "by the engine", expected, "in a plain loop"
         require_equal(f"{self.name}: {what}", *pair, axes, tolerance=self.tolerance)
 
     @property
     def name(self) -> str:
-        """What was tried, for messages."""
+        """Return what was tried, for messages."""
         kinds = self.start.recurrent, self.task, self.make_optimizer(self.start.trained())
         network, task, optimizer = (type(part).__name__ for part in kinds)
         clipped = "" if self.clip is None else f", gradient_clip={self.clip:g}"

@@ -60,7 +60,7 @@ def check_network(recurrent: Recurrent) -> None:
 
 
 def _check_arguments(recurrent: Recurrent) -> None:
-    """`initialisation_arguments` are arguments, and the readout is a linear map."""
+    """Check that `initialisation_arguments` are arguments, and the readout is a linear map."""
     own = inspect.signature(type(recurrent)).parameters
     for name in recurrent.initialisation_arguments:
         require(
@@ -78,7 +78,7 @@ def _check_arguments(recurrent: Recurrent) -> None:
 
 
 def _check_start(recurrent: Recurrent) -> None:
-    """`initialise` sets every trained parameter, with random numbers of its generator only."""
+    """Check that `initialise` sets every trained parameter, by its generator only."""
 
     def started(seed: int) -> dict[str, Tensor]:
         with torch.no_grad():
@@ -86,7 +86,8 @@ def _check_start(recurrent: Recurrent) -> None:
             return {name: p.detach().clone() for name, p in recurrent.named_parameters()}
 
     first = undisturbed("initialise", 1, partial(started, 0))
-    with torch.no_grad():  # whatever stood there before
+    # a parameter that is left as it was keeps the 7
+    with torch.no_grad():
         for parameter in recurrent.parameters():
             if parameter.requires_grad:
                 parameter.fill_(7.0)
@@ -98,7 +99,7 @@ def _check_start(recurrent: Recurrent) -> None:
 
 
 def _prepared(recurrent: Recurrent) -> Recurrent:
-    """A copy in which nothing is zero by chance, and whose state tells rows apart."""
+    """Return a copy in which nothing is zero by chance, and whose state tells rows apart."""
     recurrent = copy.deepcopy(recurrent).to("cpu", torch.float64).train()
     with torch.no_grad():
         for number, parameter in enumerate(recurrent.parameters()):
@@ -135,7 +136,7 @@ def _check_initial_state(recurrent: Recurrent) -> None:
 
 
 def _check_function(recurrent: Recurrent) -> None:
-    """Shapes are kept, and nothing but what is put out tells that there was a call."""
+    """Check that shapes are kept, and that only what is put out tells of a call."""
     inputs, state = normal(3, 6, recurrent.input_size), reached(recurrent, 3)
     buffers = {name: buffer.clone() for name, buffer in recurrent.named_buffers()}
     kept = inputs.clone(), tuple(part.clone() for part in state)
@@ -212,7 +213,7 @@ def _check_rows(recurrent: Recurrent) -> None:
 
 
 def _check_gradients(recurrent: Recurrent) -> None:
-    """From a state under way, and from the initial one where that is learned."""
+    """Check gradients from a state under way, and from the initial one where it is learned."""
     for initial in {False, recurrent.learns_initial_state}:
         # where a kink (of a ReLU) lies within the difference, it will not at other inputs
         fault = _gradient_fault(recurrent, 0, initial)
@@ -221,7 +222,7 @@ def _check_gradients(recurrent: Recurrent) -> None:
 
 
 def _gradient_fault(recurrent: Recurrent, seed: int, initial: bool) -> str | None:
-    """What is wrong with the gradient of a random sum of all that comes out; None: nothing.
+    """Return what is wrong with the gradient of a random sum of all outputs; None: nothing.
 
     Along a direction d of +1 or -1 in every entry, (L(v + e d) - L(v - e d)) / 2e = d . gradient:
     each entry counts, so that none can be wrong unnoticed, for the price of two losses.
@@ -247,7 +248,8 @@ def _gradient_fault(recurrent: Recurrent, seed: int, initial: bool) -> str | Non
     )
     for (name, variable), gradient in zip(variables.items(), gradients, strict=True):
         allowed = 1e-6 * (1 + float(gradient.abs().sum()))
-        for number in range(2):  # two errors may cancel in one direction, not in both
+        # two errors may cancel in one direction, not in both
+        for number in range(2):
             direction = normal(*variable.shape, seed=200 + number).sign()
             slope, along = _slope(loss, variable, direction), float((gradient * direction).sum())
             if not abs(slope - along) <= allowed:
@@ -256,7 +258,7 @@ def _gradient_fault(recurrent: Recurrent, seed: int, initial: bool) -> str | Non
 
 
 def _wrong_entry(name: str, variable: Tensor, gradient: Tensor, loss: Callable[[], Tensor]) -> str:
-    """Where a gradient known to be wrong is so most, among the first thousand entries."""
+    """Return where a wrong gradient is most so, among the first thousand entries."""
     worst, found = -1.0, ""
     for place in list(np.ndindex(*variable.shape))[:1000]:
         direction = torch.zeros_like(variable)
@@ -271,7 +273,7 @@ def _wrong_entry(name: str, variable: Tensor, gradient: Tensor, loss: Callable[[
 
 @torch.no_grad()
 def _slope(loss: Callable[[], Tensor], variable: Tensor, direction: Tensor) -> float:
-    """The derivative along a direction, by a central difference."""
+    """Return the derivative along a direction, by a central difference."""
     step, kept, ends = 1e-6, variable.clone(), []
     for sign in (1, -1):
         variable.copy_(kept + sign * step * direction)
@@ -281,7 +283,7 @@ def _slope(loss: Callable[[], Tensor], variable: Tensor, direction: Tensor) -> f
 
 
 def _check_step(recurrent: Recurrent) -> None:
-    """A cell may run a window faster than step by step, not otherwise."""
+    """Check that a cell with a `forward` of its own does what its `step` says."""
     if isinstance(recurrent, Cell) and type(recurrent).forward is not Cell.forward:
         inputs, state = normal(3, 6, recurrent.input_size), reached(recurrent, 3)
         own, by_step = recurrent(inputs, state)[0], Cell.forward(recurrent, inputs, state)[0]
@@ -289,7 +291,7 @@ def _check_step(recurrent: Recurrent) -> None:
 
 
 def reached(recurrent: Recurrent, batch_size: int, seed: int = 0) -> State:
-    """A state that the network comes to, different in every row."""
+    """Return a state that the network comes to, different in every row."""
     inputs = normal(batch_size, 5, recurrent.input_size, seed=50 + seed)
     try:
         with torch.no_grad():
@@ -310,10 +312,10 @@ def _equal_hiddens(
 
 
 def named(state: State) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a state, with what a message calls them."""
+    """Return the tensors of a state, with what a message calls them."""
     return ((f"state[{number}]", part) for number, part in enumerate(state))
 
 
 def paired(one: State, other: State) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """The tensors of two states, side by side."""
+    """Return the tensors of two states, side by side."""
     return ((name, left, right) for (name, left), right in zip(named(one), other, strict=True))

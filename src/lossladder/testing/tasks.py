@@ -77,7 +77,7 @@ def check_task(task: Task) -> None:
 
 
 def _check_attributes(task: Task) -> None:
-    """What a task says about itself."""
+    """Check what a task says about itself."""
     require(task.shape in _SHAPES, f"shape={task.shape!r}: must be one of {', '.join(_SHAPES)}")
     require(
         task.streams == (task.num_steps is None),
@@ -96,7 +96,7 @@ def _check_attributes(task: Task) -> None:
 
 
 def _check_draws(task: Task, steps: int) -> None:
-    """Sizes and ranges of what is drawn."""
+    """Check sizes and ranges of what is drawn."""
     for batch_size, num_steps in ((1, 1), (7, 5), (50, steps)):
         try:
             draw = task.draw(generator(0), batch_size, num_steps)
@@ -142,7 +142,7 @@ def _check_range(what: str, values: Tensor, size: int, which: str) -> None:
 
 
 def _check_who_decides(task: Task, steps: int) -> None:
-    """The generator, and nobody else."""
+    """Check that the generator decides what is drawn, and nobody else."""
 
     def drawn(seed: int) -> Draw:
         return task.draw(generator(seed), 50, steps)
@@ -162,7 +162,8 @@ def _check_who_decides(task: Task, steps: int) -> None:
 
 
 def _check_shape(task: Task, batch: Batch) -> None:
-    """A step carries input if its symbol differs between sequences."""
+    """Check that `shape` is what the sequences say."""
+    # a step carries input if its symbol differs between sequences
     if batch.inputs.shape[1] == 1 and task.shape != "one_to_one":
         return  # a single step looks like one to one
     later = (batch.inputs[:, 1:] != batch.inputs[:1, 1:]).any()
@@ -176,7 +177,7 @@ def _check_shape(task: Task, batch: Batch) -> None:
 
 
 def _check_rungs(task: Task, ladder: Ladder, steps: int) -> None:
-    """What rungs say about themselves."""
+    """Check what rungs say about themselves."""
     names = [rung.name for rung in ladder]
     require(len({*names}) == len(names), f"ladder: its rungs {names} must have different names")
     require(
@@ -211,7 +212,7 @@ def _check_predictor(
     symbols: Integer[Tensor, "batch time"],
     batch: Batch,
 ) -> None:
-    """What it puts out is a law, and depends on nothing but the inputs it may know."""
+    """Check that it puts out laws, which depend on nothing but the inputs it may know."""
     inputs, scored = batch.inputs, batch.scored
     law, expected = predict(inputs), (*scored.shape, task.output_size)
     require(
@@ -254,7 +255,7 @@ def _check_predictor(
 
 
 def _check_ends(ladder: Ladder, batch: Batch) -> None:
-    """The ceiling knows no input, the floor knows everything."""
+    """Check that the ceiling knows no input, and the floor everything."""
     ceiling, floor = (rung.predictor(batch.inputs) for rung in (ladder.ceiling, ladder.floor))
     first, both_scored = ceiling[:1].expand_as(ceiling), batch.scored & batch.scored[:1]
     complaint = f"{_name(ladder.ceiling)} is the ceiling, and looks at the inputs"
@@ -267,7 +268,7 @@ def _check_ends(ladder: Ladder, batch: Batch) -> None:
 def _equal_laws(
     complaint: str, one: Tensor, in_one: str, other: Tensor, in_other: str, scored: Scored
 ) -> None:
-    """Two laws are the same at every scored step."""
+    """Require that two laws are the same at every scored step."""
     left, right = (torch.where(scored[..., None], law, 0.0) for law in (one, other))
     require_equal(complaint, left, in_one, right, in_other, ("row", "step", "target"))
 
@@ -275,7 +276,8 @@ def _equal_laws(
 def _check_targets(
     what: str, targets: Shaped[Tensor, "batch time *output"], law: Law, scored: Scored
 ) -> None:
-    """Targets come as often as their law says: at each step, among rows of the same law."""
+    """Check that targets come as often as their law says, at each step."""
+    # step by step, because the steps of a sequence are not independent
     for step in range(law.shape[1]):
         rows = scored[:, step]
         chances, came = law[rows, step], targets[rows, step]
@@ -292,7 +294,7 @@ def _check_targets(
 def _check_frequencies(
     what: str, came: Integer[Tensor, " rows"], law: Float[Tensor, "rows output"]
 ) -> None:
-    """Targets of one step; rows of more than a hundred laws are grouped by the order of them."""
+    """Check the targets of one step; rows of many laws are grouped by their order."""
     impossible = law.gather(1, came[:, None])[:, 0] < 1e-12
     if impossible.any():
         raise AssertionError(f"{what}: {came[impossible][0]} came, and has no chance in its law")
@@ -314,7 +316,7 @@ def _check_frequencies(
 
 
 def _check_loss(task: Task, who: str, rung: Rung, batch: Batch) -> None:
-    """A rung's loss is what its predictor attains, with and without the noise of the targets."""
+    """Check that a rung's loss is what its predictor attains, on targets and in expectation."""
     law, scored = rung.predictor(batch.inputs), batch.scored
     outputs = task.loss.logits_for(law)
     drawn = task.losses(outputs, batch.targets)
@@ -350,7 +352,7 @@ def _check_by_step(
     expected: Float[Tensor, "batch time"],
     scored: Scored,
 ) -> None:
-    """The losses by step are what the predictor attains there; their mean is the rung's loss."""
+    """Check that `by_step` is what the predictor attains, and its mean the rung's loss."""
     for step, loss in enumerate(by_step):
         values = expected[scored[:, step], step]
         found = unlike(values, loss) if len(values) > 100 else None
@@ -372,7 +374,7 @@ def _check_by_step(
 
 
 def _check_stream(task: StreamTask) -> None:
-    """What holds where a stream is continued, and where a state is carried for ever."""
+    """Check a stream that is continued, and a state that is carried for ever."""
     reach = task.reach or 0
     rows = min(20_000, max(4 * _ENTRIES // ((reach + 10) * task.output_size), 200))
     before = task.draw(generator(3), rows, max(reach, 1)).inputs
@@ -392,7 +394,7 @@ def _check_stream(task: StreamTask) -> None:
 
 
 def _check_everything(task: Task, ladder: Ladder, steps: int) -> None:
-    """The sequences of a finite task are drawn equally often, and rungs are exact over them."""
+    """Check that all sequences are drawn equally often, and that rungs are exact over them."""
     try:
         draw = task.everything()
     except ValueError:
@@ -425,7 +427,7 @@ def _check_everything(task: Task, ladder: Ladder, steps: int) -> None:
 
 
 def _check_exactly(task: Task, ladder: Ladder, batch: Batch) -> None:
-    """The loss of each rung, summed over every sequence there is."""
+    """Check the loss of each rung, summed over every sequence there is."""
     _check_targets("everything: targets", batch.targets, batch.probabilities, batch.scored)
     weights = batch.scored.double()
     for rung in ladder:
@@ -440,7 +442,7 @@ def _check_exactly(task: Task, ladder: Ladder, batch: Batch) -> None:
 
 
 def _check_description(task: Task, batch: Batch) -> None:
-    """A batch can be looked at."""
+    """Check that a batch can be looked at."""
     lines = task.describe(batch, row=2).splitlines()
     widths = {len(line) for line in lines}
     require(

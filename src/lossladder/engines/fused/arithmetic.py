@@ -50,28 +50,29 @@ magnitude = elementwise("fabs")
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent of x."""
+    """Return the hyperbolic tangent of x."""
     raise NotImplementedError("compiled code only")
 
 
 def exponential(x: Any) -> Any:
-    """exp(x) for x <= 0."""
+    """Return exp(x) for x <= 0."""
     raise NotImplementedError("compiled code only")
 
 
 def logarithm(x: Any) -> Any:
-    """log(x) for x >= 1."""
+    """Return log(x) for x >= 1."""
     raise NotImplementedError("compiled code only")
 
 
 def reciprocal(x: Any) -> Any:
-    """1 / x for x neither 0 nor infinite."""
+    """Return 1 / x for x neither 0 nor infinite."""
     raise NotImplementedError("compiled code only")
 
 
 @compiled
 def logistic(x: Any) -> Any:
-    """1 / (1 + exp(-x)), by way of tanh(x / 2), which is the same curve."""
+    """Return 1 / (1 + exp(-x))."""
+    # the same curve as tanh, half as steep and half as high
     return 0.5 + 0.5 * tanh(0.5 * x)
 
 
@@ -114,9 +115,11 @@ def _tanh_exact(x: Any) -> Any:
 @compiled
 def _exponential_polynomial(x: Any) -> Any:
     # x = n log 2 + r with |r| <= log(2) / 2, then 2**n times a polynomial close to exp(r).
-    x = larger(x, -87.0)  # below, exp(x) leaves the normal numbers
+    # below, exp(x) leaves the normal numbers
+    x = larger(x, -87.0)
     n = _nearest_whole(x * 1.44269504)
-    r = x - n * 0.693359375 + n * 2.12194440e-4  # log 2 in two parts, so that no digit is lost
+    # log 2 in two parts, so that no digit is lost: n times the first is exact
+    r = x - n * 0.693359375 + n * 2.12194440e-4
     p = 1.9875691500e-4 * r + 1.3981999507e-3
     p = p * r + 8.3334519073e-3
     p = p * r + 4.1665795894e-2
@@ -135,7 +138,8 @@ def _logarithm_series(x: Any) -> Any:
     z = s * s
     series = ((0.2222222 * z + 0.28571428) * z + 0.4) * z + 0.66666667
     value = s * (series * z + 2.0) + n * 0.69314718
-    return choose(x, 3e38, value, x)  # NaN and infinity have bits like any number: pass them on
+    # NaN and infinity have bits like any number: pass them on
+    return choose(x, 3e38, value, x)
 
 
 def _by_precision(promise: Any, fast: Any, exact: Any) -> None:

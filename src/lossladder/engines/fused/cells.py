@@ -1,4 +1,4 @@
-"""The three cells, forward and backward over a window; the kernel is compiled for one of them.
+"""The three cells, forward and backward over a window, of which a kernel is compiled for one.
 
 Each pass takes the same arguments: the sizes, the working memory (`workspace.py`) and how much of
 its width is in use.
@@ -13,6 +13,7 @@ from lossladder.engines.fused.products import add_products, collect, state_gradi
 from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, Constant, load, same, store
 from lossladder.engines.fused.workspace import GRU, LSTM, RNN
 
+# the cell is part of the kernel's type, so that the compiler sees the code of one cell only
 CELLS = {cell: Constant(cell) for cell in (RNN, LSTM, GRU)}
 
 
@@ -51,6 +52,7 @@ def _rnn_forward(sizes: Any, work: Any, width: int) -> None:
     first = 1 + sizes.codes
     seen = first + sizes.hidden
     for t in range(sizes.steps):
+        # two registers at a time; where their number is odd, the last one alone
         for i in range(0, width - REGISTER, 2 * REGISTER):
             _rnn_step(work.into, work.rows, first, seen, t, i, WIDE)
         if width % (2 * REGISTER):
@@ -61,6 +63,7 @@ def _rnn_forward(sizes: Any, work: Any, width: int) -> None:
 def _rnn_step(into: Any, rows: Any, first: int, seen: int, t: int, i: int, width: Any) -> None:
     for four in range(into.shape[0]):
         weight = into[four]
+        # the sums start from the constants: row 0 is all ones, and need not be loaded
         s0, s1 = same(weight, (0, 0), width), same(weight, (0, 1), width)
         s2, s3 = same(weight, (0, 2), width), same(weight, (0, 3), width)
         for k in range(1, seen):
@@ -78,11 +81,12 @@ def _rnn_step(into: Any, rows: Any, first: int, seen: int, t: int, i: int, width
 
 @compiled
 def _rnn_backward(sizes: Any, work: Any, width: int) -> None:
-    """From the logits' derivatives to `gates`, and on to the sums over this slab."""
+    """Fill `gates` with its derivatives from the logits', and add to the sums over this slab."""
     steps, hidden, first = sizes.steps, sizes.hidden, 1 + sizes.codes
     rows, gates, logits = work.rows, work.gates, work.logits
     out_back, back = work.out_back, work.back
     for t in range(steps - 1, -1, -1):
+        # 0 makes a loop of no turns: nothing comes from an unscored step, nor to the last one
         others = sizes.classes - 1 if work.scored[t] else 0
         later = hidden if t + 1 < steps else 0
         for i in range(0, width - REGISTER, 2 * REGISTER):
@@ -180,8 +184,9 @@ def _lstm_step(
 
 @compiled
 def _lstm_backward(sizes: Any, work: Any, width: int) -> None:
-    """From the logits' derivatives to those of `gates`, and on to the sums over this slab."""
-    work.direct[:] = 0  # no later step passes anything to the last one's cells
+    """Fill `gates` with its derivatives from the logits', and add to the sums over this slab."""
+    # no later step passes anything to the last one's cells
+    work.direct[:] = 0
     steps, hidden, first = sizes.steps, sizes.hidden, 1 + sizes.codes
     rows, gates, grad, logits = work.rows, work.gates, work.grad, work.logits
     out_back, back = work.out_back, work.back
@@ -268,6 +273,7 @@ def _gru_step(
     for unit in range(hidden):
         weight = into[unit]
         s0, s1 = same(weight, (0, 0), width), same(weight, (0, 1), width)
+        # m apart from s3, because the reset gate multiplies what the state says and not the input
         m, s3 = same(weight, (0, 2), width), same(weight, (0, 3), width)
         for k in range(1, first):
             v = load(rows, (t, k, i), width)
@@ -291,8 +297,9 @@ def _gru_step(
 
 @compiled
 def _gru_backward(sizes: Any, work: Any, width: int) -> None:
-    """From the logits' derivatives to those of `gates`, and on to the sums over this slab."""
-    work.direct[:] = 0  # no later step passes anything to the last one
+    """Fill `gates` with its derivatives from the logits', and add to the sums over this slab."""
+    # no later step passes anything to the last one
+    work.direct[:] = 0
     steps, hidden, first = sizes.steps, sizes.hidden, 1 + sizes.codes
     rows, gates, grad, logits = work.rows, work.gates, work.grad, work.logits
     out_back, back = work.out_back, work.back
@@ -307,6 +314,7 @@ def _gru_backward(sizes: Any, work: Any, width: int) -> None:
             i = width - REGISTER
             collect(grad, logits, gates, out_back, back, reset_at, others, later, t, i, NARROW)
             _gru_step_back(grad, rows, gates, aside, direct, first, hidden, t, i, NARROW)
+    # n's derivative belongs to the input's weights, m's to the state's, those of r and z to both
     add_products(work.sums, rows, gates, first, 0, hidden, steps, width)
     end = reset_at + 3 * hidden
     add_products(work.sums, rows, gates, first + hidden, reset_at, end, steps, width)
@@ -343,7 +351,8 @@ def _gru_step_back(
 
 @compiled
 def _gru_columns(hidden: int) -> Any:
-    """Where in `gates` r, z and m lie; n lies at 0, padded to fours because it is summed apart."""
+    """Return where in `gates` r, z and m lie; n lies at 0."""
+    # n is padded to fours because its products are summed apart
     padded = (hidden + 3) // 4 * 4
     return padded, padded + hidden, padded + 2 * hidden
 

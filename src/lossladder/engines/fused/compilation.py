@@ -1,4 +1,4 @@
-"""Getting the kernel compiled without making anybody wait for it in vain.
+"""How the kernel is compiled without making anybody wait for it in vain.
 
 Compiling takes a while, once for each cell, precision and version of this package: Numba keeps the
 result on disk, beside the package or, where that may not be written, in the user's cache folder
@@ -18,21 +18,21 @@ from numba import typeof
 
 from lossladder.engines.fused.cells import CELLS
 from lossladder.engines.fused.kernel import MemberState, Windows, train
-from lossladder.engines.fused.torch_interop import CELLS as KINDS
-from lossladder.engines.fused.torch_interop import code_features
+from lossladder.engines.fused.torch_interop import KINDS, code_features
 from lossladder.engines.fused.workspace import Sizes, allocate
 from lossladder.models import Network
 
-_COMPILERS: list[subprocess.Popen[bytes]] = []  # held: nobody waits for them
+# held, because Python warns of a child process that is dropped while it runs: nobody waits for them
+_COMPILERS: list[subprocess.Popen[bytes]] = []
 
 
 class Variant(NamedTuple):
     """What the kernel is compiled for.
 
     Args:
-        cell: which one.
-        dtype: precision.
-        targets: integers that hold the classes.
+        cell: RNN, LSTM or GRU of `workspace.py`.
+        dtype: precision, as NumPy calls it.
+        targets: integers that hold the classes, as NumPy calls them.
     """
 
     cell: int
@@ -41,7 +41,7 @@ class Variant(NamedTuple):
 
 
 def variant(network: Network) -> Variant:
-    """What a network needs the kernel to be compiled for."""
+    """Return what the kernel must be compiled for to train a network."""
     double = next(network.parameters()).dtype == torch.float64
     few = network.readout.out_features <= 256
     return Variant(
@@ -52,15 +52,18 @@ def variant(network: Network) -> Variant:
 
 
 def compiled(wanted: Variant) -> bool:
-    """Whether the kernel is in memory or on disk. Numba has no public way to ask: unsure is no."""
+    """Return whether the kernel is in memory or on disk; False where that is unsure."""
     signature = _signature(wanted)
     if signature in train.overloads:
         return True
+    # Numba has no public way to ask. A wrong no costs a compilation; a wrong yes would cost a
+    # user the wait for one, unannounced.
     try:
         cache = train._cache
         key = cache._index_key(signature, train.targetctx.codegen())
         return key in cache._cache_file._load_index()
-    except Exception:  # a damaged index, or one that another version of this package left
+    # a damaged index, or one that another version of this package left
+    except Exception:
         return False
 
 
@@ -68,7 +71,8 @@ def compile_now(wanted: Variant) -> None:
     """Load the kernel from disk, or compile it."""
     try:
         train.compile(_signature(wanted))
-    except Exception:  # what lies on disk cannot be read: it is forgotten, and compiled anew
+    # what lies on disk cannot be read: it is forgotten, and compiled anew
+    except Exception:
         train._cache.flush()
         train.compile(_signature(wanted))
 
@@ -83,13 +87,15 @@ def compile_for_later(wanted: Variant) -> None:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # it outlives the run, and a Ctrl-C that ends the run
+        # it outlives the run, and a Ctrl-C that ends the run
+        start_new_session=True,
     )
     _COMPILERS.append(compiling)
 
 
 def _signature(wanted: Variant) -> tuple[Any, ...]:
-    """The types of the kernel's arguments, taken from the smallest arguments there are."""
+    """Return the types of the kernel's arguments, taken from the smallest arguments there are."""
+    # taken from real arguments, so that they cannot differ from those of a call
     cell, dtype, targets = wanted
     sizes = Sizes(cell=cell, inputs=1, codes=1, hidden=1, classes=2, biases=1, steps=1, batch=1)
     codes = code_features(1, dtype)
@@ -119,9 +125,11 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
 
 def _main(words: list[str]) -> None:
     """Compile one variant, giving way to everything else; once, however many runs ask for it."""
-    from fcntl import LOCK_EX, LOCK_NB, flock  # not on Windows, where each run compiles for itself
+    # not on Windows, where each run compiles for itself
+    from fcntl import LOCK_EX, LOCK_NB, flock
 
     os.nice(19)
+    # the system lets go of a lock when its process ends, however it ends
     with (Path(gettempdir()) / f"lossladder-{'-'.join(words)}.lock").open("w") as lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)

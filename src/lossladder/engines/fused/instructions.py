@@ -27,13 +27,14 @@ def _pick(keep_left_unless: str) -> Any:
     return function
 
 
-larger = _pick("<")  # of two lanes, or of lanes and a number; a NaN on the left stays
+# of two lanes, or of lanes and a number; a NaN on the left stays
+larger = _pick("<")
 smaller = _pick(">")
 
 
 @intrinsic
 def choose(typing_context: Any, a: Any, b: Any, if_less: Any, otherwise: Any) -> Any:
-    """Lane by lane: `if_less` where a < b, `otherwise` where not (also where a is NaN)."""
+    """Return, lane by lane, `if_less` where a < b, else `otherwise` (also where a is NaN)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         a_, b_, yes, no = (
@@ -45,7 +46,7 @@ def choose(typing_context: Any, a: Any, b: Any, if_less: Any, otherwise: Any) ->
 
 
 def elementwise(name: str) -> Any:
-    """One of LLVM's own functions of one number (`exp`, `log`, `rint`, `fabs`), on lanes."""
+    """Return one of LLVM's functions of one number (`exp`, `log`, `rint`, `fabs`), on lanes."""
 
     @intrinsic
     def function(typing_context: Any, value: Any) -> Any:
@@ -62,7 +63,8 @@ def elementwise(name: str) -> Any:
 
 @intrinsic
 def rough_reciprocal(typing_context: Any, value: Any) -> Any:
-    """1 / value of float32 lanes, to 12 bits or more: from the processor's table, if it has one."""
+    """Return 1 / value of float32 lanes, to 12 bits or more."""
+    # from the processor's table, if it has one: a few cycles, where a division takes a dozen
     table = {16: "llvm.x86.avx512.rcp14.ps.512", 8: "llvm.x86.avx.rcp.ps.256"}.get(REGISTER)
     piece = ir.VectorType(ir.FloatType(), REGISTER)
     index = ir.IntType(32)
@@ -96,8 +98,9 @@ def rough_reciprocal(typing_context: Any, value: Any) -> Any:
 
 @intrinsic
 def power_of_two(typing_context: Any, whole: Any) -> Any:
-    """2 ** whole for whole float32 lanes in [-126, 127]: the exponent's bits written directly."""
+    """Return 2 ** whole for whole float32 lanes in [-126, 127]."""
 
+    # the bits of the exponent, written directly: they begin at bit 23, with 127 standing for 0
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         integers = ir.VectorType(ir.IntType(32), whole.lanes)
         exponent = builder.fptosi(args[0], integers)
@@ -110,7 +113,7 @@ def power_of_two(typing_context: Any, whole: Any) -> Any:
 
 @intrinsic
 def split(typing_context: Any, value: Any) -> Any:
-    """Positive float32 lanes as mantissa in [1, 2) and exponent: mantissa * 2 ** exponent."""
+    """Return positive float32 lanes as mantissa in [1, 2) and exponent of 2."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         integers = ir.VectorType(ir.IntType(32), value.lanes)
@@ -121,25 +124,21 @@ def split(typing_context: Any, value: Any) -> Any:
         bits = builder.bitcast(args[0], integers)
         exponent = builder.sub(builder.lshr(bits, constant(23)), constant(127))
         fraction = builder.or_(builder.and_(bits, constant(0x7FFFFF)), constant(127 << 23))
-        pair = (
-            builder.bitcast(fraction, vector(value)),
-            builder.sitofp(exponent, vector(value)),
-        )
+        pair = builder.bitcast(fraction, vector(value)), builder.sitofp(exponent, vector(value))
         return context.make_tuple(builder, sig.return_type, pair)
 
     return types.UniTuple(value, 2)(value), generate
 
 
-FLUSH = 0x8040  # the processor's two switches: tiny results are zero, tiny operands are zero
+# the processor's two switches: tiny results are zero, tiny operands are zero
+FLUSH = 0x8040
 
 
 @intrinsic
 def flush_tiny_numbers(typing_context: Any) -> Any:
-    """Have this thread take numbers below 1e-38 for zero; gives back how it was.
-
-    A gradient that vanishes over a long window ends in such numbers, and each of them costs the
-    processor a hundred times an ordinary one.
-    """
+    """Let this thread take numbers below 1e-38 for zero; return how it was."""
+    # A gradient that vanishes over a long window ends in such numbers, and each of them costs the
+    # processor a hundred times an ordinary one.
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         before = _control(builder, None)

@@ -27,7 +27,7 @@ class Windows(NamedTuple):
         features: (windows, steps, inputs, batch), used if there are no symbols.
         targets: (windows, steps, batch).
         scored: (windows, steps, batch), or empty: all of them.
-        codes, base, directions: what the network sees of a symbol, see `torch_interop.py`.
+        codes, base, directions: what the network sees of a symbol; see `torch_interop.Codes`.
         carried: the state goes on from window to window.
     """
 
@@ -42,7 +42,7 @@ class Windows(NamedTuple):
 
 
 class MemberState(NamedTuple):
-    """What changes as a member learns: its own memory, of which no other touches a cache line.
+    """What changes as a member learns, in memory of which no other touches a cache line.
 
     Args:
         parameters: laid out as `workspace.py` says.
@@ -67,29 +67,25 @@ class MemberState(NamedTuple):
 
 @compiled
 def clip(gradient: Any, largest: float) -> None:
-    """Shorten the gradient to `largest`, as torch.nn.utils.clip_grad_norm_; infinity: leave it."""
+    """Shorten the gradient to `largest`, as clip_grad_norm_ of torch does; infinity: leave it."""
     if largest == math.inf:
         return
     squares = gradient.dtype.type(0)
     for g in gradient:
         squares += g * g
     shorten = largest / (math.sqrt(squares) + 1e-6)
-    if not shorten > 1:  # also for NaN, which must reach the parameters
+    # "not above 1" is true of NaN as well, which must reach the parameters
+    if not shorten > 1:
         for i in range(gradient.size):
             gradient[i] *= shorten
 
 
 @compiled
 def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, knobs: Any) -> None:
-    """One step.
+    """Make one step of an optimizer, as torch's would; for its numbers see `MemberState`.
 
-    Args:
-        rule: SGD, ADAGRAD or ADAM.
-        parameters: changed in place.
-        gradient: of the loss by them.
-        memory: the optimizer's own vectors (2, parameters): momentum; sum of squares; both means.
-        step: updates so far, this one included.
-        knobs: lr, momentum or beta1, beta2, eps.
+    `memory` holds momentum; or the sum of squares; or the means of gradient and square. `step`
+    counts the updates with this one.
     """
     number = gradient.dtype.type
     lr, first, second, eps = number(knobs[0]), number(knobs[1]), number(knobs[2]), number(knobs[3])
@@ -106,8 +102,9 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
     else:
         mean, square = memory[0], memory[1]
         new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
-        stride = number(knobs[0] / (1 - knobs[1] ** step))  # both means start at zero:
-        root = number(math.sqrt(1 - knobs[2] ** step))  # undo that bias
+        # both means start at zero: undo that bias, in float64, where 1 - 0.999 keeps its digits
+        stride = number(knobs[0] / (1 - knobs[1] ** step))
+        root = number(math.sqrt(1 - knobs[2] ** step))
         for i in range(gradient.size):
             g = gradient[i]
             mean[i] += (g - mean[i]) * new_mean
@@ -117,7 +114,8 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
 
 @compiled
 def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
-    """Forward, loss and backward of the sequences in working memory; their share of the loss."""
+    """Run forward, loss and backward of a slab in working memory; return its share of the loss."""
+    # whole registers: the lanes beyond have weight 0
     width = (rows + REGISTER - 1) // REGISTER * REGISTER
     forward(cell, sizes, work, width)
     loss = readout.losses(sizes, scale, work, width)
@@ -128,7 +126,7 @@ def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
 
 @compiled
 def _count_scored(sizes: Any, windows: Any, window: int, scored: Any) -> int:
-    """How many steps of a window are scored; marks the steps at which any sequence is."""
+    """Return how many steps of a window are scored; mark those at which any sequence is."""
     if windows.scored.size == 0:
         return sizes.steps * sizes.batch
     count = 0
@@ -157,15 +155,9 @@ def _read(sizes: Any, work: Any, windows: Any, window: int, start: int, rows: in
 
 @compiled
 def _weigh(
-    sizes: Any,
-    work: Any,
-    windows: Any,
-    window: int,
-    start: int,
-    rows: int,
-    scale: float,
+    sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int, scale: float
 ) -> None:
-    """The weight of each step of a slab in the loss; lanes beyond the batch never count."""
+    """Set the weight of each step of a slab in the loss; lanes beyond the batch never count."""
     for t in range(sizes.steps):
         weights = work.weights[t]
         weights[:] = 0
@@ -185,7 +177,8 @@ def _copy(source: Any, target: Any) -> None:
 
 @compiled
 def _look_up(symbols: Any, codes: Any, code: int, row: Any) -> None:
-    if codes.shape[0] == 2:  # a straight line through two points: no look-up, and vectorised
+    # a straight line through two points: no look-up, and vectorised
+    if codes.shape[0] == 2:
         low = codes[0, code]
         rise = codes[1, code] - low
         for i in range(symbols.size):
@@ -197,7 +190,7 @@ def _look_up(symbols: Any, codes: Any, code: int, row: Any) -> None:
 
 @compiled
 def _enter(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
-    """The state before the window's first step."""
+    """Bring in the state before the window's first step."""
     for unit in range(sizes.hidden):
         _copy(state[0, unit, start : start + rows], work.rows[0, 1 + sizes.codes + unit])
         if sizes.cell == LSTM:
@@ -206,7 +199,8 @@ def _enter(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
 
 @compiled
 def _leave(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
-    """The state after its last step; no gradient comes back through it: the truncation."""
+    """Take out the state after the last step."""
+    # no gradient comes back through it, which is the truncation
     for unit in range(sizes.hidden):
         last = work.rows[sizes.steps, 1 + sizes.codes + unit, :rows]
         _copy(last, state[0, unit, start : start + rows])
@@ -215,13 +209,14 @@ def _leave(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
 
 
 def _fingerprint() -> str:
-    """Of all that the kernel is compiled from; numba itself looks at one file only."""
+    """Return a hash of all that the kernel is compiled from."""
+    # Numba itself looks at one file only, and would run old code after a change in another
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def _cached(fingerprint: str) -> Any:
-    """The entry, compiled on first use and kept on disk under the fingerprint of its sources."""
+    """Return the entry, compiled on first use and kept on disk under its sources' fingerprint."""
 
     def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberState) -> str:
         """Train a member on its chunk, in place."""
@@ -230,6 +225,7 @@ def _cached(fingerprint: str) -> Any:
         scored[:] = True
         before = flush_tiny_numbers()
         for window in range(losses.size):
+            # every scored step of the window weighs the same, in whichever slab it is computed
             count = _count_scored(sizes, windows, window, scored)
             scale = parameters.dtype.type(1) / parameters.dtype.type(count)
             pack(parameters, windows.base, windows.directions, sizes, work)
@@ -240,6 +236,7 @@ def _cached(fingerprint: str) -> Any:
             for start in range(0, sizes.batch, slab):
                 rows = min(slab, sizes.batch - start)
                 _read(sizes, work, windows, window, start, rows)
+                # weights stay from window to window where all steps count and one slab holds all
                 if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
                     _weigh(sizes, work, windows, window, start, rows, scale)
                 _enter(sizes, work, state, start, rows)
@@ -253,13 +250,15 @@ def _cached(fingerprint: str) -> Any:
             memory, knobs = member.memory, member.knobs
             update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
         restore_tiny_numbers(before)
-        return fingerprint  # in the closure, and so in the key of the cache
+        # in the closure, and so in the key of the cache
+        return fingerprint
 
     bare = inspect.unwrap(train)
     options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(bare)
-    except RuntimeError:  # no folder may be written: every process compiles for itself
+    # no folder may be written: every process compiles for itself
+    except RuntimeError:
         return njit(**options)(bare)
 
 

@@ -28,20 +28,13 @@ def state_gradients(
     i: int,
     width: Any,
 ) -> Any:
-    """dL/dh of four units: sum_c out[c, k] dlogit[c] + sum_j weight_hh[j, k] dgate[j] a step later.
+    """Return dL/dh of the four units numbered `four`; for the arrays see `Work`.
 
-    Args:
-        logits: the loss's derivatives by them, see `Work`.
-        gates: the loss's derivatives by what went into them.
-        out_back: the readout's weights in fours.
-        back: the recurrent weights in fours.
-        four: which of the fours of units.
-        skip: columns of `gates` before those that the state went into.
-        others: logits that count at this step: classes - 1, or 0 where it is not scored.
-        lines: columns that a later step passes back through, or 0 at the last step.
-        t: step.
-        i: first of the sequences.
-        width: how many of them.
+        dL/dh_k = sum_c out[c, k] dlogit_c + sum_j weight_hh[j, k] dgate_j
+
+    over the `others` logits of step t (classes - 1, or 0 where it is not scored), and the `lines`
+    columns of `gates` a step later (0 at the last step), without the first `skip` of them, into
+    which no state went.
     """
     s0 = s1 = s2 = s3 = zeros(logits, width)
     for c in range(others):
@@ -73,7 +66,7 @@ def collect(
     i: int,
     width: Any,
 ) -> None:
-    """`state_gradients` of all units, put to `grad`."""
+    """Store `state_gradients` of all units in `grad`."""
     for four in range(back.shape[0]):
         unit = 4 * four
         for s in state_gradients(
@@ -94,7 +87,8 @@ def add_products(
     steps: int,
     width: int,
 ) -> None:
-    """sums[k, j] += sum over steps and sequences of rows[k] times gates[j]."""
+    """Add to sums[k, j] the sum over steps and sequences of rows[k] times gates[j]."""
+    # three by four: with 12 sums under way, 7 loads serve 12 multiplications
     for j in range(from_column, to_column, 4):
         for k in range(0, row_to, 3):
             a0 = a1 = a2 = a3 = zeros(rows, NARROW)

@@ -19,24 +19,16 @@ from lossladder.engines.fused.arithmetic import (
     reciprocal,
 )
 from lossladder.engines.fused.instructions import choose, larger
-from lossladder.engines.fused.simd import (
-    NARROW,
-    REGISTER,
-    WIDE,
-    load,
-    same,
-    store,
-    total,
-    zeros,
-)
+from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store, total, zeros
 
 LINEAR, LOGARITHMS, FACTORS = 0, 1, 2  # rows of `surprise`
-TOGETHER = 8  # steps to a logarithm: 8 factors of up to 32768 classes stay below 2^120
+# steps to a logarithm: 8 factors of up to 32768 classes stay below 2^120
+TOGETHER = 8
 
 
 @compiled
 def losses(sizes: Any, scale: float, work: Any, width: int) -> float:
-    """The slab's share of the loss, nats; leaves the logits' derivatives in `logits`."""
+    """Return the slab's share of the loss, nats; leave the logits' derivatives in `logits`."""
     first, hidden = 1 + sizes.codes, sizes.hidden
     out, rows, logits = work.out, work.rows, work.logits
     targets, weights, surprise = work.targets, work.weights, work.surprise
@@ -85,6 +77,7 @@ def _take_logarithms(surprise: Any, width: int) -> None:
 def _count(surprise: Any, i: int, linear: Any, factor: Any, weight: Any, width: Any) -> None:
     """Add a step to the surprise, where it is scored."""
     store(surprise, (LINEAR, i), load(surprise, (LINEAR, i), width) + weight * linear)
+    # a factor of 1 where the weight is 0: its logarithm adds nothing
     factor = choose(0.0 * weight, weight, factor, 0.0 * weight + 1.0)
     store(surprise, (FACTORS, i), load(surprise, (FACTORS, i), width) * factor)
 
@@ -103,14 +96,16 @@ def _two_classes(
     i: int,
     width: Any,
 ) -> None:
-    """The softmax of (0, q) is the logistic function of q."""
+    """Add a step of two classes: the softmax of (0, q) is the logistic function of q."""
     q, q1 = same(out, (0, 0, 0), width), zeros(logits, width)
-    for unit in range(0, hidden, 2):  # two sums under way; past an odd last unit all is zero
+    # two sums under way; past an odd last unit all is zero
+    for unit in range(0, hidden, 2):
         q += out[0, 1 + unit, 0] * load(rows, (t + 1, first + unit, i), width)
         q1 += out[0, 2 + unit, 0] * load(rows, (t + 1, first + unit + 1, i), width)
     q += q1
     target = load(targets, (t, i), width)
     weight = load(weights, (t, i), width)
+    # of -|q|, which cannot overflow: the two signs of q share the rest
     e = exponential(0.0 - magnitude(q))
     inverse = reciprocal(1.0 + e)
     p = choose(q, 0.0, e * inverse, inverse)
@@ -122,7 +117,7 @@ def _two_classes(
 def _many_classes(
     logits: Any, targets: Any, weights: Any, surprise: Any, others: int, t: int, i: int
 ) -> None:
-    """The softmax of (0, q_1, q_2, ...)."""
+    """Add a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
     target = load(targets, (t, i), NARROW)
     weight = load(weights, (t, i), NARROW)
     nothing = zeros(logits, NARROW)
@@ -130,6 +125,7 @@ def _many_classes(
     for c in range(others):
         q = load(logits, (t, c, i), NARROW)
         most = larger(q, most)
+        # lanes know no "equal": within a half of the target's number is the target
         picked = picked + choose(magnitude(target - (c + 1.0)), 0.5, q, nothing)
     s = exponential(nothing - most)
     for c in range(others):
@@ -163,7 +159,7 @@ def _logits(out: Any, rows: Any, logits: Any, first: int, hidden: int, t: int, i
 
 @compiled
 def add_products(sizes: Any, work: Any, width: int) -> None:
-    """The readout's gradient: sums over steps and sequences of dloss/dq_c times 1 and h."""
+    """Add to the readout's gradient, sums over steps and sequences of dloss/dq_c times 1 and h."""
     rows, sums, first = work.rows, work.out_sums, 1 + sizes.codes
     for c in range(sizes.classes - 1):
         for unit in range(0, sizes.hidden, 4):
@@ -178,6 +174,7 @@ def add_products(sizes: Any, work: Any, width: int) -> None:
                     s1 += v * load(rows, (t + 1, first + unit + 1, i), NARROW)
                     s2 += v * load(rows, (t + 1, first + unit + 2, i), NARROW)
                     s3 += v * load(rows, (t + 1, first + unit + 3, i), NARROW)
+            # every four sums it anew, and one of them is enough
             if unit == 0:
                 sums[c, 0] += total(bias)
             sums[c, unit + 1] += total(s0)

@@ -30,15 +30,17 @@ from numba.extending import (
     unbox,
 )
 
-intrinsic: Any = extending.intrinsic  # of what it makes, no checker knows the arguments
+# of what it makes, no type checker knows the arguments
+intrinsic: Any = extending.intrinsic
 
 # Fused multiply-add, reciprocals for divisions, no care for the sign of zero; never "no NaNs".
 FLAGS = ("contract", "arcp", "nsz", "afn")
 
 
 def _vector_register() -> int:
-    """How many float32 this processor computes at once."""
-    named = vars(config).get("CPU_FEATURES")  # as Numba was told, else as the machine is
+    """Return how many float32 this processor computes at once."""
+    # as Numba was told, else as the machine is
+    named = vars(config).get("CPU_FEATURES")
     found = named if named is not None else llvm.get_host_cpu_features().flatten()
     enabled = {feature[1:] for feature in found.split(",") if feature.startswith("+")}
     if "avx512f" in enabled:
@@ -47,27 +49,28 @@ def _vector_register() -> int:
 
 
 class Constant:
-    """A word or number that compiled code can be chosen by: its value is part of its type."""
+    """A number that compiled code can be chosen by: its value is part of its type."""
 
-    def __init__(self, value: int | str) -> None:
+    def __init__(self, value: int) -> None:
         self.value = value
 
 
 REGISTER = _vector_register()
 NARROW = Constant(REGISTER)  # lanes in one register
-WIDE = Constant(2 * REGISTER)  # in two: twice as many sums in flight, half as many loads of weights
+# in two: twice as many sums under way, half as many loads of weights
+WIDE = Constant(2 * REGISTER)
 
 
 class ConstantType(types.Type):
     """The type of a `Constant`."""
 
-    def __init__(self, value: int | str) -> None:
+    def __init__(self, value: int) -> None:
         self.value = value
         super().__init__(name=f"Constant({value})")
 
 
 class Lanes(types.Type):
-    """Some float32 or float64 side by side."""
+    """The type of some float32 or float64 side by side."""
 
     def __init__(self, dtype: types.Float, lanes: int) -> None:
         self.dtype = dtype
@@ -94,25 +97,25 @@ register_model(ConstantType)(models.OpaqueModel)
 
 
 def scalar(dtype: types.Float) -> ir.Type:
-    """A number in LLVM."""
+    """Return LLVM's type of a number."""
     return ir.FloatType() if dtype == types.float32 else ir.DoubleType()
 
 
 def vector(ty: Lanes) -> ir.VectorType:
-    """Lanes in LLVM."""
+    """Return LLVM's type of lanes."""
     return ir.VectorType(scalar(ty.dtype), ty.lanes)
 
 
 @register_model(Lanes)
 class LanesModel(models.PrimitiveModel):
-    """In LLVM, lanes are a vector."""
+    """The way that Numba keeps lanes: as a vector of LLVM's."""
 
     def __init__(self, dmm: Any, fe_type: Lanes) -> None:
         super().__init__(dmm, fe_type, vector(fe_type))
 
 
 def spread(context: Any, builder: Any, value: Any, ty: types.Type, lanes: Lanes) -> Any:
-    """The same number in every lane."""
+    """Return a number in every lane; lanes pass as they are."""
     if isinstance(ty, Lanes):
         return value
     value = context.cast(builder, value, ty, lanes.dtype)
@@ -154,7 +157,7 @@ for _plain, _in_place, _instruction in (
 
 
 def _address(context: Any, builder: Any, sig: Any, args: Any, lanes: Lanes) -> Any:
-    """Where lanes[0] lies in an array; `sig` and `args` begin with array and index."""
+    """Return where lanes[0] lies in an array; `sig` and `args` begin with array and index."""
     array_type, index_type = sig.args[:2]
     array = context.make_array(array_type)(context, builder, args[0])
     index = [
@@ -167,12 +170,13 @@ def _address(context: Any, builder: Any, sig: Any, args: Any, lanes: Lanes) -> A
 
 @intrinsic
 def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
-    """Lanes from consecutive places of an array, the first at `index`."""
+    """Return lanes from consecutive places of an array, the first at `index`."""
     lanes = Lanes(array.dtype, width.value)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         loaded = builder.load(_address(context, builder, sig, args, lanes))
-        loaded.align = array.dtype.bitwidth // 8  # rows may start anywhere
+        # rows may start anywhere: an aligned load there would crash
+        loaded.align = array.dtype.bitwidth // 8
         return loaded
 
     return lanes(array, index, width), generate
@@ -180,7 +184,7 @@ def load(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
 
 @intrinsic
 def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Put lanes to consecutive places of an array, the first at `index`."""
+    """Store lanes in consecutive places of an array, the first at `index`."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         stored = builder.store(args[2], _address(context, builder, sig, args, value))
@@ -192,7 +196,7 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic
 def same(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
-    """One number of an array in every lane."""
+    """Return one number of an array in every lane."""
     lanes = Lanes(array.dtype, width.value)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -206,7 +210,7 @@ def same(typing_context: Any, array: Any, index: Any, width: Any) -> Any:
 
 @intrinsic
 def zeros(typing_context: Any, array: Any, width: Any) -> Any:
-    """Zero in every lane, of the kind `array` holds."""
+    """Return zero in every lane, of the kind that `array` holds."""
     lanes = Lanes(array.dtype, width.value)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -217,7 +221,8 @@ def zeros(typing_context: Any, array: Any, width: Any) -> Any:
 
 @intrinsic
 def total(typing_context: Any, value: Any) -> Any:
-    """The sum over all lanes."""
+    """Return the sum over all lanes."""
+    # in any order: one after another would take as many additions as there are lanes
     number = scalar(value.dtype)
     name = f"llvm.vector.reduce.fadd.v{value.lanes}f{value.dtype.bitwidth}"
 

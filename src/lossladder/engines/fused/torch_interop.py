@@ -1,4 +1,4 @@
-"""Between torch and the kernel: whose parameters and optimizer state, in which order.
+"""Between torch and the kernel: whose parameters and optimizer state, in which order, and codes.
 
 Every vector the kernel learns with is cut into the same places, see `workspace.py`. A place is a
 view of the torch tensor it belongs to, turned if need be, so that copying there and back is all
@@ -9,31 +9,29 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, Optimizer
 
-from lossladder.engines import optimizer_state
 from lossladder.engines.fused import kernel
 from lossladder.engines.fused.workspace import GRU, LSTM, RNN
-from lossladder.ladder import CrossEntropy
+from lossladder.engines.optimizers import remembered, set_steps, start_state
 from lossladder.models import GRU as TorchGRU
 from lossladder.models import LSTM as TorchLSTM
 from lossladder.models import RNN as NotebookRNN
 from lossladder.models import Network, TorchRNN
-from lossladder.tasks import Task
 
 Place = tuple[Tensor, Callable[[Tensor], Tensor]]  # whose numbers; which of them, as seen from it
 
-CELLS = {NotebookRNN: RNN, TorchRNN: RNN, TorchLSTM: LSTM, TorchGRU: GRU}
+KINDS = {NotebookRNN: RNN, TorchRNN: RNN, TorchLSTM: LSTM, TorchGRU: GRU}
 RULES = {SGD: kernel.SGD, Adagrad: kernel.ADAGRAD, Adam: kernel.ADAM}
 
 
 def places(network: Network) -> list[Place]:
-    """The parameters in the kernel's order, each with the view that has the kernel's axes."""
+    """Return the parameters in the kernel's order, each with the view that has its axes."""
     recurrent = network.recurrent
     if isinstance(recurrent, NotebookRNN):
+        # one matrix for input and state, (from, to); the kernel has torch's two, (to, from) each
         inputs = recurrent.input_size
         found: list[Place] = [
             (recurrent.weight, lambda weight: weight[:inputs].T),
@@ -52,28 +50,8 @@ def _itself(tensor: Tensor) -> Tensor:
     return tensor
 
 
-def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
-    """Why this network, task and optimizer do not fit the kernel; None: they do."""
-    if type(task).losses is not Task.losses or type(task.loss) is not CrossEntropy:
-        return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"
-    if network.recurrent.learns_initial_state:
-        return "it starts every sequence from zeros, and this network learns its initial state"
-    if type(network.recurrent) not in CELLS:
-        known = ", ".join(sorted({kind.__name__ for kind in CELLS}))
-        return f"it knows {known}, not {type(network.recurrent).__name__}"
-    for parameter in network.parameters():
-        if parameter.device.type != "cpu" or parameter.dtype not in (torch.float32, torch.float64):
-            found = f"{parameter.dtype} on {parameter.device}"
-            return f"it runs on the CPU in float32 or float64, not {found}"
-        if not parameter.requires_grad:
-            return "it trains all parameters, and some are frozen"
-    if network.readout.out_features < 2:
-        return "it classifies, and there is one class"
-    return optimizer_state.unsupported_reason(list(network.parameters()), optimizer)
-
-
 def kind(network: Network, optimizer: Optimizer) -> tuple[object, ...]:
-    """What members trained together have in common."""
+    """Return what members trained together must have in common."""
     part = network.recurrent
     sizes = part.input_size, part.hidden_size, network.readout.out_features
     return type(part), *sizes, network.readout.weight.dtype, type(optimizer)
@@ -91,7 +69,7 @@ class Member:
         self.network = network
         self.optimizer = optimizer
         self.places = places(network)
-        self.names = optimizer_state.remembered(optimizer)
+        self.names = remembered(optimizer)
         self._tensors: list[Tensor] = []
         self._addresses: list[int] = []
         self._views: list[list[NDArray]] = []
@@ -99,6 +77,7 @@ class Member:
     def read(self, parameters: NDArray, memory: NDArray) -> None:
         """Copy torch's parameters and optimizer state into the kernel's vectors."""
         self._look()
+        # not strict: an optimizer that remembers less leaves the last vectors zero
         for views, vector in zip(self._views, (parameters, *memory), strict=False):
             np.concatenate([view.ravel() for view in views], out=vector)
 
@@ -109,11 +88,12 @@ class Member:
             for view in views:
                 view[:] = vector[at : at + view.size].reshape(view.shape)
                 at += view.size
-        optimizer_state.set_steps(self.optimizer, steps)
+        set_steps(self.optimizer, steps)
 
     def _look(self) -> None:
         """Find torch's tensors; they are others after a checkpoint has been loaded."""
-        optimizer_state.start(self.optimizer)
+        # views are kept: making them costs more than copying through them, for each chunk
+        start_state(self.optimizer)
         sources = [
             [parameter, *(self.optimizer.state[parameter][name] for name in self.names)]
             for parameter, _ in self.places
@@ -122,7 +102,8 @@ class Member:
         addresses = [tensor.data_ptr() for tensor in flat]
         if addresses == self._addresses:
             return
-        self._tensors, self._addresses = flat, addresses  # held, so that no address is used again
+        # held, so that no address is used again
+        self._tensors, self._addresses = flat, addresses
         turned = [
             [turn(tensor.detach()).numpy() for tensor in tensors]
             for (_, turn), tensors in zip(self.places, sources, strict=True)
@@ -131,20 +112,20 @@ class Member:
 
 
 class Codes(NamedTuple):
-    """How few numbers tell the inputs of a step apart.
+    """The few numbers that tell the inputs of a step apart.
 
-    The network sees features; the kernel multiplies weights with codes. Always
+    The network sees features; the kernel multiplies weights with codes, and always
 
         features = base + code @ directions
 
     With real inputs, or fewer features than symbols, the code is the features themselves. With
-    one-hot symbols the code is one-hot without the first symbol, which is nothing: two symbols need
-    one number.
+    one-hot symbols the code is one-hot without the first symbol, whose code is zero: two symbols
+    need one number.
 
     Args:
         table: code of each symbol (symbols, codes); empty for real inputs.
-        base: (inputs,).
-        directions: (codes, inputs).
+        base: features of the code zero (inputs,).
+        directions: what each number of the code adds to them (codes, inputs).
     """
 
     table: NDArray
@@ -153,7 +134,7 @@ class Codes(NamedTuple):
 
 
 def code_symbols(encoding: NDArray) -> Codes:
-    """For symbols that the network sees as the lines of `encoding` (symbols, inputs).
+    """Return codes for symbols that the network sees as the lines of `encoding` (symbols, inputs).
 
     >>> codes = code_symbols(np.eye(2))
     >>> codes.table.ravel().tolist(), codes.base.tolist(), codes.directions.tolist()
@@ -167,5 +148,5 @@ def code_symbols(encoding: NDArray) -> Codes:
 
 
 def code_features(inputs: int, dtype: DTypeLike) -> Codes:
-    """For real inputs: the code is the features."""
+    """Return codes for real inputs, which are the features themselves."""
     return Codes(np.zeros((0, inputs), dtype), np.zeros(inputs, dtype), np.eye(inputs, dtype=dtype))

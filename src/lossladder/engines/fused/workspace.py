@@ -15,7 +15,8 @@ from lossladder.engines.fused.simd import REGISTER
 
 RNN, LSTM, GRU = 0, 1, 2
 GATES = {RNN: 1, LSTM: 4, GRU: 3}  # rows of torch's weights for each hidden unit
-SLAB = 1200  # sequences times steps in a slab: the best of 300 to 5000 measured
+# sequences times steps in a slab: the best of 300 to 5000 measured
+SLAB = 1200
 
 
 class Sizes(NamedTuple):
@@ -23,7 +24,7 @@ class Sizes(NamedTuple):
 
     cell: int
     inputs: int
-    codes: int  # numbers that tell one input from another, see `torch_interop.py`
+    codes: int  # numbers that tell one input from another; see `torch_interop.Codes`
     hidden: int
     classes: int
     biases: int  # bias vectors of the recurrent part: torch's layers have two
@@ -78,20 +79,21 @@ class Work(NamedTuple):
 
 
 def parameter_count(sizes: Sizes) -> int:
-    """Numbers that one member learns."""
+    """Return how many numbers one member learns."""
     lines = GATES[sizes.cell] * sizes.hidden
     return lines * (sizes.inputs + sizes.hidden + sizes.biases) + sizes.classes * (sizes.hidden + 1)
 
 
 def slab_width(sizes: Sizes) -> int:
-    """Sequences computed side by side: a whole number of registers, no more than are needed."""
+    """Return how many sequences are computed side by side: whole registers, no more than needed."""
+    # slabs of one width, so that the last is not a narrow rest
     most = max(2 * REGISTER, SLAB // sizes.steps)
     slabs = -(-sizes.batch // most)
     return _up(-(-sizes.batch // slabs), REGISTER)
 
 
 def allocate(sizes: Sizes, dtype: DTypeLike) -> Work:
-    """Working memory, all zero but for the row of ones."""
+    """Return working memory, all zero but for the row of ones."""
     steps, width = sizes.steps, slab_width(sizes)
     hidden, hidden_4 = sizes.hidden, _up(sizes.hidden, 4)
     columns = {RNN: hidden_4, LSTM: 4 * hidden, GRU: hidden_4 + 3 * hidden}[sizes.cell]
@@ -130,7 +132,8 @@ def _up(number: int, multiple: int) -> int:
 
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-    """Zeros that start on a cache line: a vector that straddles two costs two loads."""
+    """Return zeros that start on a cache line."""
+    # a vector that straddles two lines costs two loads
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -153,7 +156,7 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
 
 @compiled
 def parts(vector: Any, sizes: Any) -> Any:
-    """A flat vector as weight_ih, weight_hh, bias_ih, bias_hh, readout weight, readout bias."""
+    """Cut a vector into weight_ih, weight_hh, bias_ih, bias_hh, readout weight and bias."""
     hidden, inputs, classes = sizes.hidden, sizes.inputs, sizes.classes
     lines = hidden * (1 if sizes.cell == RNN else 3 if sizes.cell == GRU else 4)
     a = lines * inputs
@@ -173,18 +176,19 @@ def parts(vector: Any, sizes: Any) -> Any:
 
 @compiled
 def place(line: int, sizes: Any) -> Any:
-    """Where a line of torch's weights goes: (four, place in it of input's part, of state's)."""
+    """Return where a line of torch's weights goes: (four, place in it of input's part, state's)."""
     gate, unit = line // sizes.hidden, line % sizes.hidden
     if sizes.cell == RNN:
         return unit // 4, unit % 4, unit % 4  # four units at a time
+    # the reset gate multiplies the state's part alone
     if sizes.cell == GRU and gate == 2:
-        return unit, 3, 2  # the reset gate multiplies the state's part alone
+        return unit, 3, 2
     return unit, gate, gate  # the gates of a unit together
 
 
 @compiled
 def column(line: int, sizes: Any) -> Any:
-    """Which columns of `gates` hold the derivatives for a line: (input's part, state's part)."""
+    """Return which columns of `gates` hold a line's derivatives: (input's part, state's part)."""
     if sizes.cell != GRU:
         return line, line
     # The GRU's columns: n's input part, padded to fours; r; z; n's state part.
@@ -200,6 +204,7 @@ def pack(parameters: Any, base: Any, directions: Any, sizes: Any, work: Any) -> 
     for line in range(weight_hh.shape[0]):
         four, of_input, of_state = place(line, sizes)
         into = work.into[four]
+        # the n of a GRU has two constants, of which the state's is only added to below
         if of_input != of_state:
             into[0, of_state] = 0
         constant = weight_hh.dtype.type(0)
@@ -229,7 +234,7 @@ def pack(parameters: Any, base: Any, directions: Any, sizes: Any, work: Any) -> 
 
 @compiled
 def unpack(gradient: Any, base: Any, directions: Any, sizes: Any, work: Any) -> None:
-    """The gradient of the parameters, from that of the weights laid out: `pack`'s chain rule."""
+    """Fill the gradient of the parameters from that of the weights: the chain rule of `pack`."""
     weight_ih, weight_hh, bias_ih, bias_hh, readout, readout_bias = parts(gradient, sizes)
     first = 1 + sizes.codes
     for line in range(weight_hh.shape[0]):
@@ -251,7 +256,8 @@ def unpack(gradient: Any, base: Any, directions: Any, sizes: Any, work: Any) -> 
     for other in range(sizes.classes - 1):
         slope = work.out_sums[other, 0]
         readout_bias[other + 1] = slope
-        readout_bias[0] -= slope  # probabilities sum to one: the gradients of the logits to zero
+        # probabilities sum to one, and so the gradients of the logits to zero
+        readout_bias[0] -= slope
         for unit in range(sizes.hidden):
             slope = work.out_sums[other, 1 + unit]
             readout[other + 1, unit] = slope
