@@ -39,7 +39,7 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/codespell src tests conf docs README.md CHANGELOG.md
+	$(BIN)/codespell src tests conf docs template README.md CHANGELOG.md
 
 SHOWN := seed=0,1,2 trainer.max_epochs=null trainer.max_steps=3000 trainer.progress=false data.windows_per_chunk=5
 
