@@ -59,6 +59,12 @@ def test_settings_come_first_and_alone(path):
     assert settings(read(path))
 
 
+def test_other_words_about_the_code_are_no_other_code(path):
+    chapter = read(path)
+    code(chapter)[-1].source += "\n# said better"
+    assert chapter.metadata.executed == digest(chapter)
+
+
 def test_outputs_of_other_code_are_noticed(path):
     chapter = read(path)
     code(chapter)[-1].source += "\n1 + 1"

@@ -126,6 +126,8 @@ def run_log(folder: Path) -> Iterator[logging.Logger]:
     root, ours = logging.getLogger(), logging.getLogger("lossladder")
     level = ours.level
     ours.setLevel(logging.INFO)
+    # another library that sets logging up by logging.config silences all loggers it does not name
+    ours.disabled = False
     root.addHandler(handler)
     logging.captureWarnings(True)
     try:
