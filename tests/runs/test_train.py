@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import math
 import os
 import signal
@@ -248,6 +249,13 @@ def test_a_failing_run_logs_its_traceback_and_takes_no_other_with_it(train, monk
     assert "Traceback" in log
     assert "the cell is broken" in log
     assert "1 failed" in outcome.out
+
+
+def test_a_library_that_silences_all_loggers_does_not_silence_a_run(train, monkeypatch):
+    # as logging.config.dictConfig does with those that it does not name
+    monkeypatch.setattr(logging.getLogger("lossladder"), "disabled", True)
+    outcome = train(*SHORT)
+    assert "verdict\n" in (outcome.folders[0] / "run.log").read_text()
 
 
 def test_the_verdict_of_a_failed_run_says_why(train, monkeypatch):
