@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test test-quick test-slow lint pictures picture-of-report results chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -24,6 +24,10 @@ train: env
 	$(BIN)/python train.py $(ARGS)
 
 test: env
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+# the same with coverage, which makes it half as long again
+coverage: env
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 # the laws of one task, network or engine, by the name of its yaml: make test-quick ONLY=leaky

@@ -45,7 +45,13 @@ def train(*words: str, cwd: Path, **environment: str) -> None:
     run(str(ROOT / "train.py"), *words, "trainer.progress=false", cwd=cwd, **environment)
 
 
-@pytest.mark.parametrize("words", [("seed=7",), ("-m", "seed=7,8")], ids=["a run", "a sweep"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("seed=7",), id="a run"),
+        pytest.param(("-m", "seed=7,8"), id="a sweep", marks=pytest.mark.slow),
+    ],
+)
 def test_a_job_of_slurms_takes_no_checkpoint_it_did_not_ask_for(tmp_path, words):
     """Lightning would load hpc_ckpt_*.ckpt from the current folder, whoever left it there."""
     small = ("trainer.max_epochs=null", "data.batch_size=20")
@@ -67,14 +73,14 @@ LARGE = ("task=count", "model=rnn", "task.num_steps=14", "data.train_size=8000",
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=20")
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_sweep_ends_though_its_data_are_large_enough_for_many_threads(tmp_path, threads):
     """A worker forked from a process that has used OpenMP waits for ever for threads it lacks."""
     words = (*LARGE, *SHORT, f"trainer.threads={threads}")
     train("-m", *words, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
+@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_sweep_ends_though_the_notebook_that_asks_for_it_has_used_many_threads(tmp_path, threads):
     (tmp_path / "notebook.py").write_text(f"""
 import torch

@@ -11,6 +11,7 @@ import pytest
 from docs.notebooks.execute import chapters, code, digest, execute, faster, read, settings
 
 LARGEST_PICTURE = 60_000  # bytes
+QUICK = ("1_echo", "3_backpropagation_by_hand")  # to execute; the others train whole grids
 ELSEWHERE = re.compile(
     r"(?<![\w.])/(home|tmp|root|usr|work|Users|var)/|\b20\d\d-\d\d-\d\d\b|\b\d\d:\d\d:\d\d\b"
 )  # paths and clocks of the machine that executed a chapter
@@ -25,6 +26,13 @@ def outputs(chapter):
     return [output for cell in code(chapter) for output in cell.outputs]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem not in QUICK))
+        for path in chapters()
+    ],
+)
 def test_every_chapter_runs_with_fast_settings(path, tmp_path):
     folder = tmp_path / "docs" / "notebooks"
     folder.mkdir(parents=True)

@@ -501,6 +501,7 @@ def test_runs_that_no_picture_of_outcomes_can_show_are_counted(tmp_path):
 # --- the size of the page ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_of_a_thousand_runs_stays_below_a_megabyte_and_a_half(tmp_path):
     """Two hundred settings on eight ladders of twelve rungs, five seeds each."""
     updates = np.unique(np.geomspace(1, 1e5, 300).astype(int)).tolist()

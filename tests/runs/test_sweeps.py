@@ -53,6 +53,9 @@ SWEEPS = {
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
 }
 
+# whose kind has a shorter one among the others
+LONG = ("momentum and readout", "rates of count, with its two sets", "a cell of one's own")
+
 
 def runs_of(sweep: Path) -> dict[str, Path]:
     """Folders of runs by name."""
@@ -66,7 +69,10 @@ def result_of(folder: Path) -> dict:
 # --- members --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SWEEPS],
+)
 def test_a_member_leaves_what_it_would_have_left_alone(train: Door, tmp_path, name):
     words = ("-m", *SWEEPS[name], *SHORT)
     together, apart = tmp_path / "together", tmp_path / "apart"
@@ -399,7 +405,7 @@ def _as_from_a_terminal() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def until(condition, seconds: float = 60) -> None:
+def until(condition, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -440,6 +446,7 @@ def test_ctrl_c_waits_for_what_must_not_be_cut_off():
         pass
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_are_begun_and_results_written_loses_nothing(tmp_path):
     """Sent at any time: the sweep ends, and every run has a result or will be made anew."""
     words = (*SMALL, "engine=fused", "seed=range(24)", "trainer.max_epochs=40")

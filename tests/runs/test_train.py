@@ -109,7 +109,14 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_does(train, tmp
         assert resumed.result[key] == expected.result[key]
 
 
-@pytest.mark.parametrize(("first", "then"), [(30, 100), (120, 300), (120, 180)])
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (30, 100),
+        pytest.param(120, 300, marks=pytest.mark.slow),
+        (120, 180),
+    ],
+)
 def test_a_run_goes_on_wherever_it_stopped(train, tmp_path, first, then):
     """Also between two validations, and if it was shorter than the way to the first."""
     words = ("trainer.progress=false", "data.batch_size=20", "trainer.max_epochs=null")
@@ -144,7 +151,9 @@ def test_the_same_seed_gives_the_same_loss_and_seed_zero_is_a_seed(train):
     assert first.code == second.code == 0
 
 
-@pytest.mark.parametrize("other", ["data.windows_per_chunk=7", "engine=fused"])
+@pytest.mark.parametrize(
+    "other", [pytest.param("data.windows_per_chunk=7", marks=pytest.mark.slow), "engine=fused"]
+)
 def test_when_a_rung_was_passed_depends_on_neither_chunks_nor_engine(train, tmp_path, other):
     words = ("trainer.max_steps=390", "trainer.validate_every=130", "trainer.progress=false")
     train("engine=autograd", *words, f"hydra.run.dir={tmp_path / 'first'}")
@@ -203,7 +212,13 @@ def test_the_bar_shows_updates_a_second_and_the_rung(train):
     assert "lag 3: 0.5192" in outcome.err
 
 
-@pytest.mark.parametrize("words", [["seed=0"], ["-m", "seed=0,1"]], ids=["a run", "a sweep"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["seed=0"], id="a run"),
+        pytest.param(["-m", "seed=0,1"], id="a sweep", marks=pytest.mark.slow),
+    ],
+)
 def test_a_reader_who_has_read_enough_is_no_failure(tmp_path, words):
     folders = (f"hydra.run.dir={tmp_path / 'run'}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
     command = [sys.executable, "train.py", *words, *SHORT, *folders]
