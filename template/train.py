@@ -4,6 +4,7 @@ python train.py                                 as conf/experiment/default.yaml 
 python train.py model=lstm task.lag=5           another network, a longer lag
 python train.py -m model=two_speeds,rnn 'seed=range(4)'    a sweep: every combination
 python train.py evaluate run=logs/<run>         score a trained network again
+python train.py report logs/<sweep>             write the report of a sweep again
 python train.py --help                          every group, choice and key
 """
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from lossladder.checks import RequestError
@@ -64,7 +65,11 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
     changes = [word for word in words if word != "--json"]
     for word in changes:
         if "=" not in word:
-            refuse(f"{word}: cannot be read as key=value; see --help")
+            # report.py takes a bare folder, and one might think that this does, too
+            hint = (
+                f"if it is the folder of a run, run={word}" if Path(word).exists() else "see --help"
+            )
+            refuse(f"{word}: cannot be read as key=value; {hint}")
     folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
     if len(folders) != 1:
         refuse("run=: name the folder of one run; see --help")

@@ -42,6 +42,7 @@ class Onset(Task):
     def __init__(
         self, num_steps: int = 20, lag: int = 2, noise: float = 0.1, chance_of_one: float = 0.25
     ) -> None:
+        # twice, because to a type checker the num_steps of a task may be None: streams have none
         self.length = self.num_steps = checks.whole("num_steps", num_steps)
         self.lag = self.reach = checks.whole("lag", lag)
         self.noise = checks.chance("noise", noise)

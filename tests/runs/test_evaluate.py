@@ -82,6 +82,7 @@ def test_a_damaged_run_is_refused_in_one_line(parity_run, evaluated, damage, sai
     ("words", "said"),
     [
         (("run=nowhere",), "no such folder"),
+        (("/",), "if it is the folder of a run, run=/"),
         ((), "name the folder"),
         (("seed=1",), "name the folder"),
         (("run=a", "run=b"), "name the folder"),

@@ -28,7 +28,8 @@ README = (ROOT / "template/README.md").read_text()
 COMMANDS = [
     command
     for command in re.findall(r"^python train\.py.*?(?=\s*#|$)", README, re.MULTILINE)
-    if "--help" not in command and "evaluate" not in command  # these have tests of their own
+    # these have tests of their own
+    if not re.search("--help|evaluate|report", command)
 ]
 QUICK = ("trainer.progress=false", "trainer.max_steps=20", "data.batch_size=20")
 
@@ -357,3 +358,15 @@ def test_a_project_scores_its_own_runs(project, tmp_path, monkeypatch, capsys):
     scored = json.loads(capsys.readouterr().out)
     assert f"loss   {scored['loss']:.4f}" in written.out
     assert scored["task"] == "onset"
+
+
+def test_a_report_is_written_again_in_a_project(project, capsys, monkeypatch):
+    sweep = project.run("-m", *QUICK, "seed=0,1").folder
+    (sweep / "report.html").unlink()
+    monkeypatch.setattr("sys.argv", ["train.py", "report", str(sweep)])
+    main()
+    assert (sweep / "report.html").exists()
+    monkeypatch.setattr("sys.argv", ["train.py", "report", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "usage: python train.py report" in capsys.readouterr().out

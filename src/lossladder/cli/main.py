@@ -73,6 +73,10 @@ def main(conf: str | Path | None = None, packages: Collection[str] = ()) -> None
         from lossladder import evaluate
 
         evaluate.main(argv[1:], packages)
+    elif argv[:1] == ["report"]:
+        from lossladder.cli import report
+
+        report.main(argv[1:], "python train.py report")
     else:
         sys.exit(run(argv, None if conf is None else home / conf, packages).code)
 
@@ -117,7 +121,10 @@ class _Command:
         """
         asked, unknown = _OPTIONS.parse_known_intermixed_args(list(argv))
         if unknown:
-            raise RequestError(f"{unknown[0]}: no such option; see --help")
+            # the shell has cut task.effects={2: 0.3, 5: -0.3} at its spaces
+            cut = "; if it belongs to a value, quote the whole key=value"
+            hint = cut if set(unknown[0]) & set("{}[](),=") else ""
+            raise RequestError(f"{unknown[0]}: no such option{hint}; see --help")
         words, name = asked.overrides, asked.config_name
         resolvers.register_resolvers(words)
         with _hydra([Path(folder) for folder in (asked.config_dir, conf) if folder]) as hydra:

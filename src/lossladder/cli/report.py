@@ -13,11 +13,16 @@ HELP = """Write the report of a sweep: report.html, report.csv and report.png.
 %(prog)s logs/<sweep> --out FOLDER    elsewhere"""
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, write, and say where the page is."""
+def main(words: Sequence[str] | None = None, program: str | None = None) -> None:
+    """Read the command line, write, and say where the page is.
+
+    Args:
+        words: of the command line; None: those that the program was started with.
+        program: what was typed before them; None: this script, or the command that is installed.
+    """
     # argparse would leave out the `python` that has to be typed before a file
     script = Path(sys.argv[0]).stem
-    program = script if script == "lossladder-report" else "python report.py"
+    program = program or (script if script == "lossladder-report" else "python report.py")
     parser = Parser(program, description=HELP, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("sweep", metavar="SWEEP", type=Path, help="folder of a sweep")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="folder to write to")
