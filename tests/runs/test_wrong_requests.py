@@ -118,7 +118,7 @@ REQUESTS = {
     "model=rnn_by_hand +model.gain=0.1": ["model.gain=0.1", "RNNByHand has no such key"],
     "-m model=rnn,rnn_by_hand model.gain=0.1,0.5": ["model=rnn_by_hand has no such key"],
     "--foo": ["--foo", "no such option"],
-    "task.effects={2: 0.3, 5: -0.3}": ["-0.3}", "quote the whole key=value"],
+    "task.effects=3 -0.3}": ["-0.3}", "quote the whole key=value"],
     "--config-name=other": ["Cannot find primary config 'other'"],
     "task=count data.train_size=2000": ["data.train_size=2000", "1024", "at most 1023"],
     "task=count data.batch_size=600": ["data.batch_size=600", "train_size=500", "try 500"],
