@@ -86,16 +86,12 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
     parser.add_argument("--into", metavar="PAGE.md", type=Path, help="page with the marks")
     asked = parser.parse_args(words)
-    try:
+    with parser.refusing():
         table = overview(asked.sweeps)
         if asked.into is None:
             print(table)
         else:
             put(table, asked.into)
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

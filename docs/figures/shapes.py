@@ -162,12 +162,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
     parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
     asked = parser.parse_args(words)
-    try:
+    with parser.refusing():
         save(draw(asked.runs), asked.out)
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        parser.error(str(error))
     print(f"picture {asked.out}", file=sys.stderr)
 
 

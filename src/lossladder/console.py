@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 the run failed; 2 the request was wrong (one line, nothing
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,3 +60,13 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """See `refuse`."""
         refuse(message)
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Answer in one line, too, what turns out to be wrong with the files that were named."""
+        try:
+            yield
+        except OSError as error:
+            self.error(f"{error.filename}: {error.strerror}")
+        except ValueError as error:
+            self.error(str(error))

@@ -53,16 +53,16 @@ def train(
     # for networks that draw numbers of their own: ours draw from generators
     seed_everything(config["seed"], verbose=False)
     schedule = parts.data.schedule
-    watching = parts.make_watching(folder)
+    own_callbacks, own_loggers = parts.make_watching(folder)
     events = EventFileLogger(folder)
-    loggers = [events, *(each for each in watching if isinstance(each, Logger))]
+    loggers: list[Logger] = [events, *own_loggers]
     callbacks: list[Callback] = [LastCheckpoint(folder / CHECKPOINT)]
     if parts.trainer.progress:
         callbacks.append(ProgressBar())
     if parts.stop_at is not None:
         callbacks.append(StopAtRung(parts.stop_at))
     # whoever looks on comes last, when all that belongs to the run has been done
-    callbacks += [*watchers, *(each for each in watching if isinstance(each, Callback))]
+    callbacks += [*watchers, *own_callbacks]
     trainer = make_trainer(
         parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, loggers, callbacks
     )
@@ -150,10 +150,8 @@ def train_together(
     with ExitStack() as open_files:
         for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
             events = open_files.enter_context(closing(EventFileLogger(folder)))
-            watching = parts.make_watching(folder)
-            learner.own_callbacks = [each for each in watching if isinstance(each, Callback)]
-            others = [each for each in watching if isinstance(each, Logger)]
-            learner.own_loggers = [events, *others]
+            learner.own_callbacks, own_loggers = parts.make_watching(folder)
+            learner.own_loggers = [events, *own_loggers]
             claim(folder, config)
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
         write_references(logdir, learners[0].loss_tag, learners[0].ladder, schedule.updates)

@@ -2,10 +2,9 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
-from contextlib import suppress
+
+from processes import run
 
 PROGRAM = """
 import sys
@@ -29,23 +28,10 @@ def test_a_run_and_a_sweep_are_made_where_no_core_can_be_counted_and_workers_are
         "engine=fused",
     )
     folders = (f"hydra.run.dir={tmp_path / 'run'}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     for words in (["seed=0"], ["-m", "seed=0,1"]):
-        command = [sys.executable, "train.py", *words, *small, *folders, "trainer.progress=false"]
-        with subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=env,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                _, err = process.communicate(timeout=120)
-            finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-        assert process.returncode == 0, err
+        command = ["train.py", *words, *small, *folders, "trainer.progress=false"]
+        run(*command, cwd=tmp_path, PYTHONPATH=path)
     results = [json.loads(path.read_text()) for path in tmp_path.rglob("result.json")]
     assert [result["status"] for result in results] == ["done"] * 3
     by_seed = {(result["seed"], result["loss"]) for result in results}

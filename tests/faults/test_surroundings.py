@@ -1,15 +1,11 @@
 """What surrounds a run, and was not asked for, has no part in it: a cluster's leavings, threads."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from processes import run
 
 ROOT = Path(__file__).parents[2]
 SLURM_JOB = {
@@ -20,25 +16,6 @@ SLURM_JOB = {
     "SLURM_LOCALID": "0",
     "SLURM_NODEID": "0",
 }
-
-
-def run(*command: str, cwd: Path, **environment: str) -> None:
-    """A Python program in a process of its own; what hangs is ended, with all its workers."""
-    with subprocess.Popen(
-        [sys.executable, *command],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            _, err = process.communicate(timeout=120)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, err
 
 
 def train(*words: str, cwd: Path, **environment: str) -> None:

@@ -30,10 +30,6 @@ def main(words: Sequence[str] | None = None, program: str | None = None) -> None
     # drawing takes a second to import, and --help needs none of it
     from lossladder.report.page import write_report
 
-    try:
+    with parser.refusing():
         page = write_report(asked.sweep, asked.out)
-    except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
-    except ValueError as error:
-        parser.error(str(error))
     print(f"report {page}", file=sys.stderr)

@@ -50,7 +50,7 @@ class Parts:
     stop_at: Rung | None
     make_optimizer: Callable[..., Optimizer]
     make_engine: Callable[..., Engine]
-    make_watching: Callable[[Path], list[Callback | Logger]]
+    make_watching: Callable[[Path], tuple[list[Callback], list[Logger]]]
 
 
 def build(config: Mapping[str, Any]) -> Parts:
@@ -105,7 +105,9 @@ def initialisation_keys(model: Mapping[str, Any]) -> Sequence[str]:
         return ()
 
 
-def _watching(config: Mapping[str, Any]) -> Callable[[Path], list[Callback | Logger]]:
+def _watching(
+    config: Mapping[str, Any],
+) -> Callable[[Path], tuple[list[Callback], list[Logger]]]:
     """Return what makes the callbacks and loggers of a run; each entry names a class."""
     # The classes are found now, so that a wrong name is refused before the run has a folder; the
     # objects are made later, because some of them write into it.
@@ -116,14 +118,17 @@ def _watching(config: Mapping[str, Any]) -> Callable[[Path], list[Callback | Log
             raise RequestError(f"{key}={entry}: must have keys of its own, _target_ among them")
         makers[key] = _constructor(key, entry, Callback, Logger)
 
-    def make(folder: Path) -> list[Callback | Logger]:
+    def make(folder: Path) -> tuple[list[Callback], list[Logger]]:
         made: list[Callback | Logger] = []
         for key, maker in makers.items():
             # by name, ours and Lightning's, unless the config gives a place of its own
             takes = inspect.signature(maker.func).parameters
             places = {own for own in ("folder", "save_dir") if own in takes} - {*maker.keywords}
             made.append(under_key(key, partial(maker, **dict.fromkeys(places, str(folder)))))
-        return made
+        return (
+            [each for each in made if isinstance(each, Callback)],
+            [each for each in made if isinstance(each, Logger)],
+        )
 
     return make
 
