@@ -1,5 +1,6 @@
 """Fresh sequences that grow as they are mastered, by a step at each success."""
 
+from math import log2
 from typing import Any
 
 from lossladder import checks
@@ -67,16 +68,24 @@ class Curriculum(Fresh):
 
     def advance(self, network: Network, updates: range) -> None:
         """Measure how well the current length is mastered; grow by a step if it is."""
+        if updates.stop % self.chunk_size:
+            # a validation has cut the chunk short: the rest of it comes first
+            return
         # A gate on right answers, not on the loss: what loss is a success differs from length to
         # length, and with the step at which labels stand.
         # The sequences are new ones, because those just trained on are no test.
         generator = seeded("measuring", self.seed, updates.stop)
         draw = self.task.draw(generator, self.batch_size, self.length)
-        # the average forgets by updates, so that it does not depend on how they are cut into chunks
-        kept = self.memory ** len(updates)
+        # the average forgets by updates, however many lie between two measurements
+        kept = self.memory**self.chunk_size
         self.accuracy = kept * self.accuracy + (1 - kept) * accuracy(network, self.task, draw)
         if self.accuracy > self.promote_at and self.length < self.bptt_steps:
             self._length, self.accuracy = self.length + 1, 0.0
+
+    def measured_at(self, update: int) -> bool:
+        """See `Data.measured_at`: every hundred updates or, later, a twentieth of those made."""
+        between = max(100, 2 ** int(log2(update / 20)))
+        return update % (-(-between // self.chunk_size) * self.chunk_size) == 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what Lightning keeps of the data in a checkpoint."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 from lightning.pytorch import LightningDataModule
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
@@ -62,6 +63,7 @@ class Data(LightningDataModule, ABC):
     """
 
     carried: bool  # state carried from window to window
+    exhaustive = False  # validation sequences are all that there are, and no sample
     updates_per_epoch: int
     bptt_steps: int  # steps a window
     # These two are set from outside, later: how long the run is, and what its engine likes, is
@@ -101,6 +103,21 @@ class Data(LightningDataModule, ABC):
     def training_ladder(self) -> Ladder:
         """Return the ladder that the training loss is compared with."""
         return self.ladder()
+
+    def excess(self, updates: range) -> NDArray[np.float64] | float:
+        """Return what the rungs of training cost above their losses in these updates, (rungs,).
+
+        It is not 0 where streams start anew, whose first steps see a shorter past.
+        """
+        return 0.0
+
+    def measured_at(self, update: int) -> bool:
+        """Return whether the loss at full length after this update says which rungs were passed.
+
+        Where sequences grow in training, its own loss says nothing of that. Which updates these are
+        depends on nothing else, so that the answer does not depend on when one validates.
+        """
+        return False
 
     @property
     def length(self) -> int | None:

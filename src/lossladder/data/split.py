@@ -28,6 +28,7 @@ class Split(Data):
     """
 
     carried = False
+    exhaustive = True
 
     def __init__(
         self,

@@ -1,8 +1,10 @@
 """Endless streams, cut into windows; the state is carried from window to window."""
 
-from functools import partial
+from functools import cached_property, partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lossladder import checks
 from lossladder.data.datamodule import Data, from_blocks, seeded, windows
@@ -96,4 +98,29 @@ class Streams(Data):
 
     def training_ladder(self) -> Ladder:
         """Return the ladder of streams with their first steps, which see a shorter past."""
-        return self.task.ladder(self.stream_steps, carried=False)
+        return self.task.ladder(self.updates_per_epoch * self.bptt_steps, carried=False)
+
+    def excess(self, updates: range) -> NDArray[np.float64] | float:
+        """See `Data.excess`: a stream starts anew every epoch."""
+        if self._first_steps is None:
+            return 0.0
+        first, last = (self._cost_until(update) for update in (updates.start, updates.stop))
+        return (last - first) / (len(updates) * self.bptt_steps)
+
+    def _cost_until(self, update: int) -> NDArray[np.float64]:
+        """Return what the rungs cost above their losses, summed over all steps up to an update."""
+        # Over a whole epoch that is nothing. In a long one all steps but the first cost the same.
+        sums, later = self._first_steps
+        steps = update % self.updates_per_epoch * self.bptt_steps
+        first = min(steps, len(sums) - 1)
+        return sums[first] + (steps - first) * later
+
+    @cached_property
+    def _first_steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """What the rungs cost above their losses: sums over the first steps, and any later step."""
+        rungs = self.training_ladder().rungs
+        by_step = [rung.by_step[: self._reach + 1] for rung in rungs if rung.by_step is not None]
+        if len(by_step) < len(rungs):
+            return None
+        above = np.array(by_step).T - [rung.loss for rung in rungs]
+        return np.concatenate([0 * above[:1], above.cumsum(axis=0)]), above[-1]

@@ -52,11 +52,14 @@ class Schedule:
         first = max(place * self.interval, self.start)
         end = min((place + 1) * self.interval, self.updates)
         while first < end:
-            last = min(first + size, end)
+            epoch = first // self.epoch * self.epoch if self.cut_at_epochs else 0
+            # At multiples of the size, so that what is done after a chunk is done at the same
+            # updates wherever intervals end.
+            last = epoch + ((first - epoch) // size + 1) * size
             if self.cut_at_epochs:
-                last = min(last, (first // self.epoch + 1) * self.epoch)
-            yield range(first, last)
-            first = last
+                last = min(last, epoch + self.epoch)
+            yield range(first, min(last, end))
+            first = min(last, end)
 
 
 def make_schedule(

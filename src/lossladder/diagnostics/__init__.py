@@ -1,5 +1,6 @@
 """Floor 2: measures of a trained network, which return arrays and numbers and write no files."""
 
-from lossladder.diagnostics.score import Score, accuracy, behaviour, score
+from lossladder.diagnostics.flips import Use, uses
+from lossladder.diagnostics.score import Behaviour, Score, accuracy, score, score_outputs
 
-__all__ = ["Score", "accuracy", "behaviour", "score"]
+__all__ = ["Behaviour", "Score", "Use", "accuracy", "score", "score_outputs", "uses"]

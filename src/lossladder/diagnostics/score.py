@@ -1,12 +1,13 @@
 """The score of a network: its loss without label noise, its mistakes, and whether it cheats."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lossladder.ladder import Features, Ladder
+from lossladder.ladder import CHANCE, Features, Ladder, Rung
 from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
 from lossladder.tasks.task import mean_over_scored
@@ -18,7 +19,7 @@ class Score:
 
     Args:
         loss: expected loss under the exact probabilities of the targets, per scored step.
-        standard_error: of the loss, from its spread over sequences.
+        standard_error: of the loss, from its spread over sequences; 0 where they are no sample.
         error: share of sequences with a mistake at a scored step; None where targets are random
             or real.
         mistakes: number of those sequences; None likewise.
@@ -57,9 +58,22 @@ def accuracy(network: Network, task: Task, draw: Draw) -> float:
     return float(mean_over_scored(right.double(), draw.scored))
 
 
-def score(network: Network, task: Task, batch: Batch) -> Score:
-    """Measure a network on sequences whose exact probabilities are known."""
-    outputs = outputs_of(network, batch.inputs)
+def score(network: Network, task: Task, batch: Batch, exhaustive: bool = False) -> Score:
+    """Measure a network on sequences whose exact probabilities are known.
+
+    Args:
+        network: trained or not.
+        task: that draws such sequences.
+        batch: the sequences.
+        exhaustive: True: they are all that there are to be measured on, and no sample.
+    """
+    return score_outputs(outputs_of(network, batch.inputs), task, batch, exhaustive)
+
+
+def score_outputs(
+    outputs: Float[Tensor, "batch time output"], task: Task, batch: Batch, exhaustive: bool = False
+) -> Score:
+    """Measure what a network put out; see `score`."""
     steps = batch.scored.sum(dim=1).double()
     expected = _by_sequence(task.expected_losses(outputs, batch.probabilities), batch)
     # a mean over steps, not over sequences, like the ladder's
@@ -73,7 +87,9 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
         error = mistakes / len(wrong)
     return Score(
         loss=loss,
-        standard_error=_standard_error(expected - loss * steps, steps),
+        standard_error=0.0
+        if exhaustive
+        else float(_standard_error(expected - loss * steps, steps)),
         error=error,
         mistakes=mistakes,
         sequences=len(expected),
@@ -82,10 +98,56 @@ def score(network: Network, task: Task, batch: Batch) -> Score:
     )
 
 
-def behaviour(measured: Score, batch: Batch, ladder: Ladder) -> dict[str, float]:
-    """Return how far the predictions measured are from each rung's own, in nats, nearest first."""
-    divergences = ladder.divergences(batch.inputs, measured.outputs, batch.scored)
-    return dict(sorted(divergences.items(), key=lambda item: item[1]))
+class Behaviour:
+    """How far predictions are from those of each rung of a ladder.
+
+    Args:
+        measured: the predictions.
+        batch: what they were made for.
+        ladder: whose rungs.
+    """
+
+    def __init__(self, measured: Score, batch: Batch, ladder: Ladder) -> None:
+        self._rungs = ladder.rungs
+        self._steps = batch.scored.sum(dim=1).double()
+        self._by_rung = ladder.divergences(batch.inputs, measured.outputs, batch.scored)
+        self._means = self._by_rung.sum(dim=1) / self._steps.sum()
+        # what leaves nothing to chance in the loss leaves nothing to it here
+        self._exhaustive = measured.standard_error == 0
+
+    @property
+    def divergences(self) -> dict[str, float]:
+        """Mean divergence from each rung per scored step, by name, nearest first."""
+        pairs = zip((rung.name for rung in self._rungs), self._means.tolist(), strict=True)
+        return dict(sorted(pairs, key=lambda pair: pair[1]))
+
+    @property
+    def from_floor(self) -> tuple[float, float]:
+        """Mean divergence from the floor, which predicts with the exact law, and its error."""
+        return float(self._means[-1]), float(self._errors(self._by_rung[-1:], self._means[-1:])[0])
+
+    def nearest(self, rungs: Sequence[Rung]) -> list[Rung]:
+        """Return which of some rungs the predictions are nearest to.
+
+        Several come, the nearest first, where they are no further from it than three standard
+        errors of that difference.
+        """
+        names = {rung.name for rung in rungs}
+        places = [place for place, rung in enumerate(self._rungs) if rung.name in names]
+        places.sort(key=lambda place: float(self._means[place]))
+        away = self._by_rung[places] - self._by_rung[places[0]]
+        means = away.sum(dim=1) / self._steps.sum()
+        alike = means <= CHANCE * self._errors(away, means) + 1e-12
+        return [
+            self._rungs[place] for place, is_alike in zip(places, alike, strict=True) if is_alike
+        ]
+
+    def _errors(
+        self, by_sequence: Float[Tensor, "some batch"], means: Float[Tensor, " some"]
+    ) -> Float[Tensor, " some"]:
+        if self._exhaustive:
+            return torch.zeros_like(means)
+        return _standard_error(by_sequence - means[:, None] * self._steps, self._steps)
 
 
 def _leak(
@@ -104,7 +166,7 @@ def _leak(
     advantage = _by_sequence(exact - task.losses(outputs, batch.targets), batch)
     mean = float(advantage.sum() / steps.sum())
     # a network on the floor differs from the probabilities by rounding only, which is no evidence
-    return mean / max(_standard_error(advantage - mean * steps, steps), 1e-5)
+    return mean / max(float(_standard_error(advantage - mean * steps, steps)), 1e-5)
 
 
 def _by_sequence(values: Float[Tensor, "batch time"], batch: Batch) -> Float[Tensor, " batch"]:
@@ -112,7 +174,9 @@ def _by_sequence(values: Float[Tensor, "batch time"], batch: Batch) -> Float[Ten
     return torch.where(batch.scored, values, 0.0).sum(dim=1)
 
 
-def _standard_error(deviations: Float[Tensor, " batch"], steps: Float[Tensor, " batch"]) -> float:
+def _standard_error(
+    deviations: Float[Tensor, "*some batch"], steps: Float[Tensor, " batch"]
+) -> Float[Tensor, " *some"]:
     """Return the standard error of a mean over all scored steps.
 
     Args:
@@ -123,6 +187,6 @@ def _standard_error(deviations: Float[Tensor, " batch"], steps: Float[Tensor, " 
     sequences = len(steps)
     # one sequence says nothing about the spread
     if sequences < 2:
-        return float("inf")
+        return deviations.new_full(deviations.shape[:-1], float("inf"))
     # sequences of many scored steps weigh more, so that deviations are summed, not averaged
-    return float(deviations.std() / steps.mean()) / sequences**0.5
+    return deviations.std(dim=-1) / steps.mean() / sequences**0.5

@@ -1,11 +1,12 @@
 """Floor 0: rungs, ladders, and the exact arithmetic of information under them."""
 
 from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
-from lossladder.ladder.ladder import Ladder
+from lossladder.ladder.ladder import CHANCE, Ladder, Standing
 from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss
-from lossladder.ladder.rung import Features, Predictor, Probabilities, Rung
+from lossladder.ladder.rung import Features, Predictor, Probabilities, Rung, either
 
 __all__ = [
+    "CHANCE",
     "CrossEntropy",
     "Features",
     "HalfSquaredError",
@@ -14,8 +15,10 @@ __all__ = [
     "Predictor",
     "Probabilities",
     "Rung",
+    "Standing",
     "binary_entropy",
     "cross_entropy",
     "divergence",
+    "either",
     "entropy",
 ]

@@ -1,9 +1,10 @@
 """A ladder: the rungs of a task, highest loss first, and the questions a run asks of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lossladder.ladder.loss import CrossEntropy, Loss, Outputs
@@ -11,12 +12,37 @@ from lossladder.ladder.rung import Features, Rung
 
 _SAME = 1e-9  # losses no further apart than this are one loss, computed in two ways
 _SHOWN = 6  # rungs that a ladder shows of itself; echo with ten lags has 1024
+# Standard errors that chance does not bridge: once in 370 measurements.
+CHANCE = 3.0
+# of some rungs, those whose predictors a network behaves most like; the nearest first
+Nearest = Callable[[Sequence[Rung]], Sequence[Rung]]
+
+
+class Standing(NamedTuple):
+    """Where a network stands on a ladder, by its loss and by its behaviour.
+
+    Args:
+        where: on, between, above_ceiling or below_floor.
+        on: the rung it stands on; several where neither loss nor behaviour tells them apart; none
+            unless it is `on` one.
+        passed: the lowest rung it has passed in loss, several likewise; none above the ceiling.
+        nearest: the rungs whose predictors it behaves most like, nearest first.
+        share: part of what can be known that it has, (ceiling - loss) / (ceiling - floor); None
+            where there is nothing to know.
+    """
+
+    where: str
+    on: tuple[Rung, ...]
+    passed: tuple[Rung, ...]
+    nearest: tuple[Rung, ...]
+    share: float | None
 
 
 class Ladder:
     """The rungs of a task, from its ceiling to its floor.
 
-    The ceiling knows only how often each target occurs, the floor knows everything there is.
+    The ceiling is the best constant: it knows only how often each target occurs, and neither inputs
+    nor the step. The floor knows everything there is.
 
     Args:
         rungs: in any order; kept highest loss first.
@@ -36,6 +62,9 @@ class Ladder:
         self.loss = loss or CrossEntropy()
         # the sort is stable: rungs of one loss stay in the order they were given in
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
+        self._tolerances = _tolerances(self.rungs)
+        # what counts as passed, once for all the points of a curve
+        self.limits = tuple(rung.loss + self.tolerance(rung) for rung in self.rungs)
 
     def __iter__(self) -> Iterator[Rung]:
         return iter(self.rungs)
@@ -71,24 +100,22 @@ class Ladder:
         return loss - self.floor.loss
 
     def tolerance(self, rung: Rung) -> float:
-        """Return how far above a rung a loss still stands on it.
+        """Return how far above a rung a loss still counts as its own.
 
         It is a hundredth of a nat, or a tenth of the way to the next higher loss where that is
-        wider, but never more than half of the way, so that no loss stands on a rung it is not
+        wider, but never more than half of the way, so that no loss is counted for a rung it is not
         nearest to.
         """
-        # a network that has learned a rung still hovers some thousandths of a nat above it
-        higher = [other.loss for other in self.rungs if other.loss > rung.loss + _SAME]
-        if not higher:
-            return 0.01
-        gap = min(higher) - rung.loss
-        return min(max(0.01, gap / 10), gap / 2)
+        return self._tolerances[rung.name]
 
     def reached(self, loss: float) -> Rung | None:
-        """Return the lowest rung that a loss stands on or has passed; None: above the ceiling."""
-        # from the floor up: whoever stands on a rung has passed all those above it
-        for rung in reversed(self.rungs):
-            if loss <= rung.loss + self.tolerance(rung):
+        """Return the lowest rung that a loss has passed; None: above the ceiling.
+
+        A loss says nothing of how a network came by it: see `standing`.
+        """
+        # from the floor up: whoever has passed a rung has passed all those above it
+        for rung, limit in zip(reversed(self.rungs), reversed(self.limits), strict=True):
+            if loss <= limit:
                 return rung
         return None
 
@@ -100,43 +127,68 @@ class Ladder:
         # rungs of one loss are reached together: the next one costs less
         return next((rung for rung in self.rungs if rung.loss < here.loss - _SAME), None)
 
-    def passed(self, updates: Sequence[int], losses: Sequence[float]) -> dict[str, int]:
-        """Return the rungs that a curve of losses reached, with the first update it did so at."""
-        # a rung once reached stays passed, even if the loss rises above it again
-        passed: dict[str, int] = {}
-        for update, loss in zip(updates, losses, strict=True):
-            for rung in self.rungs:
-                if loss <= rung.loss + self.tolerance(rung):
-                    passed.setdefault(rung.name, update)
-        return passed
+    def standing(self, loss: float, standard_error: float, nearest: Nearest) -> Standing:
+        """Return where a network stands that has this loss and behaves in this way.
+
+        It is on a rung if its loss is within the rung's tolerance, or within three standard errors
+        where those are more, and if its predictions are nearest to the rung's own.
+
+        Args:
+            loss: of the network, per scored step.
+            standard_error: of that; 0 where nothing was left to chance.
+            nearest: see `Nearest`; those it cannot tell apart come together.
+        """
+        noise = CHANCE * standard_error if standard_error < float("inf") else 0.0
+        reached, alike = self.reached(loss), tuple(nearest(self.rungs))
+        passed = () if reached is None else tuple(nearest(self._close(reached, standard_error)))
+        on = [r for r in alike if abs(loss - r.loss) <= max(self.tolerance(r), noise)]
+        if loss < self.floor.loss - max(noise, _SAME):
+            where = "below_floor"
+        elif on:
+            where = "on"
+        else:
+            where = "above_ceiling" if reached is None else "between"
+        span = self.ceiling.loss - self.floor.loss
+        share = (self.ceiling.loss - loss) / span if span > _SAME else None
+        close = self._close(on[0], standard_error) if where == "on" else ()
+        return Standing(where, tuple(r for r in on if r in close), passed, alike, share)
+
+    def _close(self, rung: Rung, standard_error: float) -> list[Rung]:
+        """Return the rungs that a loss with this error cannot tell from this one, and itself."""
+        near = max(2 * standard_error, _SAME)
+        return [other for other in self.rungs if abs(other.loss - rung.loss) <= near]
 
     def divergences(
         self, inputs: Features, outputs: Outputs, scored: Bool[Tensor, "batch time"]
-    ) -> dict[str, float]:
-        """Return how far predictions are from each rung's own, by name.
+    ) -> Float[Tensor, "rungs batch"]:
+        """Return how far predictions are from those of each rung, summed over scored steps.
 
         Args:
             inputs: what the predictions were made for.
             outputs: what a network put out, (batch, time, output).
             scored: which steps count.
         Returns:
-            Mean Kullback-Leibler divergence over the scored steps, in nats; where targets are real,
-            in the unit of the loss.
+            Kullback-Leibler divergence of each sequence, in nats; where targets are real, in the
+            unit of the loss.
         """
-        prediction, steps = self.loss.prediction(outputs), int(scored.sum())
-        distances: dict[str, float] = {}
-        for rung in self.rungs:
+        prediction = self.loss.prediction(outputs)
+        distances = torch.empty(len(self), len(scored), dtype=torch.float64)
+        for place, rung in enumerate(self.rungs):
             by_step = self.loss.divergence(rung.predictor(inputs), prediction)
             # steps that do not count may diverge without end, and inf * 0 is no number
-            distances[rung.name] = float(torch.where(scored, by_step, 0.0).sum()) / steps
+            distances[place] = torch.where(scored, by_step, 0.0).sum(dim=1)
         return distances
 
-    def nearest(
-        self, inputs: Features, outputs: Outputs, scored: Bool[Tensor, "batch time"]
-    ) -> Rung:
-        """Return the rung whose predictor these predictions behave like; see `divergences`.
 
-        A loss can stand between rungs, or on one by accident; behaviour cannot.
-        """
-        divergences = self.divergences(inputs, outputs, scored)
-        return self[min(divergences, key=divergences.__getitem__)]
+def _tolerances(rungs: Sequence[Rung]) -> dict[str, float]:
+    """Return the tolerance of each rung, by name; see `Ladder.tolerance`."""
+    found: dict[str, float] = {}
+    higher, last = float("inf"), float("inf")
+    for rung in rungs:
+        # rungs of one loss have the same higher one
+        if last > rung.loss + _SAME:
+            higher, last = last, rung.loss
+        # a network that has learned a rung still hovers some thousandths of a nat above it
+        gap = higher - rung.loss
+        found[rung.name] = min(max(0.01, gap / 10), gap / 2) if gap < float("inf") else 0.01
+    return found

@@ -1,6 +1,6 @@
 """A rung: one exact loss, what a predictor that attains it knows, and that predictor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from jaxtyping import Float
@@ -11,6 +11,7 @@ Features = Float[Tensor, "batch time input"]
 # of each target given the inputs so far, float64; of a real target, its values
 Probabilities = Float[Tensor, "batch time output"]
 Predictor = Callable[[Features], Probabilities]
+_NAMED = 3  # rungs that are named side by side; of ten lags a thousand may be alike
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,16 @@ class Rung:
         'lag 3: 0.5192'
         """
         return f"{self.name}: {self.loss:.4f}"
+
+
+def either(rungs: Sequence[Rung]) -> str:
+    """Return the name of a rung, or of several that cannot be told apart.
+
+    >>> lags = [Rung(f"lag {lag}", 0.5, "", lambda inputs: inputs) for lag in (2, 5, 7, 9)]
+    >>> either(lags[:1]), either(lags[:2]), either(lags)
+    ('lag 2', 'lag 2 or lag 5', 'lag 2 or lag 5 or 2 others')
+    """
+    names = [rung.name for rung in rungs]
+    if len(names) > _NAMED:
+        names[_NAMED - 1 :] = [f"{len(names) - _NAMED + 1} others"]
+    return " or ".join(names)

@@ -33,7 +33,7 @@ class RungRecord:
         name: short name.
         loss: exact loss of its predictor.
         knows: what the predictor knows, in plain words.
-        reached_at: first update at which the run stood on it; None: never.
+        reached_at: update at which the loss passed it; None: never.
     """
 
     name: str
@@ -78,9 +78,15 @@ class Result(Mapping[str, Any]):
     unit: str = "nats"
     floor: float | None = None
     above_floor: float | None = None
+    divergence: float | None = None
+    divergence_error: float | None = None
+    standing: str | None = None
+    stands_on: str | None = None
+    share: float | None = None
     rung: str | None = None
     nearest: str | None = None
     divergences: Mapping[str, float] | None = None
+    uses: Sequence[Mapping[str, float | None]] | None = None
     leak: float | None = None
     leaks: bool | None = None
     error: float | None = None
@@ -89,6 +95,7 @@ class Result(Mapping[str, Any]):
     test_error: float | None = None
     train_error: float | None = None
     train_loss: float | None = None
+    loss_of_shown: float | None = None
     hidden_sequences: int | None = None
     hidden_classes: Sequence[int] | None = None
     engine_why: str | None = None
@@ -116,7 +123,8 @@ class Result(Mapping[str, Any]):
     def write(self, folder: Path) -> None:
         """Write `result.json` into the folder of the run, all or nothing."""
         with atomic_write(folder / FILE) as scratch, scratch.open("w", encoding="utf-8") as file:
-            json.dump(dict(self), file, indent=2)
+            # JSON has no word for what is infinite or no number
+            json.dump(dict(self), file, indent=2, allow_nan=False)
             file.flush()
             # a run has ended only when its result survives a power cut
             os.fsync(file.fileno())
@@ -161,6 +169,7 @@ def read_result(folder: Path) -> Result | Damaged | None:
 
 # squares of what is smaller are still numbers, and so are standard deviations
 _HUGE = 1e100
+_NONE = type(None)
 _KEYS = tuple(each.name for each in fields(Result))
 
 
@@ -169,7 +178,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, RungRecord | CurveRecord):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
-        return dict(value)
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
@@ -199,6 +210,11 @@ def _number(value: Any) -> float | None:
     return value if abs(_only(int, float)(value)) < _HUGE else None
 
 
+def _numbers(value: Any) -> dict[str, float | None]:
+    """Return numbers by name; None where there is none."""
+    return {key: None if v is None else _number(v) for key, v in _mapping(value).items()}
+
+
 def _rung(value: Any) -> RungRecord:
     rung = _mapping(value)
     loss, reached = _number(rung.get("loss")), rung.get("reached_at")
@@ -212,9 +228,12 @@ def _curve(value: Any) -> CurveRecord:
     match value:
         case {"updates": list(updates), "loss": list(loss)} if len(updates) == len(loss):
             # by whole lists, because there may be ten thousand runs of a thousand points
-            whole = set(map(type, updates)) <= {int} and set(map(type, loss)) <= {int, float}
+            whole = set(map(type, updates)) <= {int} and set(map(type, loss)) <= {int, float, _NONE}
             if whole and all(map(operator.le, [0, *updates], [*updates, 2**63])):
-                losses = [float(one) if abs(one) < _HUGE else math.nan for one in loss]
+                # None: a loss that was no number, for which JSON has no word
+                losses = [
+                    float(one) if one is not None and abs(one) < _HUGE else math.nan for one in loss
+                ]
                 return CurveRecord(updates, losses)
     raise ValueError
 
@@ -228,7 +247,8 @@ _READER_OF: Mapping[Any, Callable[[Any], Any]] = {
     int | None: _whole,
     float | None: _number,
     Sequence[int] | None: lambda value: [_whole(one) for one in _list(value)],
-    Mapping[str, float] | None: lambda value: {k: _number(v) for k, v in _mapping(value).items()},
+    Mapping[str, float] | None: lambda value: _numbers(value),
+    Sequence[Mapping[str, float | None]] | None: lambda value: [_numbers(v) for v in _list(value)],
     Mapping[str, str]: lambda value: {k: _text(v) for k, v in _mapping(value).items()},
     Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
     CurveRecord: _curve,

@@ -1,16 +1,16 @@
 """The verdict: what a result says, in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lossladder.console import many
 
 _ENDINGS = {
-    "diverged": "The loss became infinite or no number: try a smaller optimizer.lr or "
-    "trainer.gradient_clip=1.",
+    "diverged": "Training diverged: try a smaller optimizer.lr or trainer.gradient_clip=1.",
     "failed": "The run failed; its log has the traceback.",
     "interrupted": "The run was interrupted; its checkpoint is that of its last validation.",
 }
+_MOST_USES = 6  # inputs that a verdict names
 _BEFORE_THE_FIRST = "The run was interrupted before its first checkpoint."
 
 
@@ -30,7 +30,8 @@ def verdict(result: Mapping[str, Any]) -> str:
     if result.get("why"):
         lines.append(" ".join(result["why"].split()))
     if result.get("loss") is not None:
-        lines += [_loss(result), _rung(result), _behaviour(result)]
+        lines += [_loss(result), _standing(result)]
+        lines += [line for line in (_passed(result), _behaviour(result), _uses(result)) if line]
     if result.get("length") is not None:
         lines.append(f"length {result['length']} steps: so far had the sequences of training grown")
     if result.get("mistakes") is not None:
@@ -51,10 +52,14 @@ def verdict(result: Mapping[str, Any]) -> str:
 
 
 def _loss(result: Mapping[str, Any]) -> str:
-    loss, error, above = (number(result[key]) for key in ("loss", "standard_error", "above_floor"))
+    loss, error = number(result["loss"]), result["standard_error"]
+    # where all that there is was measured, nothing was left to chance
+    spread = f" ± {number(error)}" if error else ""
+    away, apart = number(result["divergence"]), result["divergence_error"]
+    spread_apart = f" ± {number(apart)}" if apart else ""
     return (
-        f"loss   {loss} ± {error} {result['unit']} a step, "
-        f"{above} above the floor {result['floor']:.4f}"
+        f"loss   {loss}{spread} {result['unit']} a step (floor {result['floor']:.4f}); "
+        f"{away}{spread_apart} from the exact law"
     )
 
 
@@ -67,25 +72,137 @@ def number(value: float) -> str:
     return f"{value:.4f}" if value == 0 or abs(value) >= 5e-5 else f"{value:.3g}"
 
 
-def _rung(result: Mapping[str, Any]) -> str:
+def _standing(result: Mapping[str, Any]) -> str:
     rungs = result["rungs"]
-    if result["rung"] is None:
-        return f"rung   none yet: worse than knowing {rungs[0]['knows']}"
-    rung = next(rung for rung in rungs if rung["name"] == result["rung"])
-    line = f"rung   {rung['name']} ({rung['loss']:.4f}): knows {rung['knows']}"
+    match result["standing"]:
+        case "on":
+            on = result["stands_on"]
+            knows = " or ".join(rung["knows"] for rung in named(on, rungs))
+            words = f"on {_with_loss(on, rungs)}: knows {knows}"
+        case "below_floor":
+            words = f"below the floor {_with_loss(rungs[-1]['name'], rungs)}, by more than chance"
+        case "above_ceiling":
+            words = f"none: above the ceiling, worse than knowing {rungs[0]['knows']}"
+        case _:
+            words = f"between rungs; passed in loss: {_with_loss(result['rung'], rungs)}"
+    share = result.get("share")
+    # on the floor it is all, and above the ceiling nothing
+    if share is not None and result["standing"] in ("on", "between") and 0 < share < 0.995:
+        words += f"; {100 * share:.0f} % of what can be known"
+    return f"rung   {words}"
+
+
+def _with_loss(names: str, rungs: Sequence[Mapping[str, Any]]) -> str:
+    return f"{names} ({named(names, rungs)[0]['loss']:.4f})"
+
+
+def named(names: str | None, rungs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the rungs that a result names; those it cannot tell apart stand side by side.
+
+    >>> named("left or right", [{"name": "none"}, {"name": "left"}, {"name": "right"}])
+    [{'name': 'left'}, {'name': 'right'}]
+    """
+    either = () if names is None else (names, *names.split(" or "))
+    return [rung for rung in rungs if rung["name"] in either]
+
+
+def standing(result: Mapping[str, Any]) -> str:
+    """Return where a run stands, in as many words as a table has room for.
+
+    >>> standing({"standing": "on", "stands_on": "lag 3", "rung": "lag 3"})
+    'on lag 3'
+    >>> standing({"standing": "between", "rung": "lag 8"})
+    'between, past lag 8'
+    """
+    match result.get("standing"):
+        case "on":
+            return f"on {result['stands_on']}"
+        case "between":
+            return f"between, past {result['rung']}"
+        case "above_ceiling" | "below_floor" as where:
+            return where.replace("_", " the ")
+        case _:
+            return "not measured"
+
+
+def _passed(result: Mapping[str, Any]) -> str | None:
+    # by the loss in training, which says nothing of how it came down
     passed = [
-        f"{other['name']} at {other['reached_at']}"
-        for other in rungs
-        if other["reached_at"] is not None
+        f"{rung['name']} at {rung['reached_at']}"
+        for rung in result["rungs"]
+        if rung["reached_at"] is not None
     ]
-    return f"{line}\npassed {', '.join(passed)} updates" if passed else line
+    return f"passed in loss: {', '.join(passed)} updates" if passed else None
 
 
 def _behaviour(result: Mapping[str, Any]) -> str:
-    # a network can stand on a rung by its loss and still get there in another way
     near = result["nearest"]
     away = f"{number(result['divergences'][near])} {result['unit']} away"
     return f"acts   most like the predictor of “{near}” ({away})"
+
+
+def _uses(result: Mapping[str, Any]) -> str | None:
+    told = used_inputs(result.get("uses") or ())
+    return f"uses   input {' · '.join(told)}" if told else None
+
+
+def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return in words which past inputs a network uses, each beside the truth.
+
+    Those are named that matter in truth or to the network; neighbours that matter alike are named
+    together. A sign is that of the change from zero to one.
+
+    Args:
+        uses: as in `result.json`.
+
+    >>> alike = {"variation_error": 0.01, "true_variation": 1.0}
+    >>> used_inputs([{"lag": lag, "variation": 1 - lag / 100, **alike} for lag in (0, 1, 3)])
+    ['now to 1 back: 0.99 to 1.00 of 1.00', '3 back: 0.97 of 1.00']
+    >>> alike = {"variation": 0.24, "variation_error": 0.01, "true_variation": 0.25}
+    >>> used_inputs([{"lag": 8, **alike, "effect": -0.24, "true_effect": -0.25}])
+    ['8 back: -0.24 of -0.25']
+    """
+    groups: list[list[Mapping[str, Any]]] = []
+    for use in filter(_matters, uses):
+        last = groups[-1][-1] if groups else None
+        if last and last["lag"] + 1 == use["lag"] and _amount(last)[1] == _amount(use)[1]:
+            groups[-1].append(use)
+        else:
+            groups.append([use])
+    strongest = sorted(groups, key=lambda group: -max(map(_strength, group)))[:_MOST_USES]
+    told = [_told(group) for group in groups if group in strongest]
+    left = len(groups) - len(told)
+    return [*told, *([f"{left} more in result.json"] if left else [])]
+
+
+def _matters(use: Mapping[str, Any]) -> bool:
+    surely = use["variation"] - 3 * use["variation_error"]
+    return (use["true_variation"] or 0.0) > 0.005 or surely > 0.02
+
+
+def _strength(use: Mapping[str, Any]) -> float:
+    return max(use["variation"], use["true_variation"] or 0.0)
+
+
+def _amount(use: Mapping[str, Any]) -> tuple[float, str]:
+    """Return what a change of the input does to the network, and what in truth, in words."""
+    effect, truth, variation = use.get("effect"), use.get("true_effect"), use["true_variation"]
+    if variation is None:
+        return use["variation"], ""
+    # a bit of a parity turns the answer either way, and no sign tells of it
+    if effect is not None and truth is not None and 2 * abs(truth) >= variation:
+        return effect, f" of {truth:+.2f}"
+    return use["variation"], f" of {variation:.2f}"
+
+
+def _told(group: Sequence[Mapping[str, Any]]) -> str:
+    first, last = group[0]["lag"], group[-1]["lag"]
+    where = [str(first or "now"), *([str(last)] if last > first else [])]
+    truth = _amount(group[0])[1]
+    form = "{:+.2f}" if truth[4:5] in ("+", "-") else "{:.2f}"
+    amounts = sorted({form.format(_amount(use)[0]) for use in group}, key=float)
+    amount = " to ".join(dict.fromkeys([amounts[0], amounts[-1]]))
+    return f"{' to '.join(where)}{' back' if last else ''}: {amount}{truth}"
 
 
 def _mistakes(result: Mapping[str, Any]) -> str:
@@ -100,10 +217,13 @@ def _split(result: Mapping[str, Any]) -> str:
     classes = result["hidden_classes"]
     if not classes:
         return line + "the split hid no class from it"
-    floor = 100 * result["hidden_sequences"] / result["sequences"]
+    share = 100 * result["hidden_sequences"] / result["sequences"]
     noun = "class" if len(classes) == 1 else "classes"
     tests = many(result["hidden_sequences"], "test sequence")
-    return (
-        f"{line}the split hid {len(classes)} {noun} from it ({', '.join(map(str, classes))}), "
-        f"so that {tests} ({floor:.2f} %) could not be learnt"
+    line += (
+        f"the split hid {len(classes)} {noun} from it ({', '.join(map(str, classes))}), "
+        f"so that {tests} ({share:.2f} %) could not be learnt"
     )
+    shown = result.get("loss_of_shown")
+    # where all of the test set is hidden, nothing else is left to tell
+    return line if shown is None else f"{line}; the rung is by the others, of loss {number(shown)}"

@@ -10,15 +10,22 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
 )
 from torch.utils.tensorboard.summary import hparams
 
+from lossladder.runs.verdict import named, standing
 from lossladder.tensorboard.event_file import Events
 from lossladder.tensorboard.reference_lines import FOLDER, shown_rungs
 
 # Tags of their own for every task, so that runs of several tasks fill one column. The groups come
 # after most tasks' own in the alphabet, so that the first card is a loss with its reference lines.
 # TensorBoard shows five metrics and five settings unasked: those that people compare.
-_FIRST = ("verdict/loss", "verdict/above_floor")
-_LAST = ("verdict/rung", "verdict/test_error", "verdict/steps_per_second")
-IN_FRONT = ("data.bptt_steps", "model", "model.hidden_size", "optimizer.lr", "rung")
+_FIRST = ("verdict/loss", "verdict/divergence")
+_LAST = (
+    "verdict/above_floor",
+    "verdict/share",
+    "verdict/rung",
+    "verdict/test_error",
+    "verdict/steps_per_second",
+)
+IN_FRONT = ("data.bptt_steps", "model", "model.hidden_size", "optimizer.lr", "standing")
 # How a run is done says nothing of what it is.
 _LEFT_OUT = ("logs", "resume", "trainer.accelerator", "trainer.devices", "trainer.progress",
              "trainer.threads")  # fmt: skip
@@ -32,8 +39,8 @@ def settings(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, 
         prefix = "" if group == "names" else f"{group}."
         flat |= {f"{prefix}{knob}".strip("."): _plain(v) for knob, v in knobs.items()}
     kept = {k: v for k, v in flat.items() if k not in _LEFT_OUT and not k.endswith("_target_")}
-    # the rung by its name is none of the metrics, because those are numbers
-    return {**kept, "rung": str(result["rung"])}
+    # words are none of the metrics, because those are numbers
+    return {**kept, "standing": standing(result)}
 
 
 def _plain(value: Any) -> bool | int | float | str:
@@ -43,10 +50,11 @@ def _plain(value: Any) -> bool | int | float | str:
 def metrics(result: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a result, each under its tag."""
     found = {tag: result.get(tag.removeprefix("verdict/")) for tag in (*_FIRST, *_LAST)}
+    rungs = result["rungs"]
     if result["loss"] is not None:
-        names = [None, *(rung["name"] for rung in result["rungs"])]
-        found["verdict/rung"] = names.index(result["rung"])
-    for rung in shown_rungs(result["rungs"]):
+        passed = [rungs.index(rung) + 1 for rung in named(result["rung"], rungs)]
+        found["verdict/rung"] = max(passed, default=0)
+    for rung in shown_rungs(rungs):
         found[_updates_to(rung["name"])] = rung["reached_at"]
     return {tag: float(value) for tag, value in found.items() if value is not None}
 

@@ -1,6 +1,7 @@
 """The end of a run: what was learnt is measured and becomes its result."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 import lossladder
-from lossladder.data.datamodule import Data
-from lossladder.diagnostics import Score, behaviour, score
-from lossladder.ladder import Ladder
+from lossladder.data.datamodule import Data, seeded
+from lossladder.diagnostics import Behaviour, Score, score, score_outputs, uses
+from lossladder.ladder import Ladder, either
 from lossladder.models import Network
 from lossladder.runs.result import CurveRecord, Result, RungRecord
+from lossladder.tasks import Batch
 from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.training.learner import Learner
@@ -44,15 +46,14 @@ def conclude(
     data, ladder = learner.data, learner.ladder
     curve = CurveRecord(**learner.training_curve.points())
     validation = CurveRecord(**learner.validation_curve.points())
-    # where sequences grow in training, only validation is always at the length of the ladder
-    climbed = curve if data.length is None else validation
-    passed = data.training_ladder().passed(climbed.updates, climbed.loss)
     measured: dict[str, Any] = {}
     # weights that diverged are useless, and a run that was never validated has nothing to show
     if learner.score is not None and not learner.diverged:
         # the last validation will do if nothing was learnt since
         latest = learner.score if learner.validated_at == learner.updates else None
         measured = measure(learner.network, data, latest)
+    if status == "done" and (reason := _lost(learner, measured.get("loss"))):
+        status, why, measured = "diverged", reason, {}
     names = dict(config["names"])
     # a logger of one's own may have raised before there was an engine
     engine = vars(learner).get("engine")
@@ -67,7 +68,7 @@ def conclude(
         seconds=seconds,
         **{"unit": ladder.loss.unit, "floor": ladder.floor.loss, **measured},
         engine_why=None if engine is None else engine.why,
-        rungs=rungs(ladder, passed),
+        rungs=rungs(ladder, learner.passed.at),
         steps=learner.updates,
         steps_per_second=learner.updates / learner.seconds if learner.seconds else None,
         training_seconds=learner.seconds,
@@ -95,8 +96,20 @@ def conclude(
     return result
 
 
+def _lost(learner: Learner, loss: float | None) -> str | None:
+    """Return why a run that came to its end has learnt worse than nothing; None: it has not."""
+    ceiling, floor = learner.ladder.ceiling.loss, learner.ladder.floor.loss
+    # far above what knows nothing: a network that is merely bad is no such case
+    if loss is None or loss <= max(learner.first, ceiling + 10 * max(ceiling - floor, ceiling)):
+        return None
+    return (
+        f"the validation loss ended at {loss:.4g}; before the first update the loss was "
+        f"{learner.first:.4g}, and who knows nothing has {ceiling:.4g}"
+    )
+
+
 def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[RungRecord, ...]:
-    """Return a ladder as results keep it, with the update at which each rung was first reached."""
+    """Return a ladder as results keep it, with the update at which each rung was passed."""
     reached_at = passed or {}
     return tuple(
         RungRecord(rung.name, rung.loss, rung.knows, reached_at.get(rung.name)) for rung in ladder
@@ -104,7 +117,7 @@ def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[Rung
 
 
 def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
-    """Return loss, rung, behaviour and mistakes of a network, on the validation sequences.
+    """Return loss, standing, behaviour and mistakes of a network, on the validation sequences.
 
     Args:
         network: trained.
@@ -112,27 +125,30 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         measured: the network's score on them, if it is known already.
     """
     batch, ladder = data.validated, data.ladder()
-    measured = measured or score(network, data.task, batch)
-    reached = ladder.reached(measured.loss)
-    divergences = behaviour(measured, batch, ladder)
+    measured = measured or score(network, data.task, batch, data.exhaustive)
+    behaviour = Behaviour(measured, batch, ladder)
+    divergence, error = behaviour.from_floor
+    divergences = behaviour.divergences
     values: dict[str, Any] = {
         "loss": measured.loss,
         "standard_error": measured.standard_error,
         "unit": ladder.loss.unit,
         "floor": ladder.floor.loss,
-        "above_floor": ladder.above_floor(measured.loss),
-        "rung": None if reached is None else reached.name,
+        "above_floor": measured.loss - ladder.floor.loss,
+        "divergence": divergence,
+        "divergence_error": error,
         "nearest": next(iter(divergences)),
         "divergences": divergences,
         "leak": measured.leak,
         "leaks": measured.leaks,
     }
+    standing = ladder.standing(measured.loss, measured.standard_error, behaviour.nearest)
+    values["rung"] = either(standing.passed) or None
     if measured.error is not None:
         values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
     training_set = data.training_set()
     if training_set is not None:
-        training = score(network, data.task, training_set)
-        hidden = data.hidden()
+        training, hidden = score(network, data.task, training_set), data.hidden()
         values |= {
             "test_error": measured.error,
             "train_error": training.error,
@@ -140,4 +156,16 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
             "hidden_sequences": int(hidden.sum()),
             "hidden_classes": sorted(set(batch.targets[hidden][batch.scored[hidden]].tolist())),
         }
-    return values
+        if hidden.any() and not hidden.all():
+            # what a split hid says nothing of what was learnt from it
+            batch, outputs = Batch(*(part[~hidden] for part in batch)), measured.outputs[~hidden]
+            shown = score_outputs(outputs, data.task, batch, data.exhaustive)
+            alike = Behaviour(shown, batch, ladder).nearest
+            standing = ladder.standing(shown.loss, shown.standard_error, alike)
+            values["loss_of_shown"] = shown.loss
+    return values | {
+        "standing": standing.where,
+        "stands_on": either(standing.on) or None,
+        "share": standing.share,
+        "uses": [asdict(use) for use in uses(network, data.task, seeded("measuring", data.seed))],
+    }

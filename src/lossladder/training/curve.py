@@ -1,6 +1,11 @@
-"""A loss curve of bounded size, however long the run."""
+"""A loss curve of bounded size, however long the run, and when it passed the rungs of a ladder."""
 
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lossladder.ladder import Ladder
 
 # Updates in a point. A loss falls by factors: what matters is resolved on a logarithmic axis.
 _FINEST, _COARSEST = 10, 200
@@ -65,14 +70,14 @@ class Curve:
             "loss": [point.loss for point in self._points],
         }
 
-    def state(self) -> list[list[float]]:
-        """Return everything a checkpoint needs."""
-        return [list(point) for point in self._points]
+    def state(self) -> dict[str, Any]:
+        """Return everything a checkpoint needs, a point that has just begun included."""
+        return {"points": [list(point) for point in self._points], "losses": self._losses}
 
-    def restore(self, state: list[list[float]]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take up what `state` returned."""
-        self._points = [Point(int(update), loss, int(updates)) for update, loss, updates in state]
-        self._losses = []
+        self._points = [Point(int(update), loss, int(n)) for update, loss, n in state["points"]]
+        self._losses = [*state["losses"]]
 
     @property
     def _last(self) -> int:
@@ -84,6 +89,54 @@ class Curve:
         point = Point(self._last + size, sum(part) / size, size)
         self.add(point)
         return point
+
+
+class Passed:
+    """When a curve of losses passed each rung of a ladder.
+
+    A rung is passed with the first of two consecutive points at or under its loss and tolerance:
+    one alone may be there by chance. Once passed it stays so, even if the loss rises again.
+
+    Args:
+        ladder: whose rungs.
+
+    >>> from lossladder.tasks import Echo
+    >>> passed = Passed(Echo().ladder())
+    >>> for update, loss in ((10, 0.66), (20, 0.52), (30, 0.64), (40, 0.61), (50, 0.62)):
+    ...     passed.add(update, loss)
+    >>> passed.at
+    {'none': 10, 'lag 8': 40}
+    """
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._names = [rung.name for rung in ladder]
+        self._limits = np.array(ladder.limits)
+        self.at: dict[str, int] = {}
+        # of the newest point: its update, and which rungs it was under
+        self._update = 0
+        self._under = np.zeros(len(ladder), dtype=bool)
+
+    def add(self, update: int, loss: float, more: NDArray[np.float64] | float = 0.0) -> None:
+        """Take in a point.
+
+        Args:
+            update: last of the point.
+            loss: mean over its updates.
+            more: what the rungs cost over these updates above their losses, (rungs,).
+        """
+        under = loss <= self._limits + more
+        for place in np.flatnonzero(under & self._under):
+            self.at.setdefault(self._names[place], self._update)
+        self._update, self._under = update, under
+
+    def state(self) -> dict[str, Any]:
+        """Return everything a checkpoint needs."""
+        return {"at": self.at, "update": self._update, "under": self._under.tolist()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `state` returned."""
+        self.at, self._update = dict(state["at"]), state["update"]
+        self._under = np.array(state["under"], dtype=bool)
 
 
 def _merged(first: Point, second: Point) -> Point:

@@ -17,7 +17,7 @@ from lossladder.models import State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import loss_tag
 from lossladder.training.build import Parts
-from lossladder.training.curve import Curve, Point
+from lossladder.training.curve import Curve, Passed, Point
 
 # updates over which the latest loss is a mean, at most: a single one would be noise
 _NEWEST = 200
@@ -54,6 +54,8 @@ class Learner(LightningModule):
         self.latest = float("inf")  # loss of the newest updates
         self.training_curve = Curve()
         self.validation_curve = Curve()
+        self.first = float("inf")  # loss before the first update
+        self.passed = Passed(parts.data.training_ladder())
         self.score: Score | None = None
         self.validated_at = 0
         self._since = 0.0
@@ -96,6 +98,11 @@ class Learner(LightningModule):
         self._since = now
         if length is not None:
             self._log({"length": length})
+        if self.data.measured_at(self.updates):
+            # no training, so that its time does not count
+            at_full_length = score(self.network, self.data.task, self.data.validated).loss
+            self.passed.add(self.updates, at_full_length)
+            self._since = time.perf_counter()
         if self.diverged:
             self.trainer.should_stop = True
 
@@ -103,6 +110,7 @@ class Learner(LightningModule):
         """Score the network against the exact probabilities of the targets."""
         if not self.diverged:
             self.validate(_on_cpu(batch))
+            self.trainer.should_stop |= self.diverged
 
     def state_before(self) -> State | None:
         """Return the state that the next update starts from; None: the initial one."""
@@ -111,11 +119,17 @@ class Learner(LightningModule):
 
     def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
         """Take in the losses of a chunk's updates and the time they took."""
+        if self.updates == 0:
+            self.first = float(losses[0])
         self.seconds += seconds
         self.updates += len(losses)
         self.latest = float(losses[-_NEWEST:].double().mean())
         points = self.training_curve.extend(losses.double().tolist())
         self._log_points(points)
+        if self.data.length is None:
+            for point in points:
+                updates = range(point.update - point.updates, point.update)
+                self.passed.add(point.update, point.loss, self.data.excess(updates))
         # "not all below", because a loss that is no number compares false with everything
         recent = [self.latest, *(point.loss for point in points)]
         self.diverged = not all(loss < _HOPELESS for loss in recent)
@@ -131,10 +145,9 @@ class Learner(LightningModule):
 
     def validate(self, batch: Batch) -> None:
         """Score the network on validation sequences."""
-        # A checkpoint follows, which has no room for half a point: every run ends its point here,
-        # so that one that is continued has the points of one that never stopped.
-        self.record_rest()
-        self.score = score(self.network, self.data.task, batch)
+        self.score = score(self.network, self.data.task, batch, self.data.exhaustive)
+        # a loss of training is the one before its update: the last of these shows only here
+        self.diverged = not self.score.loss < _HOPELESS
         self.validated_at = self.updates
         self.validation_curve.add(Point(self.updates, self.score.loss, updates=1))
         values = {
@@ -160,6 +173,8 @@ class Learner(LightningModule):
             "state": list(self.state or ()),
             "training_curve": self.training_curve.state(),
             "validation_curve": self.validation_curve.state(),
+            "passed": self.passed.state(),
+            "first": self.first,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -169,6 +184,8 @@ class Learner(LightningModule):
         self.state = tuple(part.to(self.device) for part in saved["state"])
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
+        self.passed.restore(saved["passed"])
+        self.first = saved["first"]
 
 
 def _on_cpu(batch: Batch) -> Batch:

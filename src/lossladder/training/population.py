@@ -129,7 +129,8 @@ class PopulationLearner(LightningModule):
         for learner in self.active:
             learner.validate(learner.data.validated)
         self._tell(self.active, "on_validation_end")
-        self._keep([learner for learner in self.active if not self.ends(learner)])
+        going = [learner for learner in self.active if not learner.diverged]
+        self._keep([learner for learner in going if not self.ends(learner)])
 
     def on_train_epoch_end(self) -> None:
         """Take the snapshots; what all have in common is the trainer's to say."""
