@@ -104,16 +104,15 @@ class Streams(Data):
         """See `Data.excess`: a stream starts anew every epoch."""
         if self._first_steps is None:
             return 0.0
-        first, last = (self._cost_until(update) for update in (updates.start, updates.stop))
-        return (last - first) / (len(updates) * self.bptt_steps)
-
-    def _cost_until(self, update: int) -> NDArray[np.float64]:
-        """Return what the rungs cost above their losses, summed over all steps up to an update."""
-        # Over a whole epoch that is nothing. In a long one all steps but the first cost the same.
         sums, later = self._first_steps
-        steps = update % self.updates_per_epoch * self.bptt_steps
-        first = min(steps, len(sums) - 1)
-        return sums[first] + (steps - first) * later
+
+        def until(update: int) -> NDArray[np.float64]:
+            # Over a whole epoch rungs cost their losses, and in one all steps but the first the same.
+            steps = update % self.updates_per_epoch * self.bptt_steps
+            first = min(steps, len(sums) - 1)
+            return sums[first] + (steps - first) * later
+
+        return (until(updates.stop) - until(updates.start)) / (len(updates) * self.bptt_steps)
 
     @cached_property
     def _first_steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
