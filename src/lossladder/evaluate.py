@@ -14,7 +14,7 @@ HELP = """Score a trained network again.
 
 python evaluate.py run=logs/<run>                        as it was validated
 python evaluate.py run=logs/<run> task.num_steps=500     on longer sequences
-python evaluate.py run=logs/<run> seed=1                 on others
+python evaluate.py run=logs/<run> data.validation_seed=1 on others, where they are drawn
 python evaluate.py run=logs/<run> --json                 as JSON, for a program to read
 python train.py evaluate run=logs/<run>                  in a project of one's own
 

@@ -4,7 +4,6 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional
 
 from lossladder import checks
 from lossladder.ladder import Ladder, Rung, binary_entropy
@@ -14,10 +13,11 @@ from lossladder.tasks import Draw, Task
 class Onset(Task):
     """A one is likely where the input is one now and was zero `lag` steps back.
 
-        input    0   1   1   1   0   1          lag=2, noise=0.1; before the start all is zero
-        chance  .1  .9  .9  .1  .1  .1
+        input    0   1   1   1   0   1   1       lag=2, noise=0.1
+        chance   ?   ?  .9  .1  .1  .1  .9
 
-    The input now tells more than the one before: where it is zero, nothing begins.
+    The input now tells more than the one before: where it is zero, nothing begins. Before the first
+    step were inputs, too, which stay hidden.
 
     Args:
         num_steps: length of a sequence, in time steps.
@@ -28,10 +28,10 @@ class Onset(Task):
         ValueError: if a number of steps is no whole number above 0, or a chance is none.
 
     >>> for rung in Onset().ladder(): print(f"{rung.loss:.6f} {rung.name}: {rung.knows}")
-    0.567188 none: only how often each target occurs
-    0.546564 lag 2: the input 2 steps back
-    0.389384 now: the input now
-    0.325083 both: the inputs now and 2 steps back
+    0.562335 none: only how often each target occurs
+    0.541711 lag 2: the input 2 steps back
+    0.396528 now: the input now
+    0.332228 both: the inputs now and 2 steps back
     """
 
     shape = "many_to_many"  # every step has an input, and every step is scored
@@ -55,14 +55,12 @@ class Onset(Task):
 
     def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
         """Draw inputs and targets, (batch, time) each; all randomness comes from `generator`."""
-        uniform = torch.rand(2, batch_size, num_steps, generator=generator, dtype=torch.float64)
-        inputs = (uniform[0] < self.chance_of_one).long()
-        targets = uniform[1] < self.chances[self._back(inputs), inputs]
+        size = (batch_size, self.lag + num_steps)
+        uniform = torch.rand(2, *size, generator=generator, dtype=torch.float64)
+        ones = (uniform[0] < self.chance_of_one).long()
+        inputs = ones[:, self.lag :]  # what comes before the first step stays hidden
+        targets = uniform[1, :, self.lag :] < self.chances[ones[:, :num_steps], inputs]
         return Draw(inputs, targets.long(), scored=None)  # None: every step counts
-
-    def _back(self, inputs: Tensor) -> Tensor:
-        """The inputs `lag` steps back."""
-        return functional.pad(inputs, (self.lag, 0))[:, : inputs.shape[1]]
 
     # --- theory -----------------------------------------------------------------------------
 
@@ -73,11 +71,11 @@ class Onset(Task):
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
         """A rung for each part of what there is to know.
 
-        Everybody knows that nothing lies before the start, so that the first steps are easier.
+        Nobody sees what came before the first step, so that the first steps cost more.
 
-        >>> now = Onset().ladder(num_steps=4)["now"]
-        >>> [round(loss, 6) for loss in now.by_step], round(now.loss, 6)
-        ([0.325083, 0.325083, 0.396528, 0.396528], 0.360806)
+        >>> both = Onset().ladder(num_steps=4)["both"]
+        >>> [round(loss, 6) for loss in both.by_step], round(both.loss, 6)
+        ([0.396528, 0.396528, 0.325083, 0.325083], 0.360806)
         """
         steps, lag = num_steps or self.length, self.lag
         return Ladder(
@@ -91,10 +89,12 @@ class Onset(Task):
 
     def _rung(self, name: str, knows: str, now: bool, back: bool, num_steps: int) -> Rung:
         """Entropy that is left of a target, by step, for whoever knows these inputs."""
-        at_start = binary_entropy(self._chances_given(now, True)[0]) @ self.input_law
-        later = self.input_law @ binary_entropy(self._chances_given(now, back)) @ self.input_law
+        at_start, later = (
+            float(self.input_law @ binary_entropy(self._chances_given(now, seen)) @ self.input_law)
+            for seen in (False, back)
+        )
         first = min(self.lag, num_steps)
-        by_step = (float(at_start),) * first + (float(later),) * (num_steps - first)
+        by_step = (at_start,) * first + (later,) * (num_steps - first)
         return Rung(
             name=name,
             loss=sum(by_step) / num_steps,  # nats a step
@@ -116,7 +116,8 @@ class Onset(Task):
     def predict(self, inputs: Tensor, now: bool, back: bool) -> Tensor:
         """Law of each target for a predictor that knows these inputs: (batch, time, 2)."""
         ones = inputs[..., 1].long()
-        chance = self._chances_given(now, back).to(ones.device)[self._back(ones), ones]
-        at_start = self._chances_given(now, True)[0].to(ones.device)
-        chance[:, : self.lag] = at_start[ones[:, : self.lag]]
+        at_start, later = (self._chances_given(now, seen).to(ones.device) for seen in (False, back))
+        before = ones[:, : max(ones.shape[1] - self.lag, 0)]  # what stood there `lag` steps ago
+        chance = at_start[0][ones]
+        chance[:, self.lag :] = later[before, ones[:, self.lag :]]
         return torch.stack([1 - chance, chance], dim=-1)

@@ -1,5 +1,7 @@
 """The questions a run asks of a ladder, on ladders made by hand and on those of the yamls."""
 
+import json
+from collections.abc import Iterable
 from math import inf, nan
 
 import pytest
@@ -8,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossladder import tasks
+from lossladder.diagnostics import Behaviour, score_outputs
 from lossladder.ladder import Ladder, Rung, binary_entropy, cross_entropy, divergence, entropy
 from lossladder.tasks import XOR, Count, Echo, Parity
+from lossladder.training.curve import Passed
 
 
 def ladder(**losses: float) -> Ladder:
@@ -74,27 +78,49 @@ def test_a_loss_has_a_rung_it_stands_on_and_a_next_one_to_reach(loss, reached, b
     assert name_of(HOUSE.below(loss)) == below
 
 
-def test_a_loss_has_a_distance_from_the_floor():
-    assert HOUSE.above_floor(0.6) == pytest.approx(0.105)
-    assert HOUSE.above_floor(0.4) < 0
-
-
 def test_rungs_of_one_loss_are_reached_together():
     twins = ladder(none=0.7, left=0.5, right=0.5, both=0.3)
     assert twins.tolerance(twins["left"]) == twins.tolerance(twins["right"])
-    assert twins.passed([1, 2], [0.9, 0.5]) == {"none": 2, "left": 2, "right": 2}
+    assert passed(twins, (0.9, 0.5, 0.5)) == {"none": 2, "left": 2, "right": 2}
     assert name_of(twins.below(0.5)) == "both"
     flat = ladder(none=0.5, all=0.5)
     assert name_of(flat.below(0.9)) == "none"
     assert flat.below(0.5) is None
 
 
-def test_a_curve_passes_each_rung_once_and_keeps_it():
-    updates, losses = [10, 20, 30, 40, 50], [1.3, 0.99, 0.505, 0.7, 0.495]
-    assert HOUSE.passed(updates, losses) == {"roof": 20, "attic": 30, "hall": 30, "cellar": 50}
-    assert HOUSE.passed([], []) == {}
-    with pytest.raises(ValueError, match="shorter"):
-        HOUSE.passed([1, 2], [0.5])
+def passed(rungs: Ladder, losses: Iterable[float]) -> dict[str, int]:
+    """Return what a curve of one point an update passes."""
+    curve = Passed(rungs)
+    for update, loss in enumerate(losses, start=1):
+        curve.add(update, loss)
+    return curve.at
+
+
+def test_a_rung_is_passed_with_the_first_of_two_points_and_stays_so():
+    curve = (1.3, 0.99, 0.505, 0.5, 0.7, 0.495, 0.9)
+    assert passed(HOUSE, curve) == {"roof": 2, "attic": 3, "hall": 3}
+    assert passed(HOUSE, (*curve, 0.4, 0.4))["cellar"] == 8
+    assert passed(HOUSE, ()) == passed(HOUSE, (0.4,)) == {}
+
+
+def test_one_low_point_passes_nothing():
+    """The first crossing of a noisy curve says how noisy it is."""
+    noisy = torch.full((200,), 0.62) + 0.03 * torch.randn(
+        200, generator=torch.Generator().manual_seed(0)
+    )
+    noisy[50] = 0.0
+    assert "cellar" not in passed(HOUSE, noisy.tolist())
+
+
+def test_what_was_passed_goes_on_where_it_was_left():
+    curve = (1.3, 0.99, 0.505, 0.5, 0.7, 0.495, 0.495)
+    for cut in range(len(curve)):
+        first, second = Passed(HOUSE), Passed(HOUSE)
+        for update, loss in enumerate(curve, start=1):
+            if update == cut:
+                second.restore(json.loads(json.dumps(first.state())))
+            (first if update < cut else second).add(update, loss)
+        assert (second.at if cut else first.at | second.at) == passed(HOUSE, curve)
 
 
 @given(
@@ -124,9 +150,9 @@ def test_predictions_behave_like_the_rung_they_come_from(task_yaml, built):
     rungs = task.ladder(steps, carried=False)
     for rung in rungs:
         predicted = task.loss.logits_for(rung.predictor(batch.inputs))
-        assert rungs.nearest(batch.inputs, predicted, batch.scored).name == rung.name
-        distance = rungs.divergences(batch.inputs, predicted, batch.scored)
-        assert distance[rung.name] == pytest.approx(0.0, abs=1e-9)
+        behaviour = Behaviour(score_outputs(predicted, task, batch), batch, rungs)
+        assert behaviour.nearest(rungs.rungs)[0].name == rung.name
+        assert behaviour.divergences[rung.name] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_behaviour_tells_apart_what_a_loss_cannot():
@@ -137,7 +163,8 @@ def test_behaviour_tells_apart_what_a_loss_cannot():
     predicted = torch.stack([exact[..., 0] + 0.11, exact[..., 1] - 0.11], dim=-1).log()
     loss = float(task.expected_losses(predicted, batch.probabilities).mean())
     assert name_of(rungs.reached(loss)) == "none"
-    assert rungs.nearest(batch.inputs, predicted, batch.scored).name == "lag 8"
+    behaviour = Behaviour(score_outputs(predicted, task, batch), batch, rungs)
+    assert [rung.name for rung in behaviour.nearest(rungs.rungs)] == ["lag 8"]
 
 
 def test_only_scored_steps_count_for_behaviour():
@@ -146,8 +173,10 @@ def test_only_scored_steps_count_for_behaviour():
     late = (torch.arange(40) >= 20).expand(50, 40)
     early, rest = (rungs[name].predictor(batch.inputs) for name in ("none", "lag 3"))
     mixed = torch.where(late[..., None], rest, early).log()
-    assert rungs.nearest(batch.inputs, mixed, late).name == "lag 3"
-    assert rungs.nearest(batch.inputs, mixed, ~late).name == "none"
+    for scored, name in ((late, "lag 3"), (~late, "none")):
+        some = batch._replace(scored=scored)
+        behaviour = Behaviour(score_outputs(mixed, task, some), some, rungs)
+        assert next(iter(behaviour.divergences)) == name
 
 
 # --- how they show themselves ---------------------------------------------------------------

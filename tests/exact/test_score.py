@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator, Tensor, nn
 
-from lossladder.diagnostics import Score, behaviour, score
+from lossladder.diagnostics import Behaviour, Score, score
 from lossladder.models import RNN, Network
 from lossladder.tasks import Batch, Count, Echo, Parity, Task
 
@@ -85,7 +85,7 @@ def test_behaviour_names_the_nearest_rung_first():
     task, ladder = Echo(), Echo().ladder()
     network = Oracle(task, ladder["lag 3"].predictor)
     batch = sampled(task, seed=0)
-    distances = behaviour(score(network, task, batch), batch, ladder)
+    distances = Behaviour(score(network, task, batch), batch, ladder).divergences
     assert next(iter(distances)) == "lag 3"
     assert list(distances.values()) == sorted(distances.values())
     assert set(distances) == {rung.name for rung in ladder}

@@ -27,6 +27,33 @@ def test_a_run_can_be_scored_on_longer_sequences(parity_run, evaluated):
     assert "last 64" in [rung["name"] for rung in measured["rungs"]]
 
 
+@pytest.fixture
+def count_run(train):
+    words = ("task=count", "model.hidden_size=4", "trainer.max_steps=50", "engine=autograd")
+    return train(*words).folders[0]
+
+
+@pytest.mark.parametrize("change", ["seed=1", "data.split_seed=3", "data.train_size=400"])
+def test_a_run_is_never_tested_on_what_it_was_trained_on(count_run, evaluated, change):
+    """A split drawn anew would have training strings in its test set."""
+    outcome = evaluated(f"run={count_run}", change)
+    assert outcome.code == 2
+    assert "when the run began and cannot change" in outcome.complaint
+    assert "validation_seed" not in outcome.complaint
+
+
+def test_other_validation_sequences_are_drawn_by_a_key_that_says_so(parity_run, evaluated):
+    assert (
+        "data.validation_seed=1 draws other" in evaluated(f"run={parity_run}", "seed=1").complaint
+    )
+    ours, same, other = (
+        json.loads(evaluated(f"run={parity_run}", *words, "--json").out)["loss"]
+        for words in ((), ("data.validation_seed=0",), ("data.validation_seed=1",))
+    )
+    assert ours == same != other
+    assert ours == pytest.approx(other, abs=0.05)
+
+
 def test_help_needs_no_run(evaluated):
     outcome = evaluated("--help")
     assert outcome.code == 0

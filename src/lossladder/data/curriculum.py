@@ -31,6 +31,7 @@ class Curriculum(Fresh):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates between two measurements.
         seed: of the run.
+        validation_seed: of the validation sequences; None: the run's.
     Raises:
         ValueError: if the task has no length to grow to, a size is no whole number above 0, or
             start_length, promote_at or memory is out of its range.
@@ -46,6 +47,7 @@ class Curriculum(Fresh):
         updates_per_epoch: int,
         windows_per_chunk: int,
         seed: int,
+        validation_seed: int | None = None,
     ) -> None:
         if task.num_steps is None:
             raise ValueError(
@@ -54,7 +56,9 @@ class Curriculum(Fresh):
             )
         # a size of its own: mastery is measured after each chunk, and must not depend on the engine
         checks.whole("windows_per_chunk", windows_per_chunk)
-        super().__init__(task, batch_size, None, updates_per_epoch, windows_per_chunk, seed)
+        super().__init__(
+            task, batch_size, None, updates_per_epoch, windows_per_chunk, seed, validation_seed
+        )
         start_length = checks.whole("start_length", start_length, at_most=task.num_steps)
         # an average that starts from zero approaches 1 and never reaches it
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)

@@ -58,8 +58,9 @@ class Data(LightningDataModule, ABC):
         batch_size: sequences side by side in a window.
         windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
+        validation_seed: of the validation sequences; None: the run's.
     Raises:
-        ValueError: if a size is no whole number above 0.
+        ValueError: if a size is no whole number above 0, or a seed none from 0 on.
     """
 
     carried: bool  # state carried from window to window
@@ -72,7 +73,12 @@ class Data(LightningDataModule, ABC):
     engine_windows = 50
 
     def __init__(
-        self, task: Task, batch_size: int, windows_per_chunk: int | None, seed: int
+        self,
+        task: Task,
+        batch_size: int,
+        windows_per_chunk: int | None,
+        seed: int,
+        validation_seed: int | None = None,
     ) -> None:
         super().__init__()
         self.task = task
@@ -80,7 +86,9 @@ class Data(LightningDataModule, ABC):
         if windows_per_chunk is not None:
             checks.whole("windows_per_chunk", windows_per_chunk)
         self.windows_per_chunk = windows_per_chunk
-        self.seed = seed
+        self.seed = self.validation_seed = seed
+        if validation_seed is not None:
+            self.validation_seed = checks.whole("validation_seed", validation_seed, 0)
 
     @abstractmethod
     def chunk(self, updates: range) -> Chunk:

@@ -22,6 +22,7 @@ class Fresh(Data):
         updates_per_epoch: updates that make an epoch; a unit of length, nothing else.
         windows_per_chunk: updates handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
+        validation_seed: of the validation sequences; None: the run's.
     Raises:
         ValueError: if a size is no whole number above 0, a stream is given no bptt_steps, or
             bptt_steps is longer than the task's own sequences.
@@ -37,8 +38,9 @@ class Fresh(Data):
         updates_per_epoch: int,
         windows_per_chunk: int | None,
         seed: int,
+        validation_seed: int | None = None,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed)
+        super().__init__(task, batch_size, windows_per_chunk, seed, validation_seed)
         self.updates_per_epoch = checks.whole("updates_per_epoch", updates_per_epoch)
         if bptt_steps is None:
             if task.num_steps is None:
@@ -71,7 +73,7 @@ class Fresh(Data):
     def validation(self) -> Batch:
         """Draw fresh sequences of full length."""
         size = self.sequences(1024, self.bptt_steps)
-        return self.task.sample(seeded("validation", self.seed), size, self.bptt_steps)
+        return self.task.sample(seeded("validation", self.validation_seed), size, self.bptt_steps)
 
     def ladder(self) -> Ladder:
         """Return the ladder of sequences that start from nothing."""

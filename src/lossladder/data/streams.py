@@ -26,6 +26,7 @@ class Streams(Data):
             over at the end is not used.
         windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
+        validation_seed: of the validation sequences; None: the run's.
     Raises:
         ValueError: if the task has no streams, a size is no whole number above 0, or bptt_steps is
             longer than the stream.
@@ -41,8 +42,9 @@ class Streams(Data):
         stream_steps: int,
         windows_per_chunk: int | None,
         seed: int,
+        validation_seed: int | None = None,
     ) -> None:
-        super().__init__(task, batch_size, windows_per_chunk, seed)
+        super().__init__(task, batch_size, windows_per_chunk, seed, validation_seed)
         if not isinstance(task, StreamTask):
             raise ValueError(
                 f"task={type(task).__name__.lower()}: has independent sequences, no streams; "
@@ -91,7 +93,7 @@ class Streams(Data):
         # In those the state fills: the ladder is that of a state which has been carried for ever.
         warm_up = max(50, self._reach)
         batch = self.task.sample(
-            seeded("validation", self.seed), self.sequences(200, 550), warm_up + 500
+            seeded("validation", self.validation_seed), self.sequences(200, 550), warm_up + 500
         )
         scored = batch.scored & (torch.arange(warm_up + 500) >= warm_up)
         return batch._replace(scored=scored)
@@ -107,7 +109,7 @@ class Streams(Data):
         sums, later = self._first_steps
 
         def until(update: int) -> NDArray[np.float64]:
-            # Over a whole epoch rungs cost their losses, and in one all steps but the first the same.
+            # Over a whole epoch rungs cost their losses; in one, all steps but the first the same.
             steps = update % self.updates_per_epoch * self.bptt_steps
             first = min(steps, len(sums) - 1)
             return sums[first] + (steps - first) * later

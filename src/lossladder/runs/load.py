@@ -56,7 +56,7 @@ def load_run(
             version, or the weights do not fit the changed config.
     """
     folder = Path(folder)
-    config = _changed_config(folder, changes, "run")
+    config = _changed_config(folder, changes, "run", _TRAINED_ON)
     result = read_result(folder)
     if not isinstance(result, Result):
         raise RequestError(f"run={folder}: {result.why if result else 'it has no result'}")
@@ -74,9 +74,9 @@ def load_run(
 
 
 def _changed_config(
-    folder: Path, changes: Sequence[str], asked_as: str, fixed: Collection[str] = ()
+    folder: Path, changes: Sequence[str], asked_as: str, fixed: Collection[str]
 ) -> dict[str, Any]:
-    """Return the config of a run with changes as on a command line, but to no `fixed` group."""
+    """Return the config of a run with changes as on a command line, but to nothing `fixed`."""
     if not folder.is_dir():
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     for name in (CONFIG, FILE, CHECKPOINT):
@@ -106,8 +106,14 @@ def _changed_config(
     merged = OmegaConf.merge(config, parsed)
     for key, _, value in (change.partition("=") for change in changes):
         was = OmegaConf.select(config, key)
-        if key.partition(".")[0] in fixed and OmegaConf.select(merged, key) != was:
-            raise RequestError(f"{key}={value}: was {was} when the run began and cannot change")
+        if {key, key.partition(".")[0]} & {*fixed} and OmegaConf.select(merged, key) != was:
+            # what it is wanted for has a key of its own, where there is a choice
+            other = key == "seed" and "validation_seed" in config.get("data", {})
+            hint = f"; data.validation_seed={value} draws other validation sequences"
+            raise RequestError(
+                f"{key}={value}: was {was} when the run began and cannot change"
+                f"{hint if other and asked_as == 'run' else ''}"
+            )
     if OmegaConf.select(parsed, "trainer.max_epochs") is not None:
         # it would decide, and pass over what was asked for
         merged.trainer.max_steps = OmegaConf.select(parsed, "trainer.max_steps")
@@ -115,6 +121,8 @@ def _changed_config(
     return {str(key): value for key, value in plain.items()}
 
 
+# With others a split would be another, whose test set the network was trained on.
+_TRAINED_ON = ("seed", "data.split_seed", "data.train_size")
 # A run goes on with the weights and optimizer it has, and with data that are a function of these:
 # with others it would be another run from there on, and its config true of its end only.
 _FIXED = ("seed", "task", "model", "readout", "data", "optimizer")

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Features, Ladder, Probabilities, Rung, entropy
+from lossladder.ladder import Features, Ladder, Probabilities, Rung, cross_entropy, entropy
 from lossladder.tasks import bits
 from lossladder.tasks.task import Draw, Task
 
@@ -18,7 +18,8 @@ class BitSum(Task):
     """The target is the sum of the bits of a string so far, modulo `output_size`.
 
     A predictor that knows the last j bits needs the probabilities of the sum of the others, which
-    are binomial, folded modulo `output_size`; their entropy is the loss of the rung.
+    are binomial, folded modulo `output_size`; their entropy is the loss of the rung. How many the
+    others are it knows from the step; the ceiling does not know that either.
 
     Args:
         output_size: number of classes.
@@ -128,15 +129,29 @@ class BitSum(Task):
         return by_step
 
     def ladder(self, num_steps: int | None = None, carried: bool = True) -> Ladder:
-        """Return the rungs by the number of bits known, counted from the last one."""
+        """Return the best constant, then rungs by the number of bits known, from the last one."""
         num_steps = num_steps or self.length
-        rungs: list[Rung] = []
+        rungs = [self._constant(num_steps)]
         for known in _numbers_known(num_steps):
             rung = self._rung(known, num_steps)
             # bits worth nothing make no rung: 49 of 50 fair bits say nothing of their parity
-            if not rungs or rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
+            if rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
                 rungs.append(rung)
         return Ladder(rungs)
+
+    def _constant(self, num_steps: int) -> Rung:
+        """Return the rung of a predictor that knows neither bits nor the step."""
+        weights, by_step = self._weights(num_steps), torch.stack(self.unseen(num_steps, 0))
+        always = weights @ by_step / weights.sum()
+        losses = cross_entropy(by_step, always.log().expand_as(by_step))
+        return Rung(
+            name="none",
+            loss=float(losses @ weights / weights.sum()),
+            knows="only how often each target occurs",
+            predictor=partial(_always, probabilities=always),
+            reach=0,
+            by_step=tuple(float(loss) for loss in losses),
+        )
 
     def _rung(self, known: int, num_steps: int) -> Rung:
         by_step = torch.stack([entropy(unseen) for unseen in self.unseen(num_steps, known)])
@@ -172,10 +187,15 @@ def _numbers_known(num_steps: int) -> list[int]:
     return [0, *powers, num_steps - 1, num_steps]
 
 
+def _always(inputs: Features, probabilities: Float[Tensor, " classes"]) -> Probabilities:
+    """Return the same probabilities at every step."""
+    return probabilities.to(inputs.device).expand(*inputs.shape[:2], -1).clone()
+
+
 def _words(known: int, num_steps: int) -> tuple[str, str]:
     """Return the name of a rung, and what its predictor knows."""
     if known == 0:
-        return "none", "only how often each target occurs"
+        return "step", "only the step, and how often each target occurs there"
     if known == num_steps:
         return "all", "every bit so far"
     return f"last {known}", "the last bit only" if known == 1 else f"the last {known} bits only"

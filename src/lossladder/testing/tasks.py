@@ -40,7 +40,8 @@ def check_task(task: Task) -> None:
 
     Theory: the predictor of every rung, and `probabilities`, put out laws in float64 that sum to 1,
     see nothing of later steps or other rows, and look no further back than their `reach`. The
-    ceiling looks at no input; the floor predicts with `probabilities`.
+    ceiling is the best constant, and where knowing the step helps, that is a rung of its own; the
+    floor predicts with `probabilities`.
 
     Both together: drawn targets follow `probabilities`, at every step, and also where a stream is
     continued from its `past`. Every rung's loss is what its predictor attains: on drawn targets, in
@@ -67,6 +68,7 @@ def check_task(task: Task) -> None:
         who = f"{_name(rung)}: its predictor"
         _check_predictor(task, who, rung.predictor, rung.reach, symbols, few)
     _check_ends(ladder, few)
+    _check_ignorant(task, ladder, batch)
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
         _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
@@ -255,14 +257,56 @@ def _check_predictor(
 
 
 def _check_ends(ladder: Ladder, batch: Batch) -> None:
-    """Check that the ceiling knows no input, and the floor everything."""
+    """Check that the ceiling knows neither inputs nor the step, and the floor everything."""
     ceiling, floor = (rung.predictor(batch.inputs) for rung in (ladder.ceiling, ladder.floor))
     first, both_scored = ceiling[:1].expand_as(ceiling), batch.scored & batch.scored[:1]
     complaint = f"{_name(ladder.ceiling)} is the ceiling, and looks at the inputs"
     _equal_laws(complaint, ceiling, "here", first, "in row 0", both_scored)
+    row, step = batch.scored.nonzero()[0].tolist()
+    complaint = (
+        f"{_name(ladder.ceiling)} is the ceiling, and knows the step; the best constant comes above"
+    )
+    constant = ceiling[row, step].expand_as(ceiling)
+    _equal_laws(complaint, ceiling, "here", constant, f"at step {step}", batch.scored)
     complaint = f"{_name(ladder.floor)} is the floor, and does not predict with `probabilities`"
     exact = batch.probabilities
     _equal_laws(complaint, floor, "by its predictor", exact, "by those", batch.scored)
+
+
+def _check_ignorant(task: Task, ladder: Ladder, batch: Batch) -> None:
+    """Check that nobody who looks at no input does better than the ladder says."""
+    scored, steps = batch.scored, batch.scored.sum(dim=1).double()
+    few, each = scored[:48], torch.arange(scored.shape[1])
+    blind: list[tuple[Rung, Float[Tensor, "time output"]]] = []
+    for rung in ladder:
+        law = rung.predictor(batch.inputs[:48])
+        by_step = law[few.int().argmax(dim=0), each]  # of a row in which the step is scored
+        if bool(((law == by_step).all(dim=-1) | ~few).all()):
+            blind.append((rung, by_step))
+    exact = torch.where(scored[..., None], batch.probabilities, 0.0)
+    ceiling, constant = blind[0][0], blind[0][1][few.any(dim=0)][0]
+    mean, due = exact.sum(dim=1), steps[:, None] * constant
+    if not isinstance(task.loss, CrossEntropy):
+        # a constant is one number, whatever the output it stands for
+        mean, due = mean.mean(dim=1, keepdim=True), due.mean(dim=1, keepdim=True)
+    for target, (came, wanted) in enumerate(zip(mean.T, due.T, strict=True)):
+        found = unlike((came - wanted) / steps.mean(), 0.0)
+        require(
+            found is None,
+            f"{_name(ceiling)}: says {constant[target]:.6g} of target {target}, whose mean law is "
+            f"{with_error(float(constant[target]) + found[0], found[1]) if found else ''}",
+        )
+    knower, by_step = blind[-1]
+    for step in range(scored.shape[1]):
+        rows = scored[:, step]
+        for target in range(task.output_size if rows.sum() > 100 else 0):
+            found = unlike(batch.probabilities[rows, step, target], float(by_step[step, target]))
+            require(
+                found is None,
+                f"{_name(knower)}: is the lowest that looks at no input, and says "
+                f"{by_step[step, target]:.6g} of target {target} at step {step}, where its mean "
+                f"law is {with_error(*found) if found else ''}; knowing the step is a rung",
+            )
 
 
 def _equal_laws(

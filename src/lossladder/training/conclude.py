@@ -167,5 +167,8 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "standing": standing.where,
         "stands_on": either(standing.on) or None,
         "share": standing.share,
-        "uses": [asdict(use) for use in uses(network, data.task, seeded("measuring", data.seed))],
+        "uses": [
+            asdict(use)
+            for use in uses(network, data.task, seeded("measuring", data.validation_seed))
+        ],
     }
