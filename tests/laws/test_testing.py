@@ -60,9 +60,13 @@ class Copy(Task):
         steps = num_steps or self.num_steps
         entropy = float(binary_entropy(torch.tensor(self.said, dtype=torch.float64)))
         by_step = (entropy,) + (math.log(2),) * (steps - 1)
+        one = (self.said + (steps - 1) / 2) / steps
+        constant = torch.tensor([1 - one, one], dtype=torch.float64)
+        mean = float(binary_entropy(constant[1]))
         return Ladder(
             [
-                Rung("none", sum(by_step) / steps, "nothing", self.even, 0, by_step),
+                Rung("none", mean, "nothing", lambda x: constant.expand_as(x).clone(), 0),
+                Rung("step", sum(by_step) / steps, "the step", self.even, 0, by_step),
                 Rung("last", entropy, "the bit before", self.probabilities, 1, (entropy,) * steps),
             ]
         )
@@ -102,6 +106,17 @@ def later(task):
 
 def of_the_first_row(task):
     return lambda inputs: task.probabilities(inputs[:1].expand_as(inputs))
+
+
+def even(task):
+    return lambda inputs: torch.full_like(inputs, 0.5, dtype=torch.float64)
+
+
+def only(*places):
+    """A task with these rungs alone."""
+    return with_attributes(
+        ladder=lambda self, *a, **k: Ladder([Copy.ladder(self, *a, **k).rungs[i] for i in places])
+    )
 
 
 def always_zero(task):
@@ -264,17 +279,31 @@ TASKS = {
         "rung 'none': its predictor gives no chance to target 1, which came at row …, step …",
     ),
     "a ladder has no floor": (
-        with_attributes(ladder=lambda self, *a, **k: Ladder(list(Copy.ladder(self, *a, **k))[:1])),
-        "rung 'none' is the floor, and does not predict with `probabilities`: 0.5 by its "
+        only(0),
+        "rung 'none' is the floor, and does not predict with `probabilities`: 0.… by its "
         "predictor, 0.… by those, at row …, step …",
     ),
     "a ceiling looks at the inputs": (
-        with_attributes(ladder=lambda self, *a, **k: Ladder(list(Copy.ladder(self, *a, **k))[1:])),
+        only(2),
         "rung 'last' is the ceiling, and looks at the inputs: 0.… here, 0.… in row 0, at row",
+    ),
+    "a ceiling knows the step": (
+        only(1, 2),
+        "rung 'step' is the ceiling, and knows the step; the best constant comes above: 0.5 here, "
+        "0.9 at step 0",
+    ),
+    "knowing the step is no rung": (
+        only(0, 2),
+        "rung 'none': is the lowest that looks at no input, and says 0.55 of target 0 at step 0, "
+        "where its mean law is 0.9",
+    ),
+    "a ceiling is not the best constant": (
+        with_rung("none", predictor=even, loss=math.log(2)),
+        "rung 'none': says 0.5 of target 0, whose mean law is 0.5",
     ),
     "two rungs have one name": (
         with_rung("last", name="none"),
-        "ladder: its rungs ['none', 'none'] must have different names",
+        "ladder: its rungs ['none', 'step', 'none'] must have different names",
     ),
     "a loss is below 0": (
         with_rung("last", loss=-0.1, by_step=None),
@@ -285,8 +314,8 @@ TASKS = {
         "rung 'none': its loss 0.7 is above 0.693147, the price of guessing evenly among 2 classes",
     ),
     "by_step is not what the predictor attains": (
-        with_rung("none", by_step=(math.log(2),) * 8),
-        "rung 'none': its predictor's expected loss at step 0, 0.325082973, is not the 0.693147181",
+        with_rung("step", by_step=(math.log(2),) * 8),
+        "rung 'step': its predictor's expected loss at step 0, 0.325082973, is not the 0.693147181",
     ),
     "by_step is too short": (
         with_rung("none", by_step=(math.log(2),) * 7),
@@ -360,7 +389,7 @@ TASKS = {
     ),
     "the own length is another ladder's": (
         OfTen(),
-        "rung 'none': its loss is 0.6563… in ladder(), and 0.6471… in ladder(num_steps=8, ",
+        "rung 'none': its loss is 0.6899… in ladder(), and 0.6881… in ladder(num_steps=8, ",
     ),
     "everything is not all": (Half(6), "everything: has no […], which was drawn"),
     "everything has copies": (Twice(6), "everything: [0, 0, 0, 0, 0, 0] is in it twice"),

@@ -167,11 +167,11 @@ def test_rungs_are_passed_by_the_loss_at_full_length_alone(train):
     result = json.loads((folder / "result.json").read_text())
     assert 2 < result["length"] < 30
     assert min(result["curve"]["loss"]) < 0.3  # would stand on a low rung, were it at full length
-    validation = result["validation"]["loss"]
-    ladder = lossladder.load_run(folder).parts.data.ladder()
-    passed = ladder.passed(result["validation"]["updates"], validation)
-    assert {r["name"]: r["reached_at"] for r in result["rungs"] if r["reached_at"]} == passed
+    assert min(result["validation"]["loss"]) > 0.3
+    passed = {rung["name"] for rung in result["rungs"] if rung["reached_at"]}
+    # the training loss would have passed every rung
     assert "all" not in passed
+    assert len(passed) < len(result["rungs"])
     (tag,) = (
         EventAccumulator(str(next((folder.parent / "+reference").iterdir())))
         .Reload()
