@@ -1,5 +1,6 @@
 """Where a network stands: predictors made by hand, whose standing is known, and what is said."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from math import log
 
@@ -20,7 +21,9 @@ def standing(
     measured = score_outputs(predict(batch.inputs).log(), task, batch, exhaustive)
     ladder = ladder_of(task, batch)
     behaviour = Behaviour(measured, batch, ladder)
-    stands = ladder.standing(measured.loss, measured.standard_error, behaviour.nearest)
+    stands = ladder.standing(
+        measured.loss, measured.standard_error, behaviour.divergences, behaviour.nearest
+    )
     return stands, behaviour, measured.loss
 
 
@@ -30,6 +33,9 @@ def sample(task: Task, rows: int) -> Batch:
     return batch._replace(
         scored=batch.scored & (torch.arange(batch.inputs.shape[1]) >= reach(task))
     )
+
+
+CLOSE = defaultdict[str, float](float)  # a behaviour that is any rung's own
 
 
 def reach(task: Task) -> int:
@@ -52,6 +58,7 @@ def halved(task: Echo) -> Callable[[Tensor], Tensor]:
 def test_whoever_predicts_like_a_rung_stands_on_it(rung):
     stands, _, loss = standing(Echo(), Echo().ladder()[rung].predictor)
     assert (stands.where, either(stands.on), either(stands.passed)) == ("on", rung, rung)
+    assert stands.knows
     assert stands.share == pytest.approx((0.661563 - loss) / 0.207109, abs=1e-5)
 
 
@@ -78,6 +85,26 @@ def test_an_overconfident_network_knows_what_it_knows_and_pays_for_it():
     assert stands.nearest[0].name == "lag 3"
 
 
+def test_a_loss_that_was_come_by_in_another_way_is_no_knowledge():
+    """The loss of lag 3, by half of what lag 3 tells and all of what lag 8 does, and too sure."""
+    task = Echo()
+
+    def otherwise(inputs: Tensor) -> Tensor:
+        three, eight = (inputs[..., 1].double().roll(lag, dims=1) for lag in (3, 8))
+        chance = 0.625 + 0.26 * (three - 0.5) - 0.25 * (eight - 0.5)
+        return torch.stack([1 - chance, chance], dim=-1)
+
+    stands, behaviour, loss = standing(task, otherwise)
+    lag_3 = task.ladder()["lag 3"]
+    assert abs(loss - lag_3.loss) < task.ladder().tolerance(lag_3)
+    assert behaviour.divergences["lag 3"] > 0.02
+    nearest = stands.nearest[0].name
+    assert (stands.where, nearest, stands.knows) == ("between", "lag 8", False)
+    # were it the nearest one, it would still be far
+    stands = task.ladder().standing(loss, 0.0006, behaviour.divergences, lambda rungs: [lag_3])
+    assert (stands.where, either(stands.on), stands.knows) == ("on", "lag 3", False)
+
+
 @pytest.mark.parametrize(("chance", "where"), [(0.625, "on"), (0.4, "above_ceiling")])
 def test_a_constant_stands_on_the_ceiling_or_above_it(chance, where):
     constant = torch.tensor([1 - chance, chance], dtype=torch.float64)
@@ -90,7 +117,7 @@ def test_a_loss_under_the_floor_stands_on_nothing():
     """No honest predictor gets there: the sequences or the ladder are not what they are said."""
     ladder = Echo().ladder()
     for loss, where in ((0.4527, "on"), (0.4526, "below_floor")):
-        stands = ladder.standing(loss, 0.0006, lambda rungs: [ladder.floor])
+        stands = ladder.standing(loss, 0.0006, CLOSE, lambda rungs: [ladder.floor])
         assert (stands.where, bool(stands.on)) == (where, where == "on")
 
 
@@ -145,9 +172,10 @@ def test_a_tolerance_is_no_less_than_three_standard_errors():
     for rung in tight:
         alike = [r for r in ladder if abs(r.loss - rung.loss) < error]
         for off in (-2.9, 2.9):
-            stands = ladder.standing(rung.loss + off * error, error, lambda some, rung=rung: [rung])
+            loss = rung.loss + off * error
+            stands = ladder.standing(loss, error, CLOSE, lambda some, rung=rung: [rung])
             assert rung in stands.on or stands.where == "below_floor"
-        stands = ladder.standing(rung.loss, error, lambda some, alike=alike: alike)
+        stands = ladder.standing(rung.loss, error, CLOSE, lambda some, alike=alike: alike)
         assert {r.name for r in stands.on} == {r.name for r in alike}
 
 

@@ -1,6 +1,6 @@
 """A ladder: the rungs of a task, highest loss first, and the questions a run asks of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,7 @@ class Standing(NamedTuple):
         where: on, between, above_ceiling or below_floor.
         on: the rung it stands on; several where neither loss nor behaviour tells them apart; none
             unless it is `on` one.
+        knows: whether it knows what that rung knows.
         passed: the lowest rung it has passed in loss, several likewise; none above the ceiling.
         nearest: the rungs whose predictors it behaves most like, nearest first.
         share: part of what can be known that it has, (ceiling - loss) / (ceiling - floor); None
@@ -33,6 +34,7 @@ class Standing(NamedTuple):
 
     where: str
     on: tuple[Rung, ...]
+    knows: bool
     passed: tuple[Rung, ...]
     nearest: tuple[Rung, ...]
     share: float | None
@@ -62,7 +64,7 @@ class Ladder:
         self.loss = loss or CrossEntropy()
         # the sort is stable: rungs of one loss stay in the order they were given in
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
-        self._tolerances = _tolerances(self.rungs)
+        self.tolerances = _tolerances(self.rungs)
         # what counts as passed, once for all the points of a curve
         self.limits = tuple(rung.loss + self.tolerance(rung) for rung in self.rungs)
 
@@ -106,7 +108,7 @@ class Ladder:
         wider, but never more than half of the way, so that no loss is counted for a rung it is not
         nearest to.
         """
-        return self._tolerances[rung.name]
+        return self.tolerances[rung.name]
 
     def reached(self, loss: float) -> Rung | None:
         """Return the lowest rung that a loss has passed; None: above the ceiling.
@@ -127,21 +129,32 @@ class Ladder:
         # rungs of one loss are reached together: the next one costs less
         return next((rung for rung in self.rungs if rung.loss < here.loss - _SAME), None)
 
-    def standing(self, loss: float, standard_error: float, nearest: Nearest) -> Standing:
+    def standing(
+        self,
+        loss: float,
+        standard_error: float,
+        divergences: Mapping[str, float],
+        nearest: Nearest,
+    ) -> Standing:
         """Return where a network stands that has this loss and behaves in this way.
 
         It is on a rung if its loss is within the rung's tolerance, or within three standard errors
-        where those are more, and if its predictions are nearest to the rung's own.
+        where those are more, and its predictions are nearest to the rung's own. It knows what the
+        rung knows if it is also no further from them than that: who knows this and no more is as
+        far from the rung's predictor as from its loss, and who is further came by the loss in
+        another way.
 
         Args:
             loss: of the network, per scored step.
             standard_error: of that; 0 where nothing was left to chance.
+            divergences: of its predictions from those of each rung, by name.
             nearest: see `Nearest`; those it cannot tell apart come together.
         """
         noise = CHANCE * standard_error if standard_error < float("inf") else 0.0
         reached, alike = self.reached(loss), tuple(nearest(self.rungs))
         passed = () if reached is None else tuple(nearest(self._close(reached, standard_error)))
-        on = [r for r in alike if abs(loss - r.loss) <= max(self.tolerance(r), noise)]
+        within = {rung.name: max(self.tolerance(rung), noise) for rung in alike}
+        on = [rung for rung in alike if abs(loss - rung.loss) <= within[rung.name]]
         if loss < self.floor.loss - max(noise, _SAME):
             where = "below_floor"
         elif on:
@@ -151,7 +164,9 @@ class Ladder:
         span = self.ceiling.loss - self.floor.loss
         share = (self.ceiling.loss - loss) / span if span > _SAME else None
         close = self._close(on[0], standard_error) if where == "on" else ()
-        return Standing(where, tuple(r for r in on if r in close), passed, alike, share)
+        on = tuple(rung for rung in on if rung in close)
+        knows = bool(on) and all(divergences[rung.name] <= within[rung.name] for rung in on)
+        return Standing(where, on, knows, passed, alike, share)
 
     def _close(self, rung: Rung, standard_error: float) -> list[Rung]:
         """Return the rungs that a loss with this error cannot tell from this one, and itself."""

@@ -82,6 +82,7 @@ class Result(Mapping[str, Any]):
     divergence_error: float | None = None
     standing: str | None = None
     stands_on: str | None = None
+    knows: str | None = None
     share: float | None = None
     rung: str | None = None
     nearest: str | None = None

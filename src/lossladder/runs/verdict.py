@@ -76,18 +76,23 @@ def _standing(result: Mapping[str, Any]) -> str:
     rungs = result["rungs"]
     match result["standing"]:
         case "on":
-            on = result["stands_on"]
-            knows = " or ".join(rung["knows"] for rung in named(on, rungs))
-            words = f"on {_with_loss(on, rungs)}: knows {knows}"
+            words = f"on {_with_loss(result['stands_on'], rungs)}"
+            # who came by the loss in another way is nearest to it, and not near
+            words += (
+                f": knows {known}" if (known := result.get("knows")) else ", though not near it"
+            )
         case "below_floor":
             words = f"below the floor {_with_loss(rungs[-1]['name'], rungs)}, by more than chance"
         case "above_ceiling":
             words = f"none: above the ceiling, worse than knowing {rungs[0]['knows']}"
         case _:
-            words = f"between rungs; passed in loss: {_with_loss(result['rung'], rungs)}"
+            passed = named(result["rung"], rungs)[-1]["loss"]
+            below = next((r["name"] for r in rungs if r["loss"] < passed - 1e-9), None)
+            words = f"between {_with_loss(result['rung'], rungs)}, passed in loss, and "
+            words += "its predictor" if below is None else _with_loss(below, rungs)
     share = result.get("share")
     # on the floor it is all, and above the ceiling nothing
-    if share is not None and result["standing"] in ("on", "between") and 0 < share < 0.995:
+    if share is not None and result["standing"] in ("on", "between") and 0.005 < share < 0.995:
         words += f"; {100 * share:.0f} % of what can be known"
     return f"rung   {words}"
 
@@ -177,7 +182,7 @@ def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _matters(use: Mapping[str, Any]) -> bool:
     surely = use["variation"] - 3 * use["variation_error"]
-    return (use["true_variation"] or 0.0) > 0.005 or surely > 0.02
+    return (use["true_variation"] or 0.0) > 0.005 or surely > 0.03
 
 
 def _strength(use: Mapping[str, Any]) -> float:
@@ -189,9 +194,12 @@ def _amount(use: Mapping[str, Any]) -> tuple[float, str]:
     effect, truth, variation = use.get("effect"), use.get("true_effect"), use["true_variation"]
     if variation is None:
         return use["variation"], ""
-    # a bit of a parity turns the answer either way, and no sign tells of it
-    if effect is not None and truth is not None and 2 * abs(truth) >= variation:
-        return effect, f" of {truth:+.2f}"
+    if effect is not None and truth is not None:
+        # A bit of a parity turns the answer either way, and no sign tells of it; where it is worth
+        # nothing in truth, the sign is worth telling if it tells of the network.
+        sign, of = (truth, variation) if variation else (effect, use["variation"])
+        if 2 * abs(sign) >= of:
+            return effect, f" of {truth + 0.0:+.2f}"
     return use["variation"], f" of {variation:.2f}"
 
 
@@ -200,7 +208,9 @@ def _told(group: Sequence[Mapping[str, Any]]) -> str:
     where = [str(first or "now"), *([str(last)] if last > first else [])]
     truth = _amount(group[0])[1]
     form = "{:+.2f}" if truth[4:5] in ("+", "-") else "{:.2f}"
-    amounts = sorted({form.format(_amount(use)[0]) for use in group}, key=float)
+    # rounded first, or there would be a -0.00
+    amounts = [form.format(round(_amount(use)[0], 2) + 0.0) for use in group]
+    amounts.sort(key=float)
     amount = " to ".join(dict.fromkeys([amounts[0], amounts[-1]]))
     return f"{' to '.join(where)}{' back' if last else ''}: {amount}{truth}"
 

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 import lossladder
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Behaviour, Score, score, score_outputs, uses
-from lossladder.ladder import Ladder, either
+from lossladder.ladder import Ladder, Standing, either
 from lossladder.models import Network
 from lossladder.runs.result import CurveRecord, Result, RungRecord
 from lossladder.tasks import Batch
@@ -108,6 +108,11 @@ def _lost(learner: Learner, loss: float | None) -> str | None:
     )
 
 
+def _standing(ladder: Ladder, measured: Score, behaviour: Behaviour) -> Standing:
+    loss, error = measured.loss, measured.standard_error
+    return ladder.standing(loss, error, behaviour.divergences, behaviour.nearest)
+
+
 def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[RungRecord, ...]:
     """Return a ladder as results keep it, with the update at which each rung was passed."""
     reached_at = passed or {}
@@ -142,7 +147,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "leak": measured.leak,
         "leaks": measured.leaks,
     }
-    standing = ladder.standing(measured.loss, measured.standard_error, behaviour.nearest)
+    standing = _standing(ladder, measured, behaviour)
     values["rung"] = either(standing.passed) or None
     if measured.error is not None:
         values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
@@ -160,12 +165,12 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
             # what a split hid says nothing of what was learnt from it
             batch, outputs = Batch(*(part[~hidden] for part in batch)), measured.outputs[~hidden]
             shown = score_outputs(outputs, data.task, batch, data.exhaustive)
-            alike = Behaviour(shown, batch, ladder).nearest
-            standing = ladder.standing(shown.loss, shown.standard_error, alike)
+            standing = _standing(ladder, shown, Behaviour(shown, batch, ladder))
             values["loss_of_shown"] = shown.loss
     return values | {
         "standing": standing.where,
         "stands_on": either(standing.on) or None,
+        "knows": " or ".join(rung.knows for rung in standing.on) if standing.knows else None,
         "share": standing.share,
         "uses": [
             asdict(use)

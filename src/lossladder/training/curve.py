@@ -1,5 +1,6 @@
 """A loss curve of bounded size, however long the run, and when it passed the rungs of a ladder."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +100,7 @@ class Passed:
 
     Args:
         ladder: whose rungs.
+        tolerances: of each; None: those of the ladder.
 
     >>> from lossladder.tasks import Echo
     >>> passed = Passed(Echo().ladder())
@@ -108,9 +110,11 @@ class Passed:
     {'none': 10, 'lag 8': 40}
     """
 
-    def __init__(self, ladder: Ladder) -> None:
+    def __init__(self, ladder: Ladder, tolerances: Mapping[str, float] | None = None) -> None:
         self._names = [rung.name for rung in ladder]
         self._limits = np.array(ladder.limits)
+        if tolerances is not None:
+            self._limits = np.array([rung.loss + tolerances[rung.name] for rung in ladder])
         self.at: dict[str, int] = {}
         # of the newest point: its update, and which rungs it was under
         self._update = 0

@@ -55,7 +55,9 @@ class Learner(LightningModule):
         self.training_curve = Curve()
         self.validation_curve = Curve()
         self.first = float("inf")  # loss before the first update
-        self.passed = Passed(parts.data.training_ladder())
+        # In training rungs of one loss may differ by what streams cost at their start: that is no
+        # gap to shrink a tolerance to.
+        self.passed = Passed(parts.data.training_ladder(), self.ladder.tolerances)
         self.score: Score | None = None
         self.validated_at = 0
         self._since = 0.0
