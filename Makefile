@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results verdicts chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -82,6 +82,10 @@ results: pictures
 	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
 	done
 	$(BIN)/python docs/figures/overview.py $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
+
+# the six networks of docs/verdict.md
+verdicts: env
+	$(BIN)/python docs/figures/verdicts.py --into docs/verdict.md
 
 # the chapters of docs/notebooks, executed in full: minutes
 chapters: env

@@ -42,6 +42,15 @@ def test_no_string_is_fed_to_the_network_as_it_was_drawn(begin):
     assert not (begin.x[0] == begin.strings).all(axis=1).any()
 
 
+def test_fifty_rows_are_fed_one_bit_of_their_own(begin):
+    rows, steps = begin.strings.shape
+    # the string that each bit comes from, after the notebook's reshape
+    source = np.arange(rows * steps).reshape(rows, steps).T.reshape(rows, steps) // steps
+    own = (source == np.arange(rows)[:, None]).sum(axis=1)
+    assert ((own > 0).sum(), own.max()) == (50, 1)
+    assert all(len(set(row)) == steps for row in source)
+
+
 def test_the_labels_are_strangers_to_what_is_fed(begin):
     fed = begin.x[0].sum(axis=1) % 2
     assert np.mean(fed == begin.y[0]) == pytest.approx(0.495, abs=0.01)

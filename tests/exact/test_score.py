@@ -2,22 +2,11 @@
 
 import pytest
 import torch
+from oracle import Oracle
 from torch import Generator, Tensor, nn
 
 from lossladder.diagnostics import Behaviour, Score, score
-from lossladder.models import RNN, Network
 from lossladder.tasks import Batch, Count, Echo, Parity, Task
-
-
-class Oracle(Network):
-    """Predicts what it is told to: inputs -> probabilities."""
-
-    def __init__(self, task: Task, predict) -> None:
-        super().__init__(RNN(task.input_size, hidden_size=1), task.output_size)
-        self.predict = predict
-
-    def forward(self, inputs: Tensor, state=None):
-        return self.predict(inputs).log(), ()
 
 
 def sampled(task: Task, seed: int, batch_size: int = 200, num_steps: int = 100) -> Batch:

@@ -95,13 +95,14 @@ def test_a_loss_that_was_come_by_in_another_way_is_no_knowledge():
         return torch.stack([1 - chance, chance], dim=-1)
 
     stands, behaviour, loss = standing(task, otherwise)
-    lag_3 = task.ladder()["lag 3"]
-    assert abs(loss - lag_3.loss) < task.ladder().tolerance(lag_3)
+    ladder = task.ladder()
+    lag_3 = ladder["lag 3"]
+    assert abs(loss - lag_3.loss) < ladder.tolerance(lag_3)
     assert behaviour.divergences["lag 3"] > 0.02
     nearest = stands.nearest[0].name
     assert (stands.where, nearest, stands.knows) == ("between", "lag 8", False)
     # were it the nearest one, it would still be far
-    stands = task.ladder().standing(loss, 0.0006, behaviour.divergences, lambda rungs: [lag_3])
+    stands = ladder.standing(loss, 0.0006, behaviour.divergences, lambda rungs: [lag_3])
     assert (stands.where, either(stands.on), stands.knows) == ("on", "lag 3", False)
 
 
