@@ -7,20 +7,20 @@ replaces what stands between the marks `<!-- results -->` and `<!-- /results -->
 
 import platform
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from lossladder.checks import RequestError
 from lossladder.console import Parser
 from lossladder.cores import core_count
-from lossladder.report.summary import known
+from lossladder.report.summary import known, standings
 from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
 
 START, END = "<!-- results -->", "<!-- /results -->"
 _HEAD = (
-    "| task | network | seeds | loss above the floor | rung | mistakes, median | seconds |\n"
+    "| task | network | seeds | divergence from the exact law | standing | mistakes, median "
+    "| seconds |\n"
     "|---|---|---|---|---|---|---|"
 )
 
@@ -35,7 +35,7 @@ def overview(sweeps: Sequence[Path]) -> str:
     for sweep in sweeps:
         for run in read_sweep(sweep).runs:
             result = run.result
-            if run.done and result.above_floor is not None:
+            if run.done and result.divergence is not None:
                 found.setdefault((result.task, result.model), []).append(run)
     if not found:
         raise RequestError("no run of these sweeps is done")
@@ -44,12 +44,12 @@ def overview(sweeps: Sequence[Path]) -> str:
 
 
 def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
-    losses = sorted(known(runs, "above_floor"))
-    rung, count = Counter(run.result.rung or "none reached" for run in runs).most_common(1)[0]
+    away = sorted(known(runs, "divergence"))
+    stand = standings(runs)[0]
     mistakes, seconds = known(runs, "mistakes"), known(runs, "training_seconds")
-    spread = f"{number(statistics.median(losses))} [{number(losses[0])}, {number(losses[-1])}]"
+    spread = f"{number(statistics.median(away))} [{number(away[0])}, {number(away[-1])}]"
     cells = (
-        *(task, model, str(len(runs)), spread, f"{rung}: {count} of {len(runs)}"),
+        *(task, model, str(len(runs)), spread, f"{stand.words}: {len(stand.runs)} of {len(runs)}"),
         f"{statistics.median(mistakes):g}" if mistakes else "–",
         f"{statistics.median(seconds):.2f}" if seconds else "–",
     )

@@ -14,6 +14,22 @@ UPDATES = [10, 20, 50, 100, 300]
 ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545)]
 
 
+# What is not measured of a run that diverged, failed or was cut off early.
+GONE = dict.fromkeys(
+    ("loss", "above_floor", "divergence", "standing", "stands_on", "share", "rung")
+)  # fmt: skip
+
+
+def on(rung: str) -> dict[str, Any]:
+    """Keys of a result that stands on a rung."""
+    return {"standing": "on", "stands_on": rung, "rung": rung}
+
+
+def between(passed: str) -> dict[str, Any]:
+    """Keys of a result that has passed a rung in loss and stands on none."""
+    return {"standing": "between", "stands_on": None, "rung": passed}
+
+
 def leave(
     folder: Path,
     rungs: Sequence[Rung] = ECHO,
@@ -47,6 +63,10 @@ def leave(
         "status": "done",
         "loss": loss[-1],
         "above_floor": loss[-1] - rungs[-1].loss,
+        "divergence": loss[-1] - rungs[-1].loss,
+        "standing": "on",
+        "stands_on": rungs[-1].name,
+        "share": (rungs[0].loss - loss[-1]) / ((rungs[0].loss - rungs[-1].loss) or 1.0),
         "rung": rungs[-1].name,
         "rungs": [asdict(rung) | {"reached_at": 10} for rung in rungs],
         "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},

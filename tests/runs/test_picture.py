@@ -128,7 +128,7 @@ def test_a_curve_above_the_ladder_is_seen():
 
 
 def ending(tmp_path, key: str, values: tuple[object, ...], **more: object) -> list[Row]:
-    """Rows of settings that end 0.01, 0.02, … above the floor; the second seed 0.002 further."""
+    """Rows of settings 0.01, 0.02, … from the exact law; the second seed 0.002 further."""
     group, _, name = key.partition(".")
     for number, value in enumerate(values):
         for seed in (0, 1):
@@ -156,7 +156,7 @@ def test_outcomes_lie_where_a_number_lies_and_their_line_goes_through_means(tmp_
     )
     assert [tick.words for tick in scene.x.ticks] == ["0.1", "0.2", "0.4"]
     assert scene.x.ticks[1].value == 0.2
-    assert scene.y.name == "loss above the floor, nats a step"
+    assert scene.y.name == "divergence from the exact law, nats a step"
     assert [line.rung.name for line in scene.rungs] == ["lags 3 and 8"]  # others lie above
     assert scene.rungs[0].value == 0
     assert scene.y.last < 0.05

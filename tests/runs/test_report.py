@@ -16,13 +16,14 @@ import pytest
 from matplotlib.image import imread
 
 import lossladder
-from left_runs import ECHO, leave
+from left_runs import ECHO, GONE, leave
 from lossladder.cli.main import run
 from lossladder.cli.report import main
 from lossladder.report.page import write_report
 from lossladder.report.sweep_folder import BINS, RunSummary, read_run, read_sweep
 from lossladder.report.terminal import summed_up, table
 from lossladder.runs.result import RungRecord as Rung
+from lossladder.runs.verdict import number as written
 from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
@@ -87,50 +88,51 @@ def test_numbers_of_the_page_are_those_of_the_data_frame(page, sweep):
     assert len(runs) == 12
     means = {}
     for (model, steps), alike in runs.groupby(["model", "data.bptt_steps"]):
-        above = alike["above_floor"]
-        means[model, steps] = above.mean()
+        away = alike["divergence"]
+        means[model, steps] = away.mean()
         reached = alike[[f"updates to {rung}" for rung in rungs]].fillna(np.inf).median()
-        shares = [(alike["rung"] == rung).mean() for rung in rungs]
+        shares = [(alike["stands_on"] == rung).mean() for rung in rungs]
+        beside = []
+        for place in ("above_ceiling", "below_floor", "between"):
+            if (runs["standing"] == place).any():
+                there = alike[alike["standing"] == place]
+                known = f"{there['share'].mean():.0%} known" if place == "between" else ""
+                beside.append(f"{len(there) / 3:.0%}{known if len(there) else ''}")
         assert seen.row(f"{model}, bptt steps {steps}") == [
             f"{model}, bptt steps {steps}",
             "3",
-            f"{above.mean():.4f} ± {above.std():.4f}",
+            f"{written(away.mean())} ± {written(away.std())}",
             *(
                 f"{share:.0%}" + (f"at {updates:,.0f}" if np.isfinite(updates) else "–")
                 for share, updates in zip(shares, reached, strict=True)
             ),
+            *beside,
             f"{alike['training_seconds'].median():.2f}",
         ]
     for model in ("rnn", "gru"):  # the heat map
-        across = [f"{means[model, steps]:.4f}" for steps in (5, 10)]
+        across = [written(means[model, steps]) for steps in (5, 10)]
         assert seen.row(model, "map") == [model, *across]
-    runs = runs.sort_values("above_floor")
+    runs = runs.sort_values("divergence")
     for word, row in (("Best run", runs.iloc[0]), ("Worst run", runs.iloc[-1])):
-        told = f"{row['above_floor']:.4f} above the floor"
-        error = f"(standard error {row['standard_error']:.4f})"
+        told = f"{written(row['divergence'])} from the exact law"
+        error = f"(standard error {written(row['divergence_error'])})"
         assert f"{word}: {Path(row['folder']).name}, {told} {error}." in seen.words
 
 
 def test_the_data_frame_has_what_the_runs_left(sweep):
     runs = lossladder.results(str(sweep))
-    assert list(runs.columns[:8]) == [
-        *("model", "data.bptt_steps", "seed", "status"),
-        *("loss", "standard_error", "above_floor", "rung"),
-    ]
+    measured = (
+        *("loss", "standard_error", "above_floor", "divergence", "divergence_error", "share"),
+        *("standing", "stands_on", "rung"),
+    )
+    assert list(runs.columns[:13]) == ["model", "data.bptt_steps", "seed", "status", *measured]
     asked = runs[["model", "data.bptt_steps", "seed"]].itertuples(index=False, name=None)
     assert sorted(asked) == list(product(("gru", "rnn"), (5, 10), (0, 1, 2)))
     for row in runs.to_dict("records"):
         result = lossladder.load_run(row["folder"]).result
-        for key in (
-            "loss",
-            "standard_error",
-            "above_floor",
-            "seconds",
-            "training_seconds",
-            "rung",
-            "status",
-        ):
-            assert row[key] == result[key]
+        for key in ("status", *measured, "seconds", "training_seconds"):
+            known = key in result
+            assert row[key] == result[key] if known else pandas.isna(row[key])
         for rung in result["rungs"]:
             expected = np.nan if rung["reached_at"] is None else rung["reached_at"]
             assert row[f"updates to {rung['name']}"] == pytest.approx(expected, nan_ok=True)
@@ -390,20 +392,18 @@ def test_runs_that_go_on_are_counted_and_listed(tmp_path):
 
 
 def test_failures_are_told_by_their_last_words(tmp_path):
-    gone = {"status": "failed", "loss": None, "above_floor": None, "rung": None}
-    broken = {**gone, "why": "RuntimeError: the cell is broken"}
+    broken = {**GONE, "status": "failed", "why": "RuntimeError: the cell is broken"}
     for number in range(3):
         leave(tmp_path / f"{number}", seed=number, result=broken)
     leave(tmp_path / "3", seed=3, result={"status": "failed", "leaks": True})
-    diverged = {**gone, "status": "diverged"}
+    diverged = {**GONE, "status": "diverged"}
     leave(tmp_path / "4", seed=4, loss=(0.7, 0.9, float("nan")), result=diverged)
     seen = reported(tmp_path)
     assert "RuntimeError: the cell is broken3: 0 1 2" in seen.words
     assert "sees what it is to predict" in seen.words
-    assert "4 after 50 updates" in seen.words
+    assert "no number or hopelessly large1: 4 after 50 updates" in seen.words
     assert seen.row("rnn")[1] == "51 diverged, 4 failed"
     assert seen.row("rnn")[-2] == "100%"  # of the one that ended by itself, on no rung
-    assert "no number" in seen.words
 
 
 def test_a_map_is_drawn_where_two_settings_vary_and_only_there(tmp_path):
@@ -411,7 +411,7 @@ def test_a_map_is_drawn_where_two_settings_vary_and_only_there(tmp_path):
         leave(tmp_path / "two" / f"{number}", optimizer={"lr": lr}, model={"hidden_size": size})
         leave(tmp_path / "one" / f"{number}", optimizer={"lr": lr + number})
     seen = reported(tmp_path / "two")
-    assert "Loss above the floor by model.hidden_size and optimizer.lr" in seen.words
+    assert "Divergence from the exact law by model.hidden_size and optimizer.lr" in seen.words
     assert seen.row("4", "map") == ["4", "0.0055", "0.0055"]
     assert seen.row("16", "map") == ["16", "0.0055", "–"]
     assert " and optimizer.lr" not in reported(tmp_path / "one").words
@@ -491,10 +491,12 @@ def test_the_help_names_the_command_as_it_was_typed(script, program, monkeypatch
 def test_ten_thousand_runs_take_seconds_and_little_memory(tmp_path):
     updates = np.unique(np.geomspace(1, 1e5, 600).astype(int)).tolist()
     curve = {"updates": updates, "loss": np.linspace(0.7, 0.46, len(updates)).tolist()}
+    use = {"variation": 0.5, "variation_error": 0.01, "true_variation": 0.5}
+    result = {"curve": curve, "uses": [{"lag": lag, **use} for lag in range(19)]}
     for number in range(10_000):
         lr, seed = divmod(number, 100)
         folder = tmp_path / f"{number}"
-        leave(folder, optimizer={"lr": lr}, seed=seed, result={"curve": curve})
+        leave(folder, optimizer={"lr": lr}, seed=seed, result=result)
     ask = (sys.executable, "-c", _MEASURED, str(tmp_path))
     done = subprocess.run(ask, check=True, capture_output=True, text=True)
     seconds, peak = map(float, done.stdout.split())

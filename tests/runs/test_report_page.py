@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from left_runs import ECHO, leave
+from left_runs import ECHO, GONE, leave, on
 from lossladder.report.page import write_report
 from lossladder.runs.result import RungRecord as Rung
 from tensorboard_server import Page, chromium
@@ -24,9 +24,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         loss = (0.7, 0.6, 0.52 + seed / 1000, 0.5, 0.46 + seed / 100)
         leave(sweep / f"low-{seed}", seed=seed, loss=loss, optimizer={"lr": 0.1})
-        rung = {"rung": "none"}
-        leave(sweep / f"high-{seed}", seed=seed, loss=HIGH, optimizer={"lr": 0.01}, result=rung)
-    gone = {"status": "diverged", "loss": None, "above_floor": None, "rung": None}
+        high = on("none")
+        leave(sweep / f"high-{seed}", seed=seed, loss=HIGH, optimizer={"lr": 0.01}, result=high)
+    gone = {"status": "diverged", **GONE}
     leave(sweep / "gone", loss=(0.7, 0.9), optimizer={"lr": 9}, result=gone)
     return write_report(sweep)
 
@@ -185,13 +185,13 @@ def column(seen, place: int) -> list[str]:
 
 def test_every_table_is_sorted_by_any_column(seen):
     heads = seen.locator("table.settings thead tr:last-child th")
-    above = heads.nth(2)
+    away = heads.nth(2)
     assert seen.locator("table.settings [aria-sort]").count() == 0
-    above.locator("button").click()
-    assert above.get_attribute("aria-sort") == "ascending"
+    away.locator("button").click()
+    assert away.get_attribute("aria-sort") == "ascending"
     assert column(seen, 1) == ["lr 0.1", "lr 0.01", "lr 9"]
-    above.locator("button").press("Enter")
-    assert above.get_attribute("aria-sort") == "descending"
+    away.locator("button").press("Enter")
+    assert away.get_attribute("aria-sort") == "descending"
     assert column(seen, 1) == ["lr 0.01", "lr 0.1", "lr 9"]  # what has no loss stays last
     heads.nth(0).locator("button").click()
     assert column(seen, 1) == ["lr 0.01", "lr 0.1", "lr 9"]
@@ -273,7 +273,7 @@ def test_no_line_joins_what_has_no_order(browser, tmp_path):
     assert (seen.locator(f"{plot} .seed").get_attribute("d") or "").count("M") == 4
     seen.locator(plot).press("ArrowRight")
     tip = seen.locator("figure.outcome .tip").inner_text().splitlines()
-    assert tip[-3:-1] == ["task count", "loss above the floor 0.0300"]
+    assert tip[-3:-1] == ["task count", "divergence from the exact law 0.0300"]
 
 
 ATTACKS = (

@@ -11,6 +11,7 @@ import sys
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ import yaml
 
 import lossladder
 from docs.figures.overview import overview
-from left_runs import ECHO, leave
+from left_runs import ECHO, GONE, between, leave, on
 from lossladder.checks import RequestError
 from lossladder.report import page as pages
 from lossladder.report.figure import curves_scene, draw
@@ -31,16 +32,15 @@ from seen_page import Seen, reported
 
 AGAIN = "the same command again redoes what failed, and nothing else"
 CUT_OFF = "the same command again redoes what failed or was cut off, and nothing else"
-GONE = {"loss": None, "above_floor": None, "rung": None}
 OTHER = [Rung("none", 1.0), Rung("all", 0.0)]
 
 
 def mixed(folder: Path) -> Path:
     """Six runs of one setting: two done, two cut off (one was scored), one diverged, one failed."""
     leave(folder / "0", seed=0, loss=(0.7, 0.46))
-    leave(folder / "1", seed=1, loss=(0.7, 0.48), result={"rung": "lag 3"})
+    leave(folder / "1", seed=1, loss=(0.7, 0.48), result=on("lag 3"))
     leave(folder / "2", seed=2, result={"status": "interrupted", **GONE})
-    young = {"status": "interrupted", "rung": "none", "training_seconds": 0.1}
+    young = {"status": "interrupted", **on("none"), "training_seconds": 0.1}
     leave(folder / "3", seed=3, loss=(0.7, 0.66), result=young)
     leave(folder / "4", seed=4, result={"status": "diverged", **GONE})
     leave(folder / "5", seed=5, loss=(0.7, 0.3), result={"status": "failed", "leaks": True})
@@ -55,11 +55,11 @@ def asked(folder: Path, *lines: object) -> None:
 
 def test_shares_are_of_runs_that_ended_by_themselves_and_losses_of_those_that_are_done(tmp_path):
     seen = reported(mixed(tmp_path))
-    name, seeds, above, *rungs, no_rung, seconds = seen.row("rnn")
-    assert (name, above, seconds) == ("rnn", "0.0155 ± 0.0141", "1.00")
+    name, seeds, away, *rungs, diverged, seconds = seen.row("rnn")
+    assert (name, away, seconds) == ("rnn", "0.0155 ± 0.0141", "1.00")
     assert seeds == "61 diverged, 1 failed, 2 interrupted"
     assert rungs == ["0%at 10", "33%at 10", "33%at 10"]
-    assert no_rung == "33%"  # the one that diverged
+    assert diverged == "33%"
     assert "1 of 3 seeds" in seen.words
     (best,) = (line for line in seen.words.split(".") if line.strip().startswith("Best run: 0"))
     assert best  # not the leak, which lies lower
@@ -89,13 +89,15 @@ def test_a_setting_of_which_no_run_ended_by_itself_has_no_shares(tmp_path):
     seen = reported(tmp_path)
     (row,) = (row for row in seen.rows if row[0] == "lr 1")
     assert row[2:] == ["–", "–", "–", "–", "–"]
-    assert "no rung" not in seen.words
+    assert seen.tables["settings"][1][-2] == "lags 3 and 80.4545"  # and no column beside rungs
 
 
 def test_the_terminal_counts_rungs_and_losses_of_what_is_done(tmp_path):
     _, row, *_, last = table(read_sweep(mixed(tmp_path))).splitlines()
-    assert row.startswith("rnn  6 runs; loss 0.4700 ± 0.0141 (floor 0.4545); ")
-    assert "1 on lags 3 and 8, 1 on lag 3; " in row
+    assert row.startswith(
+        "rnn  6 runs; loss 0.4700 (floor 0.4545), 0.0155 ± 0.0141 from the exact law; "
+    )
+    assert "1 on lags 3 and 8; 1 on lag 3; " in row
     for status in ("2 interrupted", "1 diverged", "1 failed"):
         assert status in row
     assert last == CUT_OFF
@@ -124,9 +126,10 @@ def test_the_table_of_results_has_what_is_done(tmp_path):
 
 def tasks(folder: Path) -> Path:
     """A run of each of two tasks."""
-    leave(folder / "0", result={"standard_error": 0.0012})
+    leave(folder / "0", result={"divergence_error": 0.0012})
+    above = {"standing": "above_ceiling", "stands_on": None, "rung": None}
     leave(folder / "1", rungs=OTHER, task="count", names={"task": "count", "model": "rnn"},
-          loss=(0.9,), result={"rung": None})  # fmt: skip
+          loss=(1.1,), result=above)  # fmt: skip
     return folder
 
 
@@ -138,10 +141,8 @@ def test_a_sweep_over_tasks_is_called_so_and_tasks_are_not_ranked(tmp_path):
     for word in ("Best", "Worst"):
         assert word not in seen.words
     assert "echo, floor 0.4545:" in seen.words
-    assert "Ends 0.0055 nats a step above the floor (standard error 0.0012), on “lags 3" in (
-        seen.words
-    )
-    assert "Ends 0.9000 nats a step above the floor, on no rung." in seen.words
+    assert "Ends 0.0055 nats a step from the exact law, on “lags 3 and 8”." in seen.words
+    assert "Ends 1.1000 nats a step from the exact law, above the ceiling." in seen.words
 
 
 def test_settings_and_runs_are_ranked_within_their_ladder(tmp_path):
@@ -149,8 +150,8 @@ def test_settings_and_runs_are_ranked_within_their_ladder(tmp_path):
     leave(tmp_path / "2", seed=1, loss=(0.7, 0.5))
     seen = reported(tmp_path)
     assert "Best: " not in seen.words  # one setting each
-    assert "Best run: 0, 0.0055 above the floor (standard error 0.0012)." in seen.words
-    assert "Worst run: 2, 0.0455 above the floor." in seen.words
+    assert "Best run: 0, 0.0055 from the exact law (standard error 0.0012)." in seen.words
+    assert "Worst run: 2, 0.0455 from the exact law." in seen.words
     assert "Best run: 1" not in seen.words
 
 
@@ -158,7 +159,7 @@ def test_one_setting_is_told_and_not_praised(tmp_path):
     for seed in range(2):
         leave(tmp_path / f"{seed}", seed=seed)
     words = reported(tmp_path).words
-    assert "rnn ends 0.0055 ± 0.0000 nats a step above the floor, 2 of 2 seeds on" in words
+    assert "rnn ends 0.0055 ± 0.0000 nats a step from the exact law, 2 of 2 seeds on" in words
     assert "Best: " not in words
 
 
@@ -198,32 +199,169 @@ def test_a_swept_mapping_is_one_value(tmp_path):
     assert run.config["data.part.size"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("loss", "error", "words"),
-    [
-        (0.4586, 0.0006, "0.0041 above the floor (standard error 0.0006)."),
-        (0.4586, None, "0.0041 above the floor."),
-        (0.4542, 0.0006, "0.0003 below the floor, within its sampling error of 0.0006."),
-        (0.4535, 0.0006, "0.0010 below the floor, within twice its sampling error of 0.0006."),
-        (0.4527, 0.0006, "0.0018 below the floor, 3.0 times its sampling error of 0.0006: by "
-         "chance, at most one in 741 lies so low."),
-        (0.4545, 0.0006, "on the floor."),
-        (0.4542, None, "0.0003 below the floor."),
-    ],
-)  # fmt: skip
-def test_a_loss_below_the_floor_is_held_against_its_sampling_error(tmp_path, loss, error, words):
-    leave(tmp_path / "0", loss=(0.7, loss), result={"standard_error": error})
-    leave(tmp_path / "1", seed=1, loss=(0.7, 0.6))
-    seen = reported(tmp_path)
-    assert f"Best run: 0, {words}" in seen.words
-    assert "-0.0" not in seen.words.partition("Settings on")[0]
-
-
-def test_a_single_runs_standard_error_is_told_wherever_its_loss_is(tmp_path):
-    leave(tmp_path / "0", result={"standard_error": 0.0012})
+def test_a_single_runs_standard_error_is_told_beside_its_divergence(tmp_path):
+    leave(tmp_path / "0", result={"divergence_error": 0.0012})
     assert reported(tmp_path).row("rnn")[2] == "0.0055s.e. 0.0012"
-    assert "loss 0.4600 (floor 0.4545, standard error 0.0012)" in table(read_sweep(tmp_path))
-    assert lossladder.results(tmp_path)["standard_error"].tolist() == [0.0012]
+    assert lossladder.results(tmp_path)["divergence_error"].tolist() == [0.0012]
+
+
+def test_what_sampling_makes_of_a_loss_changes_no_rank(tmp_path):
+    """The loss of one may lie below that of another, or below the floor, by its inputs alone."""
+    low = {"divergence": 0.02, "divergence_error": 1e-5, "above_floor": -0.0018}
+    leave(tmp_path / "low", optimizer={"lr": 1}, loss=(0.7, 0.4527), result=low)
+    near = {"divergence": 0.00003, "divergence_error": 1e-6, "above_floor": 0.0145}
+    leave(tmp_path / "near", optimizer={"lr": 2}, loss=(0.7, 0.469), result=near)
+    seen = reported(tmp_path)
+    assert [row[0] for row in seen.tables["settings"][-2:]] == ["lr 2", "lr 1"]
+    assert "Best run: near, 3e-05 from the exact law (standard error 1e-06)." in seen.words
+    assert "Worst run: low, 0.0200 from the exact law (standard error 1e-05)." in seen.words
+
+
+def test_results_of_older_versions_are_ranked_by_what_they_have(tmp_path):
+    """They know neither how far a network is from the exact law nor what it stands on."""
+    for name, loss in (("near", 0.46), ("far", 0.47)):
+        old = {**GONE, "loss": loss, "above_floor": loss - 0.4545, "standard_error": 0.0006}
+        leave(tmp_path / name, optimizer={"lr": loss}, loss=(0.7, loss), result=old)
+    seen = reported(tmp_path)
+    assert "Best run: near, 0.0055 from the exact law (standard error 0.0006)." in seen.words
+    assert "knows" not in seen.words
+    assert seen.row("lr 0.46")[2:-1] == ["0.0055s.e. 0.0006", *["0%at 10"] * 3, "100%"]
+    assert seen.tables["settings"][1][-2] == "not measured"
+    assert "from the exact law; 1 not measured" in table(read_sweep(tmp_path))
+    assert lossladder.results(tmp_path)["divergence"].tolist() == pytest.approx([0.0155, 0.0055])
+
+
+# --- where runs stand -------------------------------------------------------------------------
+
+SIDES = [Rung(side, 0.55, f"the {side}") for side in ("left", "right")]
+KNOWN = [Rung("none", 0.6616, "nothing"), *SIDES, Rung("both", 0.4545, "both")]
+
+
+def stood(folder: Path, *results: dict[str, Any]) -> Seen:
+    """The report of seeds of one setting, each with such a result."""
+    for seed, result in enumerate(results):
+        leave(folder / f"{seed}", rungs=KNOWN, seed=seed, loss=(0.7, 0.5), result=result)
+    return reported(folder)
+
+
+def test_knowledge_is_told_only_of_a_rung_that_runs_stand_on(tmp_path):
+    words = stood(tmp_path / "on", on("left")).words
+    assert "from the exact law, on “left”: knows the left." in words
+    words = stood(tmp_path / "either", on("left or right")).words
+    assert "from the exact law, on “left or right”: knows the left or the right." in words
+    words = stood(tmp_path / "between", {**between("left"), "share": 0.834}).words
+    told = "between, past “left” in loss, 83 % of what can be known."
+    assert f"from the exact law, {told}" in words
+    assert "knows" not in words
+    for place in ("above the ceiling", "below the floor"):
+        off = {"standing": place.replace(" the ", "_"), "stands_on": None}
+        words = stood(tmp_path / place, off).words
+        assert f"from the exact law, {place}." in words
+        assert "knows" not in words
+
+
+def test_who_passed_a_rung_in_loss_is_not_counted_on_it(tmp_path):
+    half = ({**between("left"), "share": 0.5}, {**between("both"), "share": 0.7})
+    seen = stood(tmp_path, on("both"), on("left or right"), *half, {"status": "diverged", **GONE})
+    head, row = seen.tables["settings"][1], seen.row("rnn")
+    cells = dict(zip(head[3:-1], row[3:-1], strict=True))
+    assert cells == {
+        **dict.fromkeys(("none0.6616", "left0.5500", "right0.5500"), "0%at 10"),
+        "both0.4545": "20%at 10",
+        "left or right": "20%",
+        "between": "40%60% known",
+        "diverged": "20%",
+    }
+    assert "1 of 5 seeds on “both”: knows both." in seen.words
+    (line,) = (line for line in table(read_sweep(tmp_path)).splitlines() if line[:3] == "rnn")
+    assert "; 1 on both; 1 on left or right; 1 between, past left, 50 % of what can be kn" in line
+
+
+# --- what networks use ------------------------------------------------------------------------
+
+ERROR = {"variation_error": 0.001}
+
+
+def used(*effects: float, truth: tuple[float, ...]) -> dict[str, Any]:
+    """Keys of a result that uses inputs now, 1 back, … so much, of what there is to use."""
+    return {
+        "uses": [
+            {"lag": lag, "effect": effect, "true_effect": true, "effect_error": 0.001}
+            | {"variation": abs(effect), "true_variation": abs(true), **ERROR}
+            for lag, (effect, true) in enumerate(zip(effects, truth, strict=True))
+        ]
+    }
+
+
+def heights(seen: Seen, kind: str) -> list[list[tuple[int, int]]]:
+    """Of each setting, the bars of a kind: place across, and height in thousandths, up or down."""
+    paths = [attrs["d"] or "" for tag, attrs in seen.tags if attrs.get("class") == kind]
+    bars = [re.findall(r"M(\d+) (\d+)V(\d+)H(\d+)", path) for path in paths]
+    return [
+        [((int(left) + int(right)) // 2, int(start) - int(end)) for left, start, end, right in each]
+        for each in bars
+    ]
+
+
+def test_bars_are_what_each_input_changes_beside_the_truth(tmp_path):
+    truth = (0.0, 0.5, -0.25)
+    for seed, now in enumerate((0.1, -0.1)):
+        result = used(now, 0.2 + 0.4 * now, -0.05, truth=truth)
+        leave(tmp_path / f"{seed}", seed=seed, result=result)
+    leave(tmp_path / "2", seed=2, result={"status": "failed", **used(9, 9, 9, truth=truth)})
+    seen = reported(tmp_path)
+    ((x, up), (y, down)) = heights(seen, "true")[0]
+    assert (x, y) == (500, 833)  # now there is nothing to use
+    assert up / down == pytest.approx(-2, rel=0.01)
+    bars = dict(heights(seen, "used")[0])
+    assert bars == {500: pytest.approx(0.4 * up, abs=2), 833: pytest.approx(0.2 * down, abs=2)}
+    spread = dict(heights(seen, "spread")[0])  # from seed to seed
+    assert {at: abs(size) for at, size in spread.items()} == {
+        167: pytest.approx(0.4 * up, abs=2),
+        500: pytest.approx(0.16 * up, abs=2),
+    }
+    assert "input 1 back: +0.20 of +0.50 · 2 back: -0.05 of -0.25" in seen.words
+    assert "How much likelier a one is predicted" in seen.words
+
+
+def test_where_no_sign_tells_bars_are_of_any_change(tmp_path):
+    """A bit of a parity turns the answer half of the time to a one, and half of it to a zero."""
+    use = {"lag": 0, "effect": -0.3, "true_effect": 0.05, "variation": 0.4, "true_variation": 1.0}
+    leave(tmp_path / "0", result={"uses": [{**use, **ERROR}]})
+    seen = reported(tmp_path)
+    ((_, true),), ((_, bar),) = heights(seen, "true")[0], heights(seen, "used")[0]
+    assert bar / true == pytest.approx(0.4, rel=0.01)
+    assert heights(seen, "spread") == [[]]  # of a single seed
+    assert "input now: 0.40 of 1.00" in seen.words
+    assert "How much of the prediction changes" in seen.words
+
+
+def test_a_law_that_says_nothing_has_no_outline(tmp_path):
+    unknown = {"lag": 2, "variation": 0.4, "true_variation": None, **ERROR}
+    leave(tmp_path / "0", result={"uses": [unknown]})
+    seen = reported(tmp_path)
+    assert heights(seen, "true") == [[]]
+    assert len(heights(seen, "used")[0]) == 1
+    assert "input 2 back: 0.40" in seen.words
+
+
+def test_what_uses_nothing_is_told_so_and_what_tells_nothing_has_no_panel(tmp_path):
+    leave(tmp_path / "none" / "0", result=used(0.001, truth=(0.0,)))
+    assert "no input changes its predictions" in reported(tmp_path / "none").words
+    for number, uses in enumerate(([], [{}], [{"lag": 1}], None)):
+        leave(tmp_path / "odd" / f"{number}", seed=number, result={"uses": uses})
+    seen = reported(tmp_path / "odd")
+    assert "What it uses" not in seen.words
+    assert "4 done" in seen.words
+
+
+def test_the_settings_in_colour_show_what_they_use(tmp_path):
+    for number in range(9):
+        leave(tmp_path / f"{number}", optimizer={"lr": number}, loss=(0.7, 0.46 + number / 100),
+              result=used(0.1, truth=(0.5,)))  # fmt: skip
+    seen = reported(tmp_path)
+    panels = seen.words.partition("What it uses")[2].partition("9 settings")[0]
+    assert [n for n in range(9) if f"lr {n}" in panels] == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_files_are_replaced_whole(tmp_path, monkeypatch):
@@ -260,13 +398,27 @@ def test_more_reasons_than_are_named_are_counted_as_reasons(tmp_path):
         failed = {"status": "failed", "why": f"Error: {min(number, 51)}", **GONE}
         leave(tmp_path / f"{number}", seed=number, result=failed)
     assert "and 2 more reasons, of 2 runs: see report.csv" in reported(tmp_path).words
+    said = table(read_sweep(tmp_path)).splitlines()
+    assert sum(line.startswith("failed  Error: ") for line in said) == 10
+    assert "and 42 more reasons" in said
+
+
+def test_a_run_that_ended_worse_than_it_began_says_why_it_counts_as_diverged(tmp_path):
+    why = "the validation loss ended at 40.1; before the first update the loss was 0.71"
+    leave(tmp_path / "high", result={"status": "diverged", "why": why, **GONE})
+    leave(tmp_path / "gone", seed=1, result={"status": "diverged", **GONE})
+    words, said = reported(tmp_path).words, table(read_sweep(tmp_path))
+    assert "Diverged (2)" in words
+    assert f"{why}1: high after 300 updates" in words
+    assert f"diverged  {why}\n  high" in said
+    assert "no number or hopelessly large1: gone after 300 updates" in words
 
 
 def test_the_cells_of_a_rung_are_explained_above_them(tmp_path):
     leave(tmp_path / "0")
     seen = reported(tmp_path)
-    (head,) = (row for row in seen.rows if any("ended on" in cell for cell in row))
-    assert head[-2] == "share that ended on itat: median update at which it was first reached"
+    (head,) = (row for row in seen.rows if any("stands there" in cell for cell in row))
+    assert head[-2] == "share that stands thereat: median update at which the loss passed it"
     (span,) = (attrs["colspan"] for tag, attrs in seen.tags if attrs.get("scope") == "colgroup")
     assert span == "3"
 
@@ -335,11 +487,11 @@ def test_without_the_record_the_command_is_that_of_hydra(tmp_path):
 SPREAD = (-0.0015, -0.0005, 0.0005, 0.0015)  # of four seeds: deviation 0.0013, of the mean 0.00065
 
 
-def words_on(folder: Path, error: float, **above: float | tuple[float, ...]) -> str:
-    """The words on settings, each with its losses above the floor, a standard error in each."""
-    for name, losses in above.items():
+def words_on(folder: Path, error: float, **away: float | tuple[float, ...]) -> str:
+    """The words on settings, each with its divergences, a standard error in each."""
+    for name, losses in away.items():
         for seed, loss in enumerate(losses if isinstance(losses, tuple) else (losses,)):
-            names, result = {"task": "echo", "model": name}, {"standard_error": error}
+            names, result = {"task": "echo", "model": name}, {"divergence_error": error}
             curve = (0.7, ECHO[-1].loss + loss)
             leave(folder / f"{name}-{seed}", seed=seed, loss=curve, names=names, result=result)
     return reported(folder).words
@@ -351,8 +503,8 @@ def spread(mean: float) -> tuple[float, ...]:
 
 def test_settings_are_ranked_where_they_differ_by_more_than_the_standard_error(tmp_path):
     words = words_on(tmp_path / "near", 0.0001, low=spread(0.0100), near=spread(0.0107))
-    said = "between 2 settings: 0.0100 above the floor (low) to 0.0107 (near), 0.0007 apart"
-    assert f"No difference seen {said}, with a standard error of 0.0009." in words
+    said = "2 settings: 0.0100 (low) to 0.0107 (near) from the exact law, 0.0007 apart"
+    assert f"No difference seen between {said}, with a standard error of 0.0009." in words
     assert "Best: " not in words
     assert "Worst: " not in words
     words = words_on(tmp_path / "far", 0.0001, low=spread(0.0100), far=spread(0.0110))
@@ -373,26 +525,27 @@ def test_single_runs_are_held_against_their_sampling_errors(tmp_path):
     words = words_on(tmp_path / "near", 0.0006, low=0.0100, near=0.0108)
     for noun, names in (("settings", ("low", "near")), ("runs", ("low-0", "near-0"))):
         first, last = names
-        said = f"0.0100 above the floor ({first}) to 0.0108 ({last}), 0.0008 apart"
+        said = f"0.0100 ({first}) to 0.0108 ({last}) from the exact law, 0.0008 apart"
         assert f"No difference seen between 2 {noun}: {said}" in words
     assert "Best" not in words
     words = words_on(tmp_path / "far", 0.0006, low=0.0100, far=0.0109)
     assert "Best: low ends" in words
-    assert "Best run: low-0, 0.0100 above the floor (standard error 0.0006)." in words
+    assert "Best run: low-0, 0.0100 from the exact law (standard error 0.0006)." in words
     assert "Worst run: far-0" in words
 
 
 def test_what_does_not_differ_from_the_best_is_told_beside_it(tmp_path):
-    above = {f"near{n}": 0.0101 for n in range(4)}
-    words = words_on(tmp_path, 0.0006, low=0.0100, **above, far=0.0200)
-    assert "No difference seen from near0, near1, near2 and 1 more.Worst: far" in words
+    near = {f"near{n}": 0.0101 for n in range(4)}
+    words = words_on(tmp_path, 0.0006, low=0.0100, **near, far=0.0200)
+    alike = "No difference seen from near0, near1, near2 and 1 more."
+    assert f"{alike} It has one seed, and seeds may differ by more.Worst: far" in words
     assert "No difference seen from near0-0, near1-0, near2-0 and 1 more.Worst run: far-0" in words
 
 
 def test_the_tables_praise_nothing(tmp_path):
     words = words_on(tmp_path, 0.0006, low=0.0100, near=0.0101)
     assert not re.search("best|worst", words, flags=re.IGNORECASE)
-    assert "2 settings, nearest to the floor first" in words
+    assert "2 settings, nearest to the exact law first" in words
 
 
 # --- a table for spreadsheets -----------------------------------------------------------------
@@ -404,7 +557,7 @@ def test_a_spreadsheet_finds_no_formula_in_the_table(tmp_path):
     words = (FORMULA, "+1+1", "-2+3", "@SUM(A1)", "\tx", "\rx", "plain", "-0.5", "+0.25")
     for number, word in enumerate(words):
         rungs = [Rung("=none", 0.7), Rung("all", 0.4)]
-        result = {"rung": "=none", "above_floor": -0.001}
+        result = {**on("=none"), "above_floor": -0.001}
         leave(tmp_path / f"={number}", rungs=rungs, optimizer={"=lr": word}, result=result)
     write_report(tmp_path)
     with (tmp_path / "report.csv").open(newline="") as file:
@@ -441,7 +594,7 @@ def over_ladders(folder: Path, key: str, values: tuple[object, ...]) -> Path:
                 seed=seed,
                 names={"task": "echo", "model": model},
                 task_keys={key: value},
-                result={"rung": "all" if away < 0.02 else "half"},
+                result=on("all" if away < 0.02 else "half"),
             )
     return folder
 
@@ -450,8 +603,8 @@ def test_a_sweep_over_keys_of_a_task_has_one_table_across_its_ladders(tmp_path):
     seen = reported(over_ladders(tmp_path, "base", (0.3, 0.4, 0.6)))
     assert "Settings across 3 ladders" in seen.words
     head, *rows = seen.tables["across"]
-    assert head == ["task.base", "model", "floor", "ceiling", "above the floor", "share",
-                    "ended on", "seeds"] or head[:2] == ["model", "task.base"]  # fmt: skip
+    assert head == ["task.base", "model", "floor", "ceiling", "from the exact law", "share",
+                    "stands", "seeds"] or head[:2] == ["model", "task.base"]  # fmt: skip
     assert len(rows) == 6
     cells = {(row[head.index("task.base")], row[head.index("model")]): row[2:] for row in rows}
     assert [*cells] == sorted(cells, key=lambda pair: pair[::-1] if head[0] == "model" else pair)
@@ -473,7 +626,7 @@ def test_the_outcome_is_drawn_against_the_key_that_was_varied(tmp_path):
         config = {"optimizer": {"lr": lr, "eps": number}, "model": {"size": number % 2}}
         leave(tmp_path / "two" / f"{number}", **config)
         leave(tmp_path / "words" / f"{number}", names={"task": "echo", "model": f"net{number}"})
-    assert "Loss above the floor by optimizer.lr" in reported(tmp_path / "one").words
+    assert "Divergence from the exact law by optimizer.lr" in reported(tmp_path / "one").words
     for folder in ("words", "two"):
         seen = reported(tmp_path / folder)
         assert "outcome" not in [attrs.get("class") for _, attrs in seen.tags]
@@ -495,7 +648,7 @@ def test_runs_that_no_picture_of_outcomes_can_show_are_counted(tmp_path):
         leave(tmp_path / f"{number}", optimizer={"lr": lr})
     leave(tmp_path / "3", optimizer={"lr": 9}, result={"status": "diverged", **GONE})
     leave(tmp_path / "4", optimizer={"lr": 0.4}, seed=1, result={"status": "failed", **GONE})
-    assert "2 runs without such a loss: not drawn." in reported(tmp_path).words
+    assert "2 runs without a divergence: not drawn." in reported(tmp_path).words
 
 
 # --- the size of the page ---------------------------------------------------------------------
@@ -508,7 +661,12 @@ def test_the_page_of_a_thousand_runs_stays_below_a_megabyte_and_a_half(tmp_path)
     noise = np.random.default_rng(0).normal(0, 0.01, len(updates))
     loss = (0.72 - 0.02 * np.log(updates) + noise).round(6).tolist()
     rungs = [*(Rung(f"rung number {n}", 0.7 - n / 50) for n in range(11)), Rung("all", 0.4321)]
-    result = {"curve": {"updates": updates, "loss": loss}, "standard_error": 0.001}
+    result = {
+        "curve": {"updates": updates, "loss": loss},
+        "divergence_error": 0.001,
+        "uses": "USES",
+    }
+    every = json.dumps(used(*np.linspace(-1, 1, 20), truth=(*np.linspace(-0.9, 1, 20),))["uses"])
     keys = {"task_keys": {"floor": "FLOOR"}, "optimizer": {"lr": "LR"}}
     first = leave(tmp_path / "first", rungs=rungs, seed=99, result=result, **keys)
     files = [(first / name).read_text() for name in ("config.yaml", "result.json")]
@@ -520,6 +678,8 @@ def test_the_page_of_a_thousand_runs_stays_below_a_megabyte_and_a_half(tmp_path)
         for name, text in zip(("config.yaml", "result.json"), files, strict=True):
             said = text.replace("FLOOR", f"{setting % 8}").replace("LR", f"{setting}")
             said = said.replace("0.4321", f"0.4{setting % 8}").replace("seed: 99", f"seed: {seed}")
+            # a panel has the size that it has, whatever the seeds
+            said = said.replace('"USES"', "[]" if seed else every)
             (folder / name).write_text(said)
     page = write_report(tmp_path)
     assert page.stat().st_size < 1_500_000
@@ -528,3 +688,4 @@ def test_the_page_of_a_thousand_runs_stays_below_a_megabyte_and_a_half(tmp_path)
     assert len(seen.tables["across"]) == 201
     assert sum(attrs.get("class") == "curves" for _, attrs in seen.tags) == 6
     assert "2 more ladders: see report.csv." in seen.words
+    assert len(heights(seen, "used")) == 6 * 7

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from lossladder.ladder import Ladder
+from lossladder.runs.verdict import standing
 from lossladder.sweeps.job import SETTING, folder_name
 from lossladder.tasks import Count, Echo
 from lossladder.tensorboard.logger import EventFileLogger
@@ -154,14 +155,15 @@ def test_hparams_shows_every_run_with_what_was_varied_and_how_soon_each_rung_was
     results = runs(logs / "sweep")
     titles, rows = page.hparams(board, set(results))
     floor_up = [f"updates_to/{rung.name}" for rung in reversed(ECHO.rungs)]
-    settings = ["optimizer.lr", "rung", "seed"]
-    verdict = ["verdict/loss", "verdict/above_floor"]
+    settings = ["optimizer.lr", "seed", "standing"]
+    verdict = ["verdict/loss", "verdict/divergence"]
     assert titles == ["Trial ID", "Show Metrics", *settings, *verdict, *floor_up[:3]]
     assert rows.keys() == results.keys()
     for run, result in results.items():
         reached = {rung["name"]: rung["reached_at"] for rung in result["rungs"]}
         (rate,) = re.findall(r"optimizer\.lr-([\d.]+)", run)
-        shown = [float(rate), result["rung"], result["seed"], result["loss"], result["above_floor"]]
+        shown = [float(rate), result["seed"], standing(result)]
+        shown += [result["loss"], result["divergence"]]
         shown += [at for rung in reversed(ECHO.rungs[1:]) if (at := reached[rung.name]) is not None]
         assert len(rows[run]) == len(shown)
         for text, value in zip(rows[run], shown, strict=True):
@@ -171,7 +173,10 @@ def test_hparams_shows_every_run_with_what_was_varied_and_how_soon_each_rung_was
                 else float(text) == pytest.approx(value, rel=1e-3)
             )
     metrics = board.get("plugin/hparams/experiment", body={})["metricInfos"]
-    rest = ["verdict/rung", "verdict/test_error", "verdict/steps_per_second"]
+    rest = [
+        *("verdict/above_floor", "verdict/share", "verdict/rung"),
+        *("verdict/test_error", "verdict/steps_per_second"),
+    ]
     assert [info["name"]["tag"] for info in metrics] == [*verdict, *floor_up, *rest]
     _, values = board.scalars(next(iter(results)), "verdict/rung")
     assert values == [[r.name for r in ECHO].index(next(iter(results.values()))["rung"]) + 1]

@@ -172,19 +172,19 @@ def curves_scene(
     bottom, top = last - 0.07 * ladder.span, max(first, *near) + 0.15 * ladder.span
     name = f"{'loss − floor' if log else 'loss'}, {ladder.unit} a step"
     drawn = np.concatenate([trace.middle for trace in traces]) if log else None
-    y, x = _loss_axis(name, bottom, top, drawn), updates_axis([*lines, *others])
+    y, x = height_axis(name, bottom, top, drawn), updates_axis([*lines, *others])
     rungs, coloured = _rung_lines(ladder.rungs, zero, y), len(lines)
     return Scene(plain(ladder.task), x, y, rungs, traces[:coloured], traces[coloured:])
 
 
 def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: bool = False) -> Scene:
-    """Return how far above their floor runs ended, by what a key was set to.
+    """Return how far from the exact law runs ended, by what a key was set to.
 
     Args:
         key: varied.
         values: that it had, in order.
-        rows: settings with losses; those that differ in nothing else are a trace of means.
-        log: whether the axis of the loss is logarithmic.
+        rows: settings with divergences; those that differ in nothing else are a trace of means.
+        log: whether the axis of the divergence is logarithmic.
     """
     # Values that are no numbers stand side by side, in their order.
     named = not are_numbers(values)
@@ -207,8 +207,8 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
     ended = [loss for row in rows for loss in row.measured]
     top = 1.12 * max([loss for loss in ended if loss <= 4 * span] or [min(ended)])
     top = top if top > 0 else 0.1 * span
-    words = f"loss above the floor, {ladders[0].unit} a step"
-    y = _loss_axis(words, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
+    words = f"divergence from the exact law, {ladders[0].unit} a step"
+    y = height_axis(words, min(0.0, *ended) - 0.07 * top, top, ended if log else None)
     # Of several ladders only the floor is common: a rung of one is none of another.
     floor = RungRecord("floor", 0.0, "all there is to know")
     rungs = ladders[0].rungs if len(ladders) == 1 else (floor,)
@@ -220,7 +220,7 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
         # What spans a decade is nearly always tried at even steps of its logarithm.
         x = _axis(plain(key), first, last, ticks, 0 < 9 * first < last, margin=0.04)
     return Scene(
-        f"Loss above the floor by {plain(key)}",
+        f"Divergence from the exact law by {plain(key)}",
         x,
         y,
         _rung_lines(rungs, rungs[-1].loss, y),
@@ -252,8 +252,10 @@ def updates_axis(lines: Sequence[Line]) -> Axis:
     return _axis("updates", first, last, [(u, f"{u:,.0f}") for u in whole], log=True)
 
 
-def _loss_axis(name: str, bottom: float, top: float, log_of: Iterable[float] | None = None) -> Axis:
-    """Return an axis of losses; logarithmic down to the least of `log_of` that is positive."""
+def height_axis(
+    name: str, bottom: float, top: float, log_of: Iterable[float] | None = None
+) -> Axis:
+    """Return an axis upwards; logarithmic down to the least of `log_of` that is positive."""
     if log_of is not None:
         least = min((loss for loss in log_of if loss > 0), default=top / 10)
         # A curve that touches the floor by chance would else leave the others little height.

@@ -15,12 +15,15 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lossladder.console import many
 from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
 from lossladder.report.summary import Row
 from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
+from lossladder.report.uses import uses
 from lossladder.runs.atomic import atomic_write
+from lossladder.runs.verdict import number
 
 PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
 # What is shown at most keeps the page below 1.5 MB, whatever the sweep; the table holds all.
@@ -69,21 +72,21 @@ class _Picture(NamedTuple):
     """A picture of the page."""
 
     scene: Scene
-    log_scene: Scene  # the same with a logarithmic axis of the loss
+    log_scene: Scene  # the same with a logarithmic axis upwards
     note: str  # under it
     seeds: int = 0  # how many single ones of a setting can be shown
 
 
 class _Ranked(NamedTuple):
-    """A setting or a run, its loss above the floor, and the standard error of that."""
+    """A setting or a run, its divergence from the exact law, and the standard error of that."""
 
     it: Row | RunSummary
-    above: float
+    away: float
     error: float
 
 
 class _Section:
-    """What the page has of a ladder: its settings, nearest to the floor first, and their curves."""
+    """What the page has of a ladder: its settings, nearest to the exact law first."""
 
     def __init__(self, ladder: LadderRecord, climbed: _Climbed, parts: int) -> None:
         self.ladder, self.rows, self.parts = ladder, climbed[ladder], parts
@@ -92,8 +95,12 @@ class _Section:
         self.name = ", ".join([ladder.task, *(self._shared() if several else ())])
         # All sections share the room of the page, and a ladder of many rungs has wide rows.
         self.shown = max(20, min(_MOST_ROWS, _MOST_CELLS // (len(ladder.rungs) * parts)))
-        self.lost = any(row.ended_on[None] for row in self.rows)
+        # Besides those of the rungs: rungs that are not told apart, then places that are none.
+        found = {column for row in self.rows for column in row.columns}
+        found -= {f"on {rung.name}" for rung in ladder.rungs}
+        self.beside = sorted(found, key=lambda column: (not column.startswith("on "), column))
         self.measured = [row for row in self.rows if row.measured]
+        self.uses = uses(self.rows[:MOST_LINES])
         self.picture = self._picture()
 
     def _shared(self) -> list[str]:
@@ -111,7 +118,7 @@ class _Section:
         behind = summary.lines(others[::every])
         seeds = max(len(line.losses) for line in lines)
         shown = min(seeds, max(1, _MOST_SEEDS // (self.parts * len(lines))))
-        note = f"The {MOST_LINES} settings nearest to the floor in colour, others in grey. "
+        note = f"The {MOST_LINES} settings nearest to the exact law in colour, others in grey. "
         less = f"Of single seeds, the first {shown} of a setting. "
         return _Picture(
             curves_scene(self.ladder, lines, behind),
@@ -124,20 +131,20 @@ class _Section:
         """Yield (noun, all, those that do not differ from the best), where there are several."""
         settings = [_Ranked(row, row.mean, row.error) for row in self.measured]
         runs = [
-            _Ranked(run, run.result.above_floor, run.result.standard_error or 0.0)
-            for row in self.measured for run in row.done if run.result.above_floor is not None
+            _Ranked(run, run.result.divergence, run.result.divergence_error or 0.0)
+            for row in self.measured for run in row.done if run.result.divergence is not None
         ]  # fmt: skip
         for noun, ranked in (("setting", settings), ("run", runs)):
-            best, *others = ranked = sorted(ranked, key=lambda one: one.above)
+            best, *others = ranked = sorted(ranked, key=lambda one: one.away)
             # A difference is seen where it exceeds its standard error.
             alike = [one for one in others
-                     if one.above - best.above <= math.hypot(one.error, best.error)]  # fmt: skip
+                     if one.away - best.away <= math.hypot(one.error, best.error)]  # fmt: skip
             if others:
                 yield noun, ranked, alike
 
 
 def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
-    """Return the losses by what was varied: a number, or what makes the ladders many."""
+    """Return the divergences by what was varied: a number, or what makes the ladders many."""
     made = [row for row in made if row.measured]
     numbers = [key for key in sweep.keys if are_numbers(sweep.values(key))]
     of_task = [key for key in sweep.keys if key.partition(".")[0] == "task"]
@@ -151,7 +158,7 @@ def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:
     values = [value for value in sweep.values(key) if value in used]
     scene, log_scene = (outcome_scene(key, values, made, log) for log in (False, True))
     without = len(sweep.runs) - sum(len(row.measured) for row in made)
-    left_out = f" {summary.many(without, 'run')} without such a loss: not drawn." if without else ""
+    left_out = f" {many(without, 'run')} without a divergence: not drawn." if without else ""
     means = "large ones are" if scene.named else "lines go through"
     note = f"A dot is a seed that is done; {means} means over seeds.{left_out}"
     return _Picture(scene, log_scene, note)
@@ -191,9 +198,8 @@ _ENVIRONMENT = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {
-    "many": summary.many, "from_floor": summary.from_floor,
-    "standard_error": summary.standard_error, "short": short, "hash": _hash,
-    "hypot": math.hypot, "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
+    "many": many, "number": number, "short": short, "hash": _hash, "hypot": math.hypot,
+    "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
     "version": version("lossladder"),
 }  # fmt: skip
 # Nobody reads the numbers that the pointer finds, so they need no spaces.

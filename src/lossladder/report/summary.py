@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.checks import RequestError
+from lossladder.console import many
 from lossladder.report import sweep_folder
 from lossladder.report.sweep_folder import BinnedCurve, LadderRecord, RunSummary, Setting, Sweep
 from lossladder.runs.folder import CONFIG
-from lossladder.runs.result import FILE, Damaged
+from lossladder.runs.result import FILE, Damaged, RungRecord
+from lossladder.runs.verdict import standing
 
 # --- curves -----------------------------------------------------------------------------------
 
@@ -94,6 +96,57 @@ def known(runs: Iterable[RunSummary], key: str) -> list[float]:
     return [value for run in runs if (value := getattr(run.result, key)) is not None]
 
 
+class Stand(NamedTuple):
+    """Runs that stand at the same place of their ladder."""
+
+    words: str  # "on lag 3", or "between, past lag 8"
+    runs: Sequence[RunSummary]
+
+    @property
+    def share(self) -> float | None:
+        """Mean part of what can be known that they have; None where nobody tells."""
+        return statistics.fmean(shares) if (shares := known(self.runs, "share")) else None
+
+    @property
+    def counted(self) -> str:
+        """How many they are, and where: "3 on lag 3"."""
+        return f"{len(self.runs)} {self.words}{self._worth()}"
+
+    def told(self, rungs: Iterable[RungRecord]) -> str:
+        """Return where they stand and what that is worth; knowledge is that of a rung stood on."""
+        result = self.runs[0].result
+        if result.standing == "between":
+            return f"between, past “{result.rung}” in loss{self._worth()}"
+        if result.standing != "on" or result.stands_on is None:
+            return self.words
+        alike = (result.stands_on, *result.stands_on.split(" or "))
+        knows = " or ".join(rung.knows for rung in rungs if rung.name in alike and rung.knows)
+        return f"on “{result.stands_on}”{knows and f': knows {knows}'}"
+
+    def _worth(self) -> str:
+        share = self.share if self.runs[0].result.standing == "between" else None
+        return "" if share is None else f", {100 * share:.0f} % of what can be known"
+
+
+def _place(run: RunSummary) -> str:
+    return "diverged" if run.result.status == "diverged" else standing(run.result)
+
+
+def _column(run: RunSummary) -> str:
+    """Return the same without the rung that was passed."""
+    return "between" if run.result.standing == "between" else _place(run)
+
+
+def standings(
+    runs: Iterable[RunSummary], place: Callable[[RunSummary], str] = _place
+) -> list[Stand]:
+    """Return runs by where they stand, those of most first; `place` says that in words."""
+    alike: dict[str, list[RunSummary]] = {}
+    for run in runs:
+        alike.setdefault(place(run), []).append(run)
+    return [Stand(*pair) for pair in sorted(alike.items(), key=lambda pair: -len(pair[1]))]
+
+
 @dataclass(frozen=True)
 class Row:
     """The runs of one setting, which differ in nothing but their seed."""
@@ -121,23 +174,28 @@ class Row:
 
     @property
     def measured(self) -> list[float]:
-        """Losses above the floor of the runs that are done, nats a step."""
-        return known(self.done, "above_floor")
+        """Divergences from the exact law of the runs that are done, nats a step."""
+        return known(self.done, "divergence")
 
     @property
     def mean(self) -> float:
-        """Mean loss above the floor; infinite where there is none."""
+        """Mean divergence; infinite where there is none."""
         return statistics.fmean(self.measured) if self.measured else math.inf
 
     @property
+    def share(self) -> float | None:
+        """Mean part of what can be known that the runs have which are done."""
+        return Stand("done", self.done).share
+
+    @property
     def spread(self) -> float | None:
-        """Standard deviation of the losses above the floor."""
+        """Standard deviation of the divergences."""
         return statistics.stdev(self.measured) if len(self.measured) > 1 else None
 
     @property
     def sampling_error(self) -> float | None:
         """Standard error of the mean, from those of the runs: what sampling alone makes of it."""
-        errors = known(self.done, "standard_error")
+        errors = known(self.done, "divergence_error")
         # The error of a sum is the root of the summed squares; one that is unknown leaves no sum.
         whole = errors and len(errors) == len(self.measured)
         return math.hypot(*errors) / len(errors) if whole else None
@@ -150,12 +208,24 @@ class Row:
         return max(spread, self.sampling_error or 0.0)
 
     @property
-    def ended_on(self) -> Counter[str | None]:
-        """How many of the runs that ended by themselves did on which rung; None: on none."""
-        return Counter(run.result.rung for run in self.ended)
+    def standings(self) -> list[Stand]:
+        """Where the runs that ended by themselves stand, most of them first."""
+        return standings(self.ended)
+
+    @property
+    def columns(self) -> dict[str, Stand]:
+        """The same by columns of a table, which do not tell what was passed in loss."""
+        return {stand.words: stand for stand in standings(self.ended, _column)}
+
+    @property
+    def ending(self) -> str:
+        """Where most of them stand, in words: "3 of 4 seeds on “lag 3”: knows …"."""
+        first, count = self.standings[0], len(self.ended)
+        some = f"{len(first.runs)} of {many(count, 'seed')} " if count > 1 else ""
+        return some + first.told(self.ladder.rungs if self.ladder else ())
 
     def updates_to(self, place: int) -> float:
-        """Return the median update at which a rung was first reached; infinite if half never did.
+        """Return the median update at which the loss passed a rung; infinite if half never did.
 
         Args:
             place: of the rung in the ladder, 0 for the ceiling.
@@ -171,7 +241,7 @@ class Row:
 
 
 def rows(sweep: Sweep) -> list[Row]:
-    """Return one row a setting, nearest to its floor first; those without a curve come last."""
+    """Return one row a setting, nearest to the exact law first; those without a curve come last."""
     pairs = list(zip(sweep.runs, sweep.settings, strict=True))
     # A run without a result climbs the ladder of its setting, or the only one of its task.
     ladders: dict[Setting | str, LadderRecord | None] = {}
@@ -215,62 +285,3 @@ def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
         if run.result.status in ("failed", "diverged"):
             alike.setdefault((run.result.status, run.why), []).append(run)
     return dict(sorted(alike.items(), key=lambda pair: -len(pair[1])))
-
-
-# --- words ------------------------------------------------------------------------------------
-
-# What is less than that is 0.0000 in print.
-_NOTHING = 5e-5
-
-
-def from_floor(above: float, error: float | None = None, extra: str = "") -> str:
-    """Return how far a loss lies from its floor, and what its sampling error makes of that.
-
-    Args:
-        above: loss minus floor.
-        error: its standard error; None: unknown.
-        extra: what comes between number and words: a spread, the unit.
-
-    >>> from_floor(0.0041, 0.0006)
-    '0.0041 above the floor (standard error 0.0006)'
-    >>> from_floor(-0.0003, 0.0006, " nats a step")
-    '0.0003 nats a step below the floor, within its sampling error of 0.0006'
-    >>> from_floor(-0.0018, 0.0006)
-    '0.0018 below the floor, 3.0 times its sampling error of 0.0006: by chance, at most one in 741 \
-lies so low'
-    """
-    if abs(above) < _NOTHING and not extra:
-        return "on the floor"
-    told = f"{abs(above):.4f}{extra} {'below' if above <= -_NOTHING else 'above'} the floor"
-    if not error:
-        return told
-    size = standard_error(error)
-    if above > -_NOTHING:
-        return f"{told} (standard error {size})"
-    away = -above / error
-    if away <= 2:
-        return f"{told}, within {'' if away <= 1 else 'twice '}its sampling error of {size}"
-    # The true loss is at least the floor: were it the floor itself, so many would lie lower still.
-    odds = min(2 / max(math.erfc(away / math.sqrt(2)), 1e-300), 1e6)
-    return (
-        f"{told}, {away:.1f} times its sampling error of {size}: "
-        f"by chance, at most one in {odds:,.0f} lies so low"
-    )
-
-
-def standard_error(error: float) -> str:
-    """Return a standard error in as many digits as the losses beside it.
-
-    >>> standard_error(0.0006), standard_error(2e-6)
-    ('0.0006', 'less than 0.0001')
-    """
-    return "less than 0.0001" if error < _NOTHING else f"{error:.4f}"
-
-
-def many(count: int, noun: str) -> str:
-    """Return a number of things, in words.
-
-    >>> many(1, "run"), many(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

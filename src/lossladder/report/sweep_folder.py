@@ -25,6 +25,9 @@ Setting = tuple[tuple[str, str], ...]  # (key, value), as on the command line
 # A folder that holds one of them is a run's; that of TensorBoard's reference lines holds none.
 _LEFT = (CONFIG, FILE, LOG, Path(CHECKPOINT).parts[0])
 _LEAK = "its loss lies under what the exact law attains: it sees what it is to predict"
+_HOPELESS = "the loss became infinite, no number or hopelessly large"
+# Of a use, what a report shows; the first three are always known.
+USE = ("lag", "variation", "variation_error", "true_variation", "effect", "true_effect")
 # Ten thousand runs keep one ladder: the first of all that are equal.
 _one = cache(lambda ladder: ladder)
 
@@ -58,10 +61,11 @@ class RunSummary:
 
     folder: Path
     config: Mapping[str, str]  # flat: `model.hidden_size` -> "16"
-    result: Result  # without rungs and curves; where there is none yet, its status is `going`
+    result: Result  # without rungs, curves and uses; where there is none yet, its status is `going`
     ladder: LadderRecord | None = None  # None while there is no result
-    reached: tuple[int | None, ...] = ()  # update at which each rung was first reached
+    reached: tuple[int | None, ...] = ()  # update at which the loss first passed each rung
     curve: BinnedCurve | None = None  # None if the run ended before its first update
+    uses: NDArray[np.float32] | None = None  # (lags, `USE`), NaN where unknown; None: no input
 
     @property
     def done(self) -> bool:
@@ -72,7 +76,7 @@ class RunSummary:
     def why(self) -> str:
         """What ended a run that ended badly, in one line."""
         if self.result.status == "diverged":
-            return "the loss became infinite or no number"
+            return self.result.why or _HOPELESS
         return _LEAK if self.result.leaks else self.result.why or "no reason known"
 
 
@@ -101,15 +105,29 @@ def read_run(folder: Path) -> RunSummary | Damaged:
     # Another machine may have another last digit, and would seem to have another ladder.
     rungs = tuple(RungRecord(rung.name, round(rung.loss, 12), rung.knows) for rung in result.rungs)
     none = CurveRecord()
+    kept = replace(
+        result, seed=seed, rungs=(), curve=none, validation=none, divergences=None, uses=None
+    )
+    if kept.divergence is None:
+        # Older versions did not measure it; what they did differs from it by sampling alone.
+        kept = replace(kept, divergence=result.above_floor, divergence_error=result.standard_error)
     return RunSummary(
         folder,
         config,
-        replace(result, seed=seed, rungs=(), curve=none, validation=none, divergences=None),
+        kept,
         _one(LadderRecord(result.task, rungs, result.unit)),
         tuple(rung.reached_at for rung in result.rungs),
         # Where sequences grow in training, the ladder holds for those of validation alone.
         binned(result.curve if result.length is None else result.validation),
+        _compact(result.uses or ()),
     )
+
+
+def _compact(uses: Sequence[Mapping[str, float | None]]) -> NDArray[np.float32] | None:
+    table = np.array([[use.get(key) for key in USE] for use in uses], dtype=np.float64)
+    table = table.reshape(-1, len(USE)).clip(-1e9, 1e9)
+    told = table[np.isfinite(table[:, :3]).all(axis=1)].astype(np.float32)
+    return told if len(told) else None
 
 
 def binned(curve: CurveRecord) -> BinnedCurve | None:

@@ -10,9 +10,10 @@ from lossladder.report.sweep_folder import Sweep, read_sweep, typed
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-_FIRST = ("seed", "status", "loss", "standard_error", "above_floor", "rung")
+_LOSSES = ("loss", "standard_error", "above_floor", "divergence", "divergence_error", "share")
+_FIRST = ("seed", "status", *_LOSSES, "standing", "stands_on", "rung")
 _LAST = ("seconds", "training_seconds")
-_MEASURED = ("loss", "standard_error", "above_floor", *_LAST)
+_MEASURED = (*_LOSSES, *_LAST)
 _TO = "updates to "  # and the name of a rung
 
 
@@ -23,8 +24,9 @@ def results(folder: str | Path) -> "DataFrame":
         folder: of the sweep.
     Returns:
         The settings that vary, `seed`, `status` (`going`: no result yet), `loss`,
-        `standard_error`, `above_floor`, `rung`, `updates to <rung>` for every rung, `seconds`,
-        `training_seconds`, and `folder`, which `load_run` takes. Units are those of `result.json`.
+        `standard_error`, `above_floor`, `divergence`, `divergence_error`, `share`, `standing`,
+        `stands_on`, `rung`, `updates to <rung>` for every rung, `seconds`, `training_seconds`, and
+        `folder`, which `load_run` takes. Units are those of `result.json`.
     Raises:
         ValueError: if the folder holds no runs.
         ImportError: if pandas is not installed.

@@ -1,21 +1,22 @@
 """What came of a sweep, in a few lines for the terminal."""
 
 import statistics
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from lossladder.checks import RequestError
+from lossladder.console import many
 from lossladder.report.page import write_report
-from lossladder.report.summary import Row, failures, known, many, rows, standard_error
+from lossladder.report.summary import Row, failures, known, rows, standings
 from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
+from lossladder.runs.verdict import number
 from lossladder.tensorboard.address import leave_address
 from lossladder.tensorboard.hparams import write_columns
 from lossladder.tensorboard.logger import loss_tag
 from lossladder.tensorboard.reference_lines import shown_rungs
 
-_MOST_NAMED = 10  # folders of runs that failed alike; the report has them all
+_MOST_NAMED = 10  # reasons, and folders of runs that failed alike; the report has more
 
 
 def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
@@ -51,10 +52,13 @@ def table(sweep: Sweep) -> str:
     made = rows(sweep)
     width = max((len(row.label) for row in made), default=0)
     lines = [f"{row.label:{width}}  {_row(row)}" for row in made]
-    for (status, why), runs in failures(sweep).items():
+    failed = failures(sweep)
+    for (status, why), runs in [*failed.items()][:_MOST_NAMED]:
         lines += [f"{status}  {why}", *(f"  {run.folder.name}" for run in runs[:_MOST_NAMED])]
         if len(runs) > _MOST_NAMED:
             lines.append(f"  and {len(runs) - _MOST_NAMED} more")
+    if len(failed) > _MOST_NAMED:
+        lines.append(f"and {many(len(failed) - _MOST_NAMED, 'more reason')}")
     lines += [f"{name}: {what}" for name, what in sweep.damaged]
     left = {"failed", "interrupted", GOING} & {*sweep.statuses}
     if sweep.not_begun:
@@ -66,20 +70,15 @@ def table(sweep: Sweep) -> str:
 
 
 def _row(row: Row) -> str:
-    """Return runs, loss (mean ± standard deviation over seeds), rungs, mistakes, bad ends."""
+    """Return runs, loss, divergence (mean ± deviation over seeds), rungs, mistakes, bad ends."""
     losses, mistakes = known(row.done, "loss"), known(row.done, "mistakes")
     parts = [many(len(row.runs), "run")]
     if losses and row.ladder:
-        spread = f" ± {statistics.stdev(losses):.4f}" if len(losses) > 1 else ""
-        beside = f"floor {row.ladder.rungs[-1].loss:.4f}"
-        if len(losses) == 1 and row.sampling_error:
-            beside += f", standard error {standard_error(row.sampling_error)}"
-        parts.append(f"loss {statistics.mean(losses):.4f}{spread} ({beside})")
-    if losses:
-        # Unlike those of the page, only rungs of what is done: they explain the loss beside them.
-        measured = [run.result for run in row.done if run.result.loss is not None]
-        rungs = Counter(result.rung or "no rung" for result in measured)
-        parts.append(", ".join(f"{count} on {rung}" for rung, count in rungs.most_common()))
+        loss = f"loss {statistics.mean(losses):.4f} (floor {row.ladder.rungs[-1].loss:.4f})"
+        spread = "" if row.spread is None else f" ± {number(row.spread)}"
+        parts.append(f"{loss}, {number(row.mean)}{spread} from the exact law")
+        # Unlike those of the page, only what is done: it explains the loss beside it.
+        parts.append("; ".join(stand.counted for stand in standings(row.done)))
     if mistakes:
         parts.append(f"median {statistics.median(mistakes):g} mistakes")
     return "; ".join([*parts, *row.not_done])
@@ -92,13 +91,14 @@ def cards(sweep: Sweep) -> list[str]:
 
 
 def set_columns(sweep: Sweep) -> None:
-    """Give HParams the columns of a sweep: what was varied, and how soon each rung was reached."""
+    """Give HParams the columns of a sweep: what was varied, and how soon each rung was passed."""
     varied = {_knob(key): typed(value) for run in sweep.runs for key, value in run.config.items()}
     shown = {_knob(key) for key in sweep.keys} | {"seed"}
     given = {knob: value for knob, value in varied.items() if knob in shown}
     ladders = dict.fromkeys(run.ladder for run in sweep.runs if run.ladder is not None)
     named = (rung.name for ladder in ladders for rung in shown_rungs(ladder.rungs))
-    write_columns(sweep.folder, {**given, "rung": ""}, {*given, "rung"}, [*dict.fromkeys(named)])
+    given["standing"] = ""
+    write_columns(sweep.folder, given, given.keys(), [*dict.fromkeys(named)])
 
 
 def _knob(key: str) -> str:
