@@ -21,6 +21,7 @@ from hydra.types import RunMode
 from doors import Door
 from lossladder.cli.resolvers import conf_dir, register_resolvers
 from lossladder.runs.atomic import defer_interrupt, interrupt_pending
+from lossladder.runs.verdict import standing
 from lossladder.sweeps.compose import Composer, resolved, without_hydra
 from lossladder.sweeps.grouping import groups
 from lossladder.sweeps.job import Job, identity
@@ -300,20 +301,20 @@ def test_one_bar_tells_updates_and_rungs_of_runs_together_and_alone(train: Door,
     assert "2/2" in last
     (speed,) = re.findall(r"([\d,]+) updates/s", last)
     assert int(speed.replace(",", "")) > 0
-    reached = [result_of(run)["rung"] for run in runs_of(tmp_path / "sweep").values()]
-    for rung in reached:
-        assert f"{reached.count(rung)} {rung}" in last
+    stand = [standing(result_of(run)) for run in runs_of(tmp_path / "sweep").values()]
+    for where in stand:
+        assert f"{stand.count(where)} {where}" in last
 
 
 def test_the_bar_forgets_where_the_members_of_a_dead_process_stood():
     bar = SweepBar(2, shown=False)
-    bar.note(7, Advance(100, Counter({"lag 3": 2})))
-    assert bar.standing() == Counter({"lag 3": 2})
+    bar.note(7, Advance(100, Counter({"past lag 3": 2})))
+    assert bar.whereabouts() == Counter({"past lag 3": 2})
     bar.lose(7)
-    assert bar.standing() == Counter()
+    assert bar.whereabouts() == Counter()
     bar.note(8, JobOutcome(0, "failed"))
-    bar.note(9, JobOutcome(1, "done", 0.5, "lag 8"))
-    assert bar.standing() == Counter({"failed": 1, "lag 8": 1})
+    bar.note(9, JobOutcome(1, "done", 0.5, "on lag 8"))
+    assert bar.whereabouts() == Counter({"failed": 1, "on lag 8": 1})
 
 
 # --- failures -------------------------------------------------------------------------------

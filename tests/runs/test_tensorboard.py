@@ -11,6 +11,7 @@ import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from lossladder.ladder import Ladder
+from lossladder.runs.verdict import standing
 from lossladder.tasks import Count, Echo
 from lossladder.tensorboard.reference_lines import line_name
 from short_runs import short_run
@@ -108,12 +109,12 @@ def test_final_loss_and_rung_stand_among_the_hyper_parameters(board, logs):
         settings = sessions()[run]["hparams"]
         metrics = {m["name"]["tag"]: m["value"] for m in sessions()[run]["metricValues"]}
         assert metrics["verdict/loss"] == pytest.approx(result["loss"])
-        assert settings["rung"] == result["rung"]
+        assert settings["standing"] == standing(result)
         assert (settings["task"], settings["model"]) == (result["task"], result["model"])
         assert settings["seed"] == result["seed"]
     columns = board.get("plugin/hparams/experiment", body={})
     shown = [info["name"] for info in columns["hparamInfos"]][:5]
-    assert {"model", "model.hidden_size", "optimizer.lr", "rung"} <= set(shown)
+    assert {"model", "model.hidden_size", "optimizer.lr", "standing"} <= set(shown)
     assert columns["metricInfos"][0]["name"]["tag"] == "verdict/loss"
 
 

@@ -16,7 +16,7 @@ from lossladder.console import many
 from lossladder.report import sweep_folder
 from lossladder.report.sweep_folder import BinnedCurve, LadderRecord, RunSummary, Setting, Sweep
 from lossladder.runs.folder import CONFIG
-from lossladder.runs.result import FILE, Damaged, RungRecord
+from lossladder.runs.result import FILE, Damaged
 from lossladder.runs.verdict import standing
 
 # --- curves -----------------------------------------------------------------------------------
@@ -112,16 +112,17 @@ class Stand(NamedTuple):
         """How many they are, and where: "3 on lag 3"."""
         return f"{len(self.runs)} {self.words}{self._worth()}"
 
-    def told(self, rungs: Iterable[RungRecord]) -> str:
+    @property
+    def told(self) -> str:
         """Return where they stand and what that is worth; knowledge is that of a rung stood on."""
         result = self.runs[0].result
         if result.standing == "between":
             return f"between, past “{result.rung}” in loss{self._worth()}"
         if result.standing != "on" or result.stands_on is None:
             return self.words
-        alike = (result.stands_on, *result.stands_on.split(" or "))
-        knows = " or ".join(rung.knows for rung in rungs if rung.name in alike and rung.knows)
-        return f"on “{result.stands_on}”{knows and f': knows {knows}'}"
+        # "knows" of all of them, or of none
+        knows = result.knows if all(run.result.knows for run in self.runs) else None
+        return f"on “{result.stands_on}”" + (f": knows {knows}" if knows else "")
 
     def _worth(self) -> str:
         share = self.share if self.runs[0].result.standing == "between" else None
@@ -222,7 +223,7 @@ class Row:
         """Where most of them stand, in words: "3 of 4 seeds on “lag 3”: knows …"."""
         first, count = self.standings[0], len(self.ended)
         some = f"{len(first.runs)} of {many(count, 'seed')} " if count > 1 else ""
-        return some + first.told(self.ladder.rungs if self.ladder else ())
+        return some + first.told
 
     def updates_to(self, place: int) -> float:
         """Return the median update at which the loss passed a rung; infinite if half never did.

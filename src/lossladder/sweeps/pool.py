@@ -147,7 +147,7 @@ def _death(code: int | None) -> str:
 
 
 class SweepBar:
-    """One bar for a sweep, on standard error: runs ended, updates a second, rungs stood on.
+    """One bar for a sweep, on standard error: runs ended, updates a second, rungs.
 
     Args:
         runs: how many.
@@ -176,15 +176,15 @@ class SweepBar:
         """Take in what a process reports of its slice."""
         if isinstance(message, Advance):
             self.updates += message.updates
-            self.under_way[process] = message.standing
+            self.under_way[process] = message.passed
         else:
             self.under_way.pop(process, None)
             if message.status != "busy":
                 done = message.status == "done"
-                self.ended[(message.rung or "above the ladder") if done else message.status] += 1
+                self.ended[(message.standing if done else None) or message.status] += 1
                 self.bar.update()
         speed = self.updates / (time.perf_counter() - self.started)
-        rungs = ", ".join(f"{count} {name}" for name, count in self.standing().most_common(4))
+        rungs = ", ".join(f"{count} {name}" for name, count in self.whereabouts().most_common(4))
         self.bar.set_postfix_str(f"{speed:,.0f} updates/s; {rungs}", refresh=False)
 
     def lose(self, process: int) -> None:
@@ -201,6 +201,6 @@ class SweepBar:
         """Leave the bar as it stands."""
         self.bar.close()
 
-    def standing(self) -> Counter[str]:
-        """Return how many runs stand on each rung, or ended otherwise."""
+    def whereabouts(self) -> Counter[str]:
+        """Return how many runs have passed or stand on what, or ended otherwise."""
         return sum(self.under_way.values(), self.ended)

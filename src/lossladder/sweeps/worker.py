@@ -15,6 +15,7 @@ import torch
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import interrupt_pending
 from lossladder.runs.result import Result
+from lossladder.runs.verdict import standing
 from lossladder.sweeps.job import Job, clear, ended, fail
 from lossladder.sweeps.lock import job_lock
 from lossladder.train import train, train_together
@@ -29,7 +30,7 @@ class JobOutcome(NamedTuple):
         number: of the job.
         status: as in `result.json`; or wrong: the request was; or busy: another process is at it.
         loss: on the validation sequences, nats a step.
-        rung: reached.
+        standing: where the run stands, in words.
         message: what was wrong.
         before: True: had ended before this sweep began.
     """
@@ -37,7 +38,7 @@ class JobOutcome(NamedTuple):
     number: int
     status: str
     loss: float | None = None
-    rung: str | None = None
+    standing: str | None = None
     message: str = ""
     before: bool = False
 
@@ -47,11 +48,11 @@ class Advance(NamedTuple):
 
     Args:
         updates: made since the last report, of all members.
-        standing: how many members stand on each rung.
+        passed: how many members have passed what, by their training loss.
     """
 
     updates: int
-    standing: Counter[str]
+    passed: Counter[str]
 
 
 def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool) -> None:
@@ -91,7 +92,7 @@ def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool)
 
 def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
     """Return how a job ended, from its result."""
-    return JobOutcome(job.number, result.status, result.loss, result.rung, before=before)
+    return JobOutcome(job.number, result.status, result.loss, standing(result), before=before)
 
 
 def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[tuple[Job, Result]]:
@@ -106,8 +107,8 @@ def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[
     if len(together) < 2:
         return []
 
-    def report(updates: int, standing: Counter[str]) -> None:
-        _tell(connection, Advance(updates, standing))
+    def report(updates: int, passed: Counter[str]) -> None:
+        _tell(connection, Advance(updates, passed))
 
     configs, folders = [job.config for job in together], [job.folder for job in together]
     try:
@@ -123,8 +124,8 @@ def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[
 def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
     """Train a job alone; its folder says what went wrong, if it began."""
 
-    def report(updates: int, stands: str) -> None:
-        _tell(connection, Advance(updates, Counter([stands])))
+    def report(updates: int, passed: str) -> None:
+        _tell(connection, Advance(updates, Counter([passed])))
 
     try:
         return outcome(job, train(job.config, job.folder, sweep, [ProgressReporter(report)]))

@@ -12,16 +12,16 @@ from lossladder.ladder import Ladder, Rung
 from lossladder.training.learner import Learner
 
 
-def standing(learner: Learner, ladder: Ladder) -> str:
-    """Return where a learner stands, by its latest training loss, as a name to be counted."""
+def passed(learner: Learner, ladder: Ladder) -> str:
+    """Return what a learner's latest training loss has passed, in words to be counted."""
     if learner.diverged:
         return "diverged"
     rung = ladder.reached(learner.latest)
-    return "above the ladder" if rung is None else rung.name
+    return "above the ceiling" if rung is None else f"past {rung.name}"
 
 
 class ProgressReporter(Callback):
-    """Reports after each chunk how many updates were made since, and where the run stands."""
+    """Reports after each chunk how many updates were made since, and what the loss has passed."""
 
     def __init__(self, report: Callable[[int, str], None]) -> None:
         self.report = report
@@ -35,7 +35,7 @@ class ProgressReporter(Callback):
         self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Report the updates of the chunk."""
-        self.report(pl_module.updates - self.told, standing(pl_module, self.ladder))
+        self.report(pl_module.updates - self.told, passed(pl_module, self.ladder))
         self.told = pl_module.updates
 
 
@@ -69,12 +69,12 @@ class ProgressBar(Callback):
             return
         loss, data = pl_module.latest, pl_module.data
         rung = pl_module.ladder.reached(loss)
-        standing = "above the ladder" if rung is None else rung.label
+        where = "above the ceiling" if rung is None else f"past {rung.label}"
         if data.length is not None:
             # the ladder is that of the full length, and says nothing of a shorter one
-            standing = f"at length {data.length}"
+            where = f"at length {data.length}"
         # the bar draws itself when the interval has passed; drawing at each chunk would cost more
-        self.bar.set_postfix_str(f"{standing}, loss {loss:.4f}", refresh=False)
+        self.bar.set_postfix_str(f"{where}, loss {loss:.4f}", refresh=False)
         self.bar.update(pl_module.updates - self.bar.n)
 
     def on_train_end(self, trainer: Trainer, pl_module: Learner) -> None:
@@ -88,7 +88,7 @@ class ProgressBar(Callback):
 
 
 class StopAtRung(Callback):
-    """Ends training when the validation loss stands on a rung of its ladder or under it."""
+    """Ends training when the validation loss has passed a rung of its ladder."""
 
     def __init__(self, rung: Rung) -> None:
         self.rung = rung
@@ -99,7 +99,7 @@ class StopAtRung(Callback):
             trainer.should_stop = True
 
     def reached_by(self, learner: Learner) -> bool:
-        """Return whether the learner's last validation loss stands on the rung or under it."""
+        """Return whether the learner's last validation loss has passed the rung."""
         if learner.score is None:
             return False
         # by the ladder's tolerance: a loss is never exactly that of a rung

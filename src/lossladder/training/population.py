@@ -20,7 +20,7 @@ from lossladder.engines import Population, SingleMember
 from lossladder.engines.auto import for_members
 from lossladder.engines.population import stack_chunks, stack_states, unstack_state
 from lossladder.training.build import Parts
-from lossladder.training.callbacks import standing
+from lossladder.training.callbacks import passed
 from lossladder.training.learner import Learner
 
 
@@ -40,8 +40,8 @@ class PopulationLearner(LightningModule):
     Args:
         learners: each with its data and its optimizer.
         engine: of one of them; its population trains all.
-        report: takes after each chunk the number of updates made, and how many learners stand on
-            each rung.
+        report: takes after each chunk the number of updates made, and how many learners have
+            passed what.
         ends: whether a learner is done before the schedule is.
     """
 
@@ -119,8 +119,8 @@ class PopulationLearner(LightningModule):
             learner.state = tuple(part.clone() for part in state)
             learner.record(loss, share)
         self._since = now
-        stand = Counter(standing(learner, self.ladder) for learner in self.learners)
-        self.report(losses.numel(), stand)
+        told = Counter(passed(learner, self.ladder) for learner in self.learners)
+        self.report(losses.numel(), told)
         self._tell(self.active, "on_train_batch_end", None, None, batch_idx)
         self._keep([learner for learner in self.active if not learner.diverged])
 
