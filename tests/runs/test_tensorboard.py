@@ -124,7 +124,7 @@ def test_config_and_verdict_are_there_to_read(board, logs):
     assert "_target_: torch.optim.Adagrad" in board.text(run, "config")
     said = board.text(run, "verdict")
     assert f"loss   {result['loss']:.4f}" in said
-    assert f"rung   {result['rung']}" in said
+    assert f"acts   most like the predictor of “{result['nearest']}”" in said
 
 
 def test_the_first_card_shows_loss_and_ladder_together(board, page, logs):
