@@ -17,7 +17,6 @@ from lossladder.report.summary import known, standings
 from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
 
-START, END = "<!-- results -->", "<!-- /results -->"
 _HEAD = (
     "| task | network | seeds | divergence from the exact law | standing | mistakes, median "
     "| seconds |\n"
@@ -67,17 +66,18 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def put(table: str, page: Path) -> None:
-    """Put the table between its marks.
+def put(table: str, page: Path, mark: str = "results") -> None:
+    """Put a table between its marks.
 
     Raises:
         RequestError: if the page has no marks.
     """
-    before, start, rest = page.read_text().partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise RequestError(f"{page}: has no {START} and {END} between which to put the table")
-    page.write_text(f"{before}{START}\n{table}\n{END}{after}")
+    start, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found, rest = page.read_text().partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise RequestError(f"{page}: has no {start} and {end} between which to put the table")
+    page.write_text(f"{before}{start}\n{table}\n{end}{after}")
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from overview import put
+
 from lossladder.console import Parser
 from lossladder.runs.verdict import number, standing, used_inputs
 
@@ -20,7 +22,7 @@ _HEAD = (
     "| network | loss | passed in loss | what it is told | acts like | uses, of what there is |\n"
     "|---|---|---|---|---|---|"
 )
-# what is shown, the words of its command, and the name of each in the table
+# name in the table -> words of the command
 NETWORKS = {
     "echo, gradients over one step": "experiment=r2rt_grid hydra.mode=RUN data.bptt_steps=1 "
     "model.hidden_size=16 seed=6",
@@ -58,16 +60,8 @@ def _cells(result: dict[str, Any]) -> list[str]:
     return [number(result["loss"]), str(result["rung"]), told, away, uses]
 
 
-def put(made: str, page: Path, mark: str) -> None:
-    """Put a table between its marks, which the page must have."""
-    before, start, rest = page.read_text().partition(f"<!-- {mark} -->")
-    _, end, after = rest.partition(f"<!-- /{mark} -->")
-    if not start or not end:
-        raise SystemExit(f"{page}: has no marks <!-- {mark} --> and <!-- /{mark} -->")
-    page.write_text(f"{before}{start}\n{made}\n{end}{after}")
-
-
 if __name__ == "__main__":
-    parser = Parser(description=__doc__)
-    parser.add_argument("--into", type=Path, required=True, help="page with the marks")
-    put(table(), parser.parse_args().into, "six")
+    parser = Parser(prog="python docs/figures/verdicts.py", description=__doc__)
+    parser.add_argument("--into", metavar="PAGE.md", type=Path, required=True)
+    with parser.refusing():
+        put(table(), parser.parse_args().into, "six")

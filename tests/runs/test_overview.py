@@ -2,8 +2,10 @@
 
 import pytest
 
-from docs.figures.overview import END, START, main, overview
+from docs.figures.overview import main, overview
 from left_runs import between, leave, on
+
+START, END = "<!-- results -->", "<!-- /results -->"
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_a_recipe_solves_fifty_bits_and_with_them_five_hundred_over_eight_seeds(
         assert result["steps"] <= LEARN[recipe]
         for length in (50, 500):  # every string of that length, also where training mixed lengths
             words = f"task.num_steps={length}", "task.mixed_lengths=false"
-            assert "solved all 1024" in evaluated(f"run={folder}", *words).out
+            assert "solved all 1,024" in evaluated(f"run={folder}", *words).out
 
 
 def test_a_label_at_the_last_of_fifty_steps_alone_teaches_nothing(train):
