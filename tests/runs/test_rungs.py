@@ -1,9 +1,12 @@
 """Networks reach their rungs: many seeds, with the spread that was measured over many more."""
 
+import json
 import statistics
 
 import pytest
 import yaml
+
+from lossladder.runs.verdict import standing
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +48,31 @@ def test_what_is_learnt_depends_on_the_window_and_on_the_state(train):
     for setting in ((4, 1), (16, 1)):
         assert statistics.median(result["loss"] for result in grid[setting]) > 0.60
         assert "lags 3 and 8" not in stands[setting]
+    # a loss that has passed "lag 8" is no knowledge of it
+    told = {setting: {standing(r) for r in results} for setting, results in grid.items()}
+    assert told[16, 10] == told[16, 5] == {"on lags 3 and 8"}
+    assert told[4, 5] == {"on lag 3"}
+    passed = [r for results in (grid[4, 1], grid[16, 1]) for r in results if r["rung"] == "lag 8"]
+    assert passed
+    for result in passed:
+        assert result["standing"] == "between"
+        assert result["nearest"] != "lag 8"
+        (of_eight,) = (use["effect"] for use in result["uses"] if use["lag"] == 8)
+        assert abs(of_eight) < 0.15  # of 0.25
+
+
+def test_of_two_lags_the_one_that_is_worth_more_is_ahead_in_sixteen_units(train, tmp_path):
+    """By the share of its effect that a network shows, at each time looked at."""
+    words = "model=rnn", "optimizer=adagrad", "optimizer.lr=0.1", "model.hidden_size=16"
+    for updates in (10, 20, 50):
+        ends = f"trainer.max_steps={updates}", f"hydra.sweep.dir={tmp_path / str(updates)}"
+        train("-m", *words, *ends, "seed=range(8)", "trainer.progress=false")
+        files = [*(tmp_path / str(updates)).glob("*/result.json")]
+        assert len(files) == 8
+        for file in files:
+            uses = {use["lag"]: use for use in json.loads(file.read_text())["uses"]}
+            three, eight = (uses[k]["effect"] / uses[k]["true_effect"] for k in (3, 8))
+            assert three > eight
 
 
 def _around(curve, update):

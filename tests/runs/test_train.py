@@ -168,6 +168,39 @@ def test_when_a_rung_was_passed_depends_on_neither_chunks_nor_engine(train, tmp_
     assert passed[0] == passed[1]
 
 
+@pytest.mark.parametrize("how", ["alone", "together"])
+def test_a_loss_far_above_that_of_who_knows_nothing_is_no_good_end(train, how):
+    """It was "done" once, with a loss of 445 and the behaviour of the floor."""
+    words = ("optimizer.lr=1000", "model.hidden_size=16", *SHORT)
+    outcome = train("-m", *words, "seed=0,1") if how == "together" else train(*words)
+    assert outcome.code == 1
+    for result in outcome.results:
+        assert (result["status"], result["loss"], result["rung"]) == ("diverged", None, None)
+        assert "before the first update the loss was 0." in result["why"]
+        assert "standing" not in result
+
+
+def test_a_network_that_is_merely_bad_has_not_diverged(train):
+    (result,) = train("trainer.max_steps=1", "trainer.progress=false").results
+    assert result["status"] == "done"
+    assert result["share"] < 0.1
+
+
+@pytest.mark.parametrize("every", ["1000", "7"])
+def test_a_result_is_json_whatever_became_of_the_run(train, every):
+    """Also where the loss is no number, or was none when it was validated."""
+
+    def no_constant(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    words = ("optimizer=sgd", "optimizer.lr=1e30", f"trainer.validate_every={every}", *SHORT)
+    outcome = train(*words, "engine=autograd", "data.windows_per_chunk=7")
+    text = (outcome.folders[0] / "result.json").read_text()
+    result = json.loads(text, parse_constant=no_constant)
+    assert result["status"] == "diverged"
+    assert lossladder.runs.result.read_result(outcome.folders[0]).status == "diverged"
+
+
 @pytest.mark.parametrize(
     "task",
     [
