@@ -86,13 +86,7 @@ def _continued(schedule: Schedule, folder: Path) -> Schedule:
         RequestError: if that one has nothing left to do.
     """
     checkpoint = read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
-    saved = checkpoint["lossladder"]
-    if "passed" not in saved:
-        raise RequestError(
-            f"resume={folder}: was made by an older version, whose checkpoints lack what its curve "
-            "goes on with; train it anew"
-        )
-    made = saved["updates"]
+    made = checkpoint["lossladder"]["updates"]
     if made >= schedule.updates:
         raise RequestError(
             f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
