@@ -41,12 +41,17 @@ def evaluate(
     from lossladder.training.conclude import measure, rungs
 
     run = load_run(folder, changes, packages=packages)
+    # of another task than it was trained on nothing is known of training
+    passed = {} if changes else {r.name: r.reached_at for r in run.result.rungs if r.reached_at}
+    measured = measure(run.network, run.parts.data)
     return {
         **run.config["names"],
+        "engine": run.result.engine,
         "seed": run.config["seed"],
         "run": folder,
-        **measure(run.network, run.parts.data),
-        "rungs": [asdict(rung) for rung in rungs(run.parts.data.ladder())],
+        "status": run.result.status,
+        **{key: value for key, value in measured.items() if value is not None or key == "rung"},
+        "rungs": [asdict(rung) for rung in rungs(run.parts.data.ladder(), passed)],
     }
 
 

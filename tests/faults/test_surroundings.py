@@ -1,7 +1,10 @@
 """What surrounds a run, and was not asked for, has no part in it: a cluster's leavings, threads."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,3 +74,20 @@ if __name__ == "__main__":
     assert torch.get_num_threads() == 2  # as the notebook had it
 """)
     run("notebook.py", cwd=tmp_path)
+
+
+def test_torchrun_does_not_train_one_run_many_times(tmp_path):
+    environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}
+    words = ["train.py", "trainer.max_steps=10", f"logs={tmp_path / 'logs'}"]
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "WORLD_SIZE=2: start one process" in line
+    assert not (tmp_path / "logs").exists()

@@ -16,18 +16,19 @@ ECHO = [Rung("none", 0.6616), Rung("lag 3", 0.5192), Rung("lags 3 and 8", 0.4545
 
 # What is not measured of a run that diverged, failed or was cut off early.
 GONE = dict.fromkeys(
-    ("loss", "above_floor", "divergence", "standing", "stands_on", "share", "rung")
+    ("loss", "above_floor", "divergence", "standing", "stands_on", "knows", "share", "rung")
 )  # fmt: skip
 
 
 def on(rung: str) -> dict[str, Any]:
-    """Keys of a result that stands on a rung."""
-    return {"standing": "on", "stands_on": rung, "rung": rung}
+    """Keys of a result that stands on a rung and knows what it knows."""
+    knows = " or ".join(f"the {name}" for name in rung.split(" or "))
+    return {"standing": "on", "stands_on": rung, "knows": knows, "rung": rung}
 
 
 def between(passed: str) -> dict[str, Any]:
     """Keys of a result that has passed a rung in loss and stands on none."""
-    return {"standing": "between", "stands_on": None, "rung": passed}
+    return {"standing": "between", "stands_on": None, "knows": None, "rung": passed}
 
 
 def leave(
@@ -64,10 +65,8 @@ def leave(
         "loss": loss[-1],
         "above_floor": loss[-1] - rungs[-1].loss,
         "divergence": loss[-1] - rungs[-1].loss,
-        "standing": "on",
-        "stands_on": rungs[-1].name,
         "share": (rungs[0].loss - loss[-1]) / ((rungs[0].loss - rungs[-1].loss) or 1.0),
-        "rung": rungs[-1].name,
+        **on(rungs[-1].name),
         "rungs": [asdict(rung) | {"reached_at": 10} for rung in rungs],
         "curve": {"updates": UPDATES[: len(loss)], "loss": list(loss)},
         "steps": UPDATES[len(loss) - 1],

@@ -67,7 +67,8 @@ def _truncated(folder):
 
 def _from_another_version(folder):
     path = folder / "checkpoints" / "last.ckpt"
-    torch.save({**torch.load(path, weights_only=True), "lossladder_format": 0}, path)
+    # those of the first had no seal
+    torch.save({**torch.load(path, weights_only=True), "lossladder_format": 1}, path)
 
 
 def _with_a_harmful_target(folder):

@@ -141,7 +141,10 @@ def test_a_sweep_over_tasks_is_called_so_and_tasks_are_not_ranked(tmp_path):
     for word in ("Best", "Worst"):
         assert word not in seen.words
     assert "echo, floor 0.4545:" in seen.words
-    assert "Ends 0.0055 nats a step from the exact law, on “lags 3 and 8”." in seen.words
+    assert (
+        "Ends 0.0055 nats a step from the exact law, on “lags 3 and 8”: knows the lags 3 and 8."
+        in seen.words
+    )
     assert "Ends 1.1000 nats a step from the exact law, above the ceiling." in seen.words
 
 
@@ -272,7 +275,7 @@ def test_who_passed_a_rung_in_loss_is_not_counted_on_it(tmp_path):
         "between": "40%60% known",
         "diverged": "20%",
     }
-    assert "1 of 5 seeds on “both”: knows both." in seen.words
+    assert "1 of 5 seeds on “both”: knows the both." in seen.words
     (line,) = (line for line in table(read_sweep(tmp_path)).splitlines() if line[:3] == "rnn")
     assert "; 1 on both; 1 on left or right; 1 between, past left, 50 % of what can be kn" in line
 
@@ -418,7 +421,9 @@ def test_the_cells_of_a_rung_are_explained_above_them(tmp_path):
     leave(tmp_path / "0")
     seen = reported(tmp_path)
     (head,) = (row for row in seen.rows if any("stands there" in cell for cell in row))
-    assert head[-2] == "share that stands thereat: median update at which the loss passed it"
+    assert (
+        head[-2] == "share that stands thereat: median update at which the training loss passed it"
+    )
     (span,) = (attrs["colspan"] for tag, attrs in seen.tags if attrs.get("scope") == "colgroup")
     assert span == "3"
 

@@ -1,5 +1,6 @@
 """The door: what every command, notebook and test calls to make runs and sweeps."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Iterator, Sequence
@@ -24,6 +25,7 @@ from lossladder.console import DONE, FAILED, WRONG
 from lossladder.runs.result import Result, read_result
 from lossladder.sweeps import lock, manifest
 from lossladder.sweeps.job import SETTING
+from lossladder.training.config import ONE_DEVICE
 from lossladder.training.locate import allow_packages
 
 
@@ -119,6 +121,9 @@ class _Command:
         Raises:
             BaseException: what ended the run, or the first job of a sweep that ended badly.
         """
+        if (size := os.environ.get("WORLD_SIZE", "1")) != "1" and "LOCAL_RANK" in os.environ:
+            # as torchrun sets it: each of the processes would train the same run
+            raise RequestError(f"WORLD_SIZE={size}: start one process; {ONE_DEVICE}")
         asked, unknown = _OPTIONS.parse_known_intermixed_args(list(argv))
         if unknown:
             # the shell has cut task.effects={2: 0.3, 5: -0.3} at its spaces

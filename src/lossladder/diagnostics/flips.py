@@ -13,6 +13,7 @@ from lossladder.tasks import Task
 
 _SYMBOLS = 24_000  # looked at in all: some milliseconds of a small network
 _MOST_SEQUENCES = 1024
+_TRIES = 8  # draws of another symbol; of two equally likely ones, one in 256 stays as it is
 _WARM_UP = 50  # steps in which the state of a stream fills, as in validation
 _BEYOND = 4  # lags looked at behind the last that can matter
 _EACH = 16  # lags are looked at one by one up to here; then at powers of two
@@ -48,9 +49,9 @@ class Use:
 def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
     """Return what each past input changes in the predictions of a network, the latest first.
 
-    In each of many sequences one input is changed: a bit is flipped, any other input drawn anew
-    from what stands there in other sequences. Its prediction is compared before and after, at each
-    scored step from the change on, with what the exact law makes of the same change.
+    In each of many sequences one input is changed: a bit is flipped, any other symbol becomes
+    another one that other sequences have there. The prediction is compared before and after, at
+    each scored step from the change on, with what the exact law makes of the same change.
 
     Args:
         network: trained or not.
@@ -66,10 +67,8 @@ def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
     draw = task.draw(generator, rows, steps)
     scored = torch.ones(rows, steps, dtype=torch.bool) if draw.scored is None else draw.scored
     before = task.features(draw.inputs)
-    others = before[torch.randperm(rows, generator=generator)]
     bits = len(task.encoding) == 2 and not draw.inputs.is_floating_point()
-    if bits:
-        others = task.features(1 - draw.inputs.long())
+    others = task.features(1 - draw.inputs.long()) if bits else _others(before, generator)
     # what is the same in all sequences cannot be changed, like the silence behind a first symbol
     changeable = (others != before).any(dim=-1).any(dim=0)
     # the state of a stream has been carried for ever, and is not that of its first steps
@@ -139,6 +138,16 @@ def _places(
     order = torch.rand(rows, steps, generator=generator).masked_fill(~tells, -1.0)
     place = order.argmax(dim=1)
     return torch.where(tells.any(dim=1), place, -1)
+
+
+def _others(inputs: Features, generator: Generator) -> Features:
+    """Return inputs of other sequences, at each step one that differs if there is any."""
+    others = inputs
+    for _ in range(_TRIES):
+        drawn = inputs[torch.randperm(len(inputs), generator=generator)]
+        same = (others == inputs).all(dim=-1, keepdim=True)
+        others = torch.where(same, drawn, others)
+    return others
 
 
 def _law(task: Task, inputs: Features) -> Probabilities | None:

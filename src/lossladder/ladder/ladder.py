@@ -64,7 +64,7 @@ class Ladder:
         self.loss = loss or CrossEntropy()
         # the sort is stable: rungs of one loss stay in the order they were given in
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
-        self.tolerances = _tolerances(self.rungs)
+        self.tolerances = _tolerances(self.rungs, self.loss.close)
         # what counts as passed, once for all the points of a curve
         self.limits = tuple(rung.loss + self.tolerance(rung) for rung in self.rungs)
 
@@ -106,7 +106,8 @@ class Ladder:
 
         It is a hundredth of a nat, or a tenth of the way to the next higher loss where that is
         wider, but never more than half of the way, so that no loss is counted for a rung it is not
-        nearest to.
+        nearest to. Of real targets it is `Loss.close`, whatever lies above: a tenth of the way
+        would be far off in each output.
         """
         return self.tolerances[rung.name]
 
@@ -195,7 +196,7 @@ class Ladder:
         return distances
 
 
-def _tolerances(rungs: Sequence[Rung]) -> dict[str, float]:
+def _tolerances(rungs: Sequence[Rung], close: float) -> dict[str, float]:
     """Return the tolerance of each rung, by name; see `Ladder.tolerance`."""
     found: dict[str, float] = {}
     higher, last = float("inf"), float("inf")
@@ -203,7 +204,7 @@ def _tolerances(rungs: Sequence[Rung]) -> dict[str, float]:
         # rungs of one loss have the same higher one
         if last > rung.loss + _SAME:
             higher, last = last, rung.loss
-        # a network that has learned a rung still hovers some thousandths of a nat above it
         gap = higher - rung.loss
-        found[rung.name] = min(max(0.01, gap / 10), gap / 2) if gap < float("inf") else 0.01
+        wide = max(close, gap / 10) if close == CrossEntropy.close else close
+        found[rung.name] = min(wide, gap / 2) if gap < float("inf") else close
     return found

@@ -22,9 +22,11 @@ class Loss(ABC):
 
     Attributes:
         unit: of the loss, in words.
+        close: what a network that has learned a rung still hovers above it, in this unit.
     """
 
     unit: str
+    close: float
 
     @abstractmethod
     def of_targets(self, outputs: Outputs, targets: Shaped[Tensor, "*target"]) -> Losses:
@@ -51,6 +53,7 @@ class CrossEntropy(Loss):
     """The loss of classes, in nats: outputs are logits, as for a softmax."""
 
     unit = "nats"
+    close = 0.01
 
     def of_targets(self, outputs: Outputs, targets: Integer[Tensor, " *rest"]) -> Losses:
         """Return minus the log-probability of each target."""
@@ -90,6 +93,7 @@ class HalfSquaredError(Loss):
     """
 
     unit = "half squared error"
+    close = 1e-4  # each of two outputs is off by a hundredth
 
     def of_targets(self, outputs: Outputs, targets: Outputs) -> Losses:
         """Return half the squared distance of each step, summed over its outputs."""

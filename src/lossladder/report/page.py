@@ -127,20 +127,27 @@ class _Section:
             shown if seeds > 1 else 0,
         )
 
-    def rankings(self) -> Iterator[tuple[str, list[_Ranked], list[_Ranked]]]:
-        """Yield (noun, all, those that do not differ from the best), where there are several."""
+    def rankings(self) -> Iterator[tuple[str, list[_Ranked], list[_Ranked], list[_Ranked]]]:
+        """Yield (noun, all, those not told from the best, from the worst), where there are some."""
         settings = [_Ranked(row, row.mean, row.error) for row in self.measured]
         runs = [
             _Ranked(run, run.result.divergence, run.result.divergence_error or 0.0)
             for row in self.measured for run in row.done if run.result.divergence is not None
         ]  # fmt: skip
         for noun, ranked in (("setting", settings), ("run", runs)):
-            best, *others = ranked = sorted(ranked, key=lambda one: one.away)
-            # A difference is seen where it exceeds its standard error.
-            alike = [one for one in others
-                     if one.away - best.away <= math.hypot(one.error, best.error)]  # fmt: skip
-            if others:
-                yield noun, ranked, alike
+            ranked = sorted(ranked, key=lambda one: one.away)
+            if len(ranked) > 1:
+                yield (
+                    noun,
+                    ranked,
+                    _alike(ranked[0], ranked[1:]),
+                    _alike(ranked[-1], ranked[-2::-1]),
+                )
+
+
+def _alike(it: _Ranked, others: Sequence[_Ranked]) -> list[_Ranked]:
+    """Return those it is not told from: a difference is seen where it exceeds its error."""
+    return [one for one in others if abs(one.away - it.away) <= math.hypot(one.error, it.error)]
 
 
 def _outcomes(sweep: Sweep, made: Sequence[Row]) -> _Picture | None:

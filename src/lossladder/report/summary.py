@@ -120,9 +120,9 @@ class Stand(NamedTuple):
             return f"between, past “{result.rung}” in loss{self._worth()}"
         if result.standing != "on" or result.stands_on is None:
             return self.words
-        # "knows" of all of them, or of none
-        knows = result.knows if all(run.result.knows for run in self.runs) else None
-        return f"on “{result.stands_on}”" + (f": knows {knows}" if knows else "")
+        if result.knows is None:
+            return f"at the loss of “{result.stands_on}”, by other ways"
+        return f"on “{result.stands_on}”: knows {result.knows}"
 
     def _worth(self) -> str:
         share = self.share if self.runs[0].result.standing == "between" else None

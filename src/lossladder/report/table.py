@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _LOSSES = ("loss", "standard_error", "above_floor", "divergence", "divergence_error", "share")
-_FIRST = ("seed", "status", *_LOSSES, "standing", "stands_on", "rung")
+_FIRST = ("seed", "status", *_LOSSES, "standing", "stands_on", "knows", "nearest", "rung")
 _LAST = ("seconds", "training_seconds")
 _MEASURED = (*_LOSSES, *_LAST)
 _TO = "updates to "  # and the name of a rung

@@ -111,7 +111,8 @@ def _changed_config(
             other = key == "seed" and "validation_seed" in config.get("data", {})
             hint = f"; data.validation_seed={value} draws other validation sequences"
             raise RequestError(
-                f"{key}={value}: was {was} when the run began and cannot change"
+                f"{key}={value}: was {'null' if was is None else was} when the run began and "
+                f"cannot change"
                 f"{hint if other and asked_as == 'run' else ''}"
             )
     if OmegaConf.select(parsed, "trainer.max_epochs") is not None:

@@ -10,7 +10,8 @@ _ENDINGS = {
     "failed": "The run failed; its log has the traceback.",
     "interrupted": "The run was interrupted; its checkpoint is that of its last validation.",
 }
-_MOST_USES = 6  # inputs that a verdict names
+_MOST_USES = 10  # inputs that a verdict names
+_LITTLE = 0.04  # what a network may use of inputs that mean nothing, before it is told
 _BEFORE_THE_FIRST = "The run was interrupted before its first checkpoint."
 
 
@@ -76,10 +77,11 @@ def _standing(result: Mapping[str, Any]) -> str:
     rungs = result["rungs"]
     match result["standing"]:
         case "on":
-            words = f"on {_with_loss(result['stands_on'], rungs)}"
-            # who came by the loss in another way is nearest to it, and not near
-            words += (
-                f": knows {known}" if (known := result.get("knows")) else ", though not near it"
+            words = _with_loss(result["stands_on"], rungs)
+            # who came by its loss in another way is nearest to the rung's predictor, and not near
+            known = result.get("knows")
+            words = (
+                f"on {words}: knows {known}" if known else f"at the loss of {words}, by other ways"
             )
         case "below_floor":
             words = f"below the floor {_with_loss(rungs[-1]['name'], rungs)}, by more than chance"
@@ -88,7 +90,7 @@ def _standing(result: Mapping[str, Any]) -> str:
         case _:
             passed = named(result["rung"], rungs)[-1]["loss"]
             below = next((r["name"] for r in rungs if r["loss"] < passed - 1e-9), None)
-            words = f"between {_with_loss(result['rung'], rungs)}, passed in loss, and "
+            words = f"between {_with_loss(result['rung'], rungs)} and "
             words += "its predictor" if below is None else _with_loss(below, rungs)
     share = result.get("share")
     # on the floor it is all, and above the ceiling nothing
@@ -114,14 +116,15 @@ def named(names: str | None, rungs: Sequence[Mapping[str, Any]]) -> list[Mapping
 def standing(result: Mapping[str, Any]) -> str:
     """Return where a run stands, in as many words as a table has room for.
 
-    >>> standing({"standing": "on", "stands_on": "lag 3", "rung": "lag 3"})
-    'on lag 3'
+    >>> on = {"standing": "on", "stands_on": "lag 3", "rung": "lag 3"}
+    >>> standing({**on, "knows": "the input 3 steps back"}), standing(on)
+    ('on lag 3', 'at the loss of lag 3')
     >>> standing({"standing": "between", "rung": "lag 8"})
     'between, past lag 8'
     """
     match result.get("standing"):
         case "on":
-            return f"on {result['stands_on']}"
+            return f"{'on' if result.get('knows') else 'at the loss of'} {result['stands_on']}"
         case "between":
             return f"between, past {result['rung']}"
         case "above_ceiling" | "below_floor" as where:
@@ -137,7 +140,7 @@ def _passed(result: Mapping[str, Any]) -> str | None:
         for rung in result["rungs"]
         if rung["reached_at"] is not None
     ]
-    return f"passed in loss: {', '.join(passed)} updates" if passed else None
+    return f"passed in training: {', '.join(passed)} updates" if passed else None
 
 
 def _behaviour(result: Mapping[str, Any]) -> str:
@@ -154,8 +157,9 @@ def _uses(result: Mapping[str, Any]) -> str | None:
 def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return in words which past inputs a network uses, each beside the truth.
 
-    Those are named that matter in truth or to the network; neighbours that matter alike are named
-    together. A sign is that of the change from zero to one.
+    Neighbours that matter alike in truth are told together; of those that do not matter in truth,
+    the one that moves the network most. A number with a sign is the rise of the chance of a one
+    where the input is a one; one without is a total variation.
 
     Args:
         uses: as in `result.json`.
@@ -163,26 +167,38 @@ def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:
     >>> alike = {"variation_error": 0.01, "true_variation": 1.0}
     >>> used_inputs([{"lag": lag, "variation": 1 - lag / 100, **alike} for lag in (0, 1, 3)])
     ['now to 1 back: 0.99 to 1.00 of 1.00', '3 back: 0.97 of 1.00']
-    >>> alike = {"variation": 0.24, "variation_error": 0.01, "true_variation": 0.25}
-    >>> used_inputs([{"lag": 8, **alike, "effect": -0.24, "true_effect": -0.25}])
-    ['8 back: -0.24 of -0.25']
+    >>> eight = {"lag": 8, "variation": 0.24, "variation_error": 0.01, "true_variation": 0.25}
+    >>> nothing = {"variation": 0.08, "variation_error": 0.01, "true_variation": 0.0}
+    >>> used_inputs([{"lag": 4, **nothing}, {**eight, "effect": -0.24, "true_effect": -0.25}])
+    ['8 back: -0.24 of -0.25', 'elsewhere up to 0.08 (4 back)']
     """
     groups: list[list[Mapping[str, Any]]] = []
-    for use in filter(_matters, uses):
+    vain: list[Mapping[str, Any]] = []
+    for use in uses:
         last = groups[-1][-1] if groups else None
-        if last and last["lag"] + 1 == use["lag"] and _amount(last)[1] == _amount(use)[1]:
+        if use["variation"] - 3 * use["variation_error"] > _LITTLE and not _worth(use):
+            vain.append(use)
+        elif _worth(use) and last and _are_neighbours(last, use):
             groups[-1].append(use)
-        else:
+        elif _worth(use):
             groups.append([use])
     strongest = sorted(groups, key=lambda group: -max(map(_strength, group)))[:_MOST_USES]
-    told = [_told(group) for group in groups if group in strongest]
-    left = len(groups) - len(told)
-    return [*told, *([f"{left} more in result.json"] if left else [])]
+    told = [f"{_back(group)}: {_amounts(group)}" for group in groups if group in strongest]
+    if len(groups) > len(told):
+        told.append(f"{len(groups) - len(told)} more in result.json")
+    if vain:
+        most = [max(vain, key=_strength)]
+        told.append(f"elsewhere up to {_amounts(most).partition(' of ')[0]} ({_back(most)})")
+    return told
 
 
-def _matters(use: Mapping[str, Any]) -> bool:
-    surely = use["variation"] - 3 * use["variation_error"]
-    return (use["true_variation"] or 0.0) > 0.005 or surely > 0.03
+def _worth(use: Mapping[str, Any]) -> bool:
+    """Return whether an input matters in truth, or nobody knows."""
+    return use["true_variation"] is None or use["true_variation"] > 0.005
+
+
+def _are_neighbours(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return one["lag"] + 1 == other["lag"] and _amount(one)[1] == _amount(other)[1]
 
 
 def _strength(use: Mapping[str, Any]) -> float:
@@ -203,23 +219,28 @@ def _amount(use: Mapping[str, Any]) -> tuple[float, str]:
     return use["variation"], f" of {variation:.2f}"
 
 
-def _told(group: Sequence[Mapping[str, Any]]) -> str:
-    first, last = group[0]["lag"], group[-1]["lag"]
-    where = [str(first or "now"), *([str(last)] if last > first else [])]
+def _amounts(group: Sequence[Mapping[str, Any]]) -> str:
     truth = _amount(group[0])[1]
     form = "{:+.2f}" if truth[4:5] in ("+", "-") else "{:.2f}"
     # rounded first, or there would be a -0.00
     amounts = [form.format(round(_amount(use)[0], 2) + 0.0) for use in group]
     amounts.sort(key=float)
-    amount = " to ".join(dict.fromkeys([amounts[0], amounts[-1]]))
-    return f"{' to '.join(where)}{' back' if last else ''}: {amount}{truth}"
+    return " to ".join(dict.fromkeys([amounts[0], amounts[-1]])) + truth
+
+
+def _back(group: Sequence[Mapping[str, Any]]) -> str:
+    first, last = group[0]["lag"], group[-1]["lag"]
+    where = [str(first or "now"), *([str(last)] if last > first else [])]
+    return f"{' to '.join(where)}{' back' if last else ''}"
 
 
 def _mistakes(result: Mapping[str, Any]) -> str:
     share = 100 * result["mistakes"] / result["sequences"]
     if result["mistakes"] == 0:
         return f"solved all {many(result['sequences'], 'sequence')} without a mistake"
-    return f"wrong  {result['mistakes']} of {many(result['sequences'], 'sequence')} ({share:.2f} %)"
+    return (
+        f"wrong  {result['mistakes']:,} of {many(result['sequences'], 'sequence')} ({share:.2f} %)"
+    )
 
 
 def _split(result: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ def _lost(learner: Learner, loss: float | None) -> str | None:
     if loss is None or loss <= max(learner.first, ceiling + 10 * max(ceiling - floor, ceiling)):
         return None
     return (
-        f"the validation loss ended at {loss:.4g}; before the first update the loss was "
+        f"The validation loss ended at {loss:.4g}; before the first update the loss was "
         f"{learner.first:.4g}, and who knows nothing has {ceiling:.4g}"
     )
 
@@ -148,7 +148,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "leaks": measured.leaks,
     }
     standing = _standing(ladder, measured, behaviour)
-    values["rung"] = either(standing.passed) or None
+    values |= {"rung": either(standing.passed) or None, "share": standing.share}
     if measured.error is not None:
         values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
     training_set = data.training_set()
@@ -171,7 +171,6 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "standing": standing.where,
         "stands_on": either(standing.on) or None,
         "knows": " or ".join(rung.knows for rung in standing.on) if standing.knows else None,
-        "share": standing.share,
         "uses": [
             asdict(use)
             for use in uses(network, data.task, seeded("measuring", data.validation_seed))

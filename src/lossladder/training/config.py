@@ -18,14 +18,16 @@ _NEEDED = ("task", "model", "readout", "optimizer", "data", "trainer", "engine",
 _KEYS = (*_NEEDED, "callbacks", "logs", "names", "resume")
 _READOUT_KEYS = ("std", "bias", "weights", "alone")
 
+ONE_DEVICE = (
+    "one process trains on one device, and several devices or machines share a sweep: "
+    "see docs/scale.md"
+)
 # What Lightning's Trainer takes and this project does not, with what to do instead: people try
 # these first, and a list of our own keys would not tell them where their wish belongs.
 LIGHTNING_KEYS = {
     "precision": "every network trains in float32; another one is a matter of the engines",
-    "strategy": "one process trains on one device, and several devices share a sweep: "
-    "see docs/scale.md",
-    "num_nodes": "one process trains on one device, and several machines share a sweep: "
-    "see docs/scale.md",
+    "strategy": ONE_DEVICE,
+    "num_nodes": ONE_DEVICE,
     "profiler": "profile the command itself, or add a callback of your own: see conf/callbacks",
     "callbacks": "they are a group of their own: see conf/callbacks",
     "logger": "loggers come as callbacks: see conf/callbacks",
@@ -50,7 +52,7 @@ class TrainerConfig:
     gradient_clip: float | None
     stop_at: str | None
     accelerator: str
-    devices: int | str
+    devices: int | list[int]
     threads: int
     progress: bool
 
@@ -71,7 +73,16 @@ class TrainerConfig:
             value["gradient_clip"] = checks.real("gradient_clip", value["gradient_clip"], above=0)
         checks.whole("threads", value["threads"])
         checks.flag("progress", value["progress"])
-        # accelerator and devices are Lightning's to judge, stop_at is the ladder's
+        # Lightning would start a process for each, and every one would train the same run
+        match value["devices"]:
+            case 1 | [int()]:
+                pass
+            case other:
+                raise RequestError(
+                    f"trainer.devices={other}: must be 1, or one index in brackets, as [0]; "
+                    f"{ONE_DEVICE}"
+                )
+        # accelerator is Lightning's to judge, stop_at is the ladder's
         if value["max_epochs"] is None and value["max_steps"] is None:
             raise RequestError("trainer.max_epochs=None, trainer.max_steps=None: give one of them")
         return cls(**value)
