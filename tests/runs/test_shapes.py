@@ -57,7 +57,9 @@ def test_every_other_network_starts_the_worked_example_from_drawn_weights(train)
     words = ("task=worked_example", "trainer.max_steps=200", QUIET)
     outcome = train("-m", "model=rnn,lstm,gru", *words)
     assert outcome.code == 0
-    assert {result["rung"] for result in outcome.results} == {"example"}
+    # nine tenths of the way, and not yet within a hundredth of each target
+    assert all(0.9 < result["share"] < 0.9999 for result in outcome.results)
+    assert {result["standing"] for result in outcome.results} == {"between"}
 
 
 @pytest.mark.slow

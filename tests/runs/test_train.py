@@ -183,7 +183,7 @@ def test_a_loss_far_above_that_of_who_knows_nothing_is_no_good_end(train, how):
 def test_a_network_that_is_merely_bad_has_not_diverged(train):
     (result,) = train("trainer.max_steps=1", "trainer.progress=false").results
     assert result["status"] == "done"
-    assert result["share"] < 0.1
+    assert result["share"] < 0.5
 
 
 @pytest.mark.parametrize("every", ["1000", "7"])

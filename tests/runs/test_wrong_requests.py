@@ -81,7 +81,7 @@ REQUESTS = {
     "trainer.devices=2": ["trainer.devices=2", "must be 1", "one device", "docs/scale.md"],
     "trainer.devices=auto": ["trainer.devices=auto", "must be 1"],
     "trainer.devices=[0,1]": ["trainer.devices=[0, 1]", "one index in brackets"],
-    "-m trainer.devices=2 seed=0,1": ["trainer.devices=2", "must be 1"],
+    "-m trainer.devices=2 seed=0,1 trainer.progress=false": ["trainer.devices=2", "must be 1"],
     "trainer.accelerator=warp": ["trainer.accelerator=warp", "Available names"],
     "task._target_=os.system": ["task._target_=os.system", "lossladder, torch.optim"],
     "task._target_=lossladder.cli.os.system": ["_target_", "No module named"],
