@@ -12,6 +12,22 @@ from pathlib import Path
 from typing import NoReturn
 
 DONE, FAILED, WRONG = 0, 1, 2
+_LONGEST = 2000  # characters of a message
+
+
+def take_any_text() -> None:
+    """Let standard output and error take any text, whatever their encoding, and also if closed.
+
+    What an encoding has no sign for becomes a question mark: a verdict that cannot be printed is
+    no reason for a run to fail.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # closed by the shell, as by 2>&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def refuse(message: str) -> NoReturn:
@@ -28,7 +44,11 @@ def note(message: str) -> None:
 def line(message: str) -> str:
     """Return a message as one line that names the program."""
     # messages of torch's and of the system's have several, and a log is searched by lines
-    return f"lossladder: {' '.join(message.split())}"
+    words = " ".join(message.split())
+    # a value may be of any size, and is said again in what is wrong with it
+    if len(words) > _LONGEST:
+        words = f"{words[: _LONGEST // 2]} … {words[-_LONGEST // 2 :]}"
+    return f"lossladder: {words}"
 
 
 def echo(text: str) -> None:

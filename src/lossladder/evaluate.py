@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lossladder.checks import RequestError
-from lossladder.console import echo, refuse
+from lossladder.console import echo, refuse, take_any_text
 
 HELP = """Score a trained network again.
 
@@ -62,6 +62,7 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
         words: of the command line; None: those that the program was started with.
         packages: that a config may name classes of, besides the library's own.
     """
+    take_any_text()
     words = sys.argv[1:] if words is None else words
     if {"-h", "--help"} & set(words):
         echo(HELP)

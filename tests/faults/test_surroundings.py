@@ -91,3 +91,39 @@ def test_torchrun_does_not_train_one_run_many_times(tmp_path):
     (line,) = done.stderr.splitlines()
     assert "WORLD_SIZE=2: start one process" in line
     assert not (tmp_path / "logs").exists()
+
+
+SHORT_RUN = ("model.hidden_size=4", "trainer.max_steps=20", "engine=autograd")
+
+
+def test_a_verdict_that_the_terminal_has_no_signs_for_is_printed_all_the_same(tmp_path):
+    """It holds a ±; where output was not UTF-8 a run that was done ended as a wrong request."""
+    words = [*SHORT_RUN, "trainer.progress=true", f"hydra.run.dir={tmp_path / 'run'}"]
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    for command in (["train.py", *words], [door, f"run={tmp_path / 'run'}"])[
+        : 1 + ("eval" in door)
+    ]:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / command[0]), *command[1:]],
+            cwd=tmp_path, env=ascii_only, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert b"nats a step" in done.stdout
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_run_is_made_where_standard_error_is_closed(tmp_path):
+    words = " ".join([*SHORT_RUN, "trainer.progress=true", f"hydra.run.dir={tmp_path / 'run'}"])
+    command = f"{sys.executable} {ROOT / 'train.py'} {words} 2>&-"
+    done = subprocess.run(command, shell=True, cwd=tmp_path, stdout=subprocess.PIPE, check=False)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "done"
+
+
+def test_a_value_of_any_size_is_told_in_a_line_that_can_be_read(tmp_path):
+    huge = "x" * 70_000
+    done = subprocess.run(
+        [sys.executable, "train.py", f"model={huge}"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert len(done.stderr) < 3000

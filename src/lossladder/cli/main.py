@@ -62,6 +62,7 @@ def main(conf: str | Path | None = None, packages: Collection[str] = ()) -> None
             comes before the library's.
         packages: that a config may name classes of, besides the library's own.
     """
+    console.take_any_text()
     argv = sys.argv[1:]
     # from wherever it is started, one's own config and packages lie beside the file that calls this
     home = Path(sys._getframe(1).f_code.co_filename).resolve().parent

@@ -5,7 +5,7 @@ from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from lossladder.console import Parser
+from lossladder.console import Parser, take_any_text
 
 HELP = """Write the report of a sweep: report.html, report.csv and report.png.
 
@@ -20,6 +20,7 @@ def main(words: Sequence[str] | None = None, program: str | None = None) -> None
         words: of the command line; None: those that the program was started with.
         program: what was typed before them; None: this script, or the command that is installed.
     """
+    take_any_text()
     # argparse would leave out the `python` that has to be typed before a file
     script = Path(sys.argv[0]).stem
     program = program or (script if script == "lossladder-report" else "python report.py")
