@@ -51,7 +51,8 @@ def test_what_is_learnt_depends_on_the_window_and_on_the_state(train):
     # a loss that has passed "lag 8" is no knowledge of it
     told = {setting: {standing(r) for r in results} for setting, results in grid.items()}
     assert told[16, 10] == told[16, 5] == {"on lags 3 and 8"}
-    assert told[4, 5] == {"on lag 3"}
+    # a few of them use other inputs as well, and are at its loss in their own way
+    assert {r["stands_on"] for r in grid[4, 5]} == {"lag 3"}
     passed = [r for results in (grid[4, 1], grid[16, 1]) for r in results if r["rung"] == "lag 8"]
     assert passed
     for result in passed:
