@@ -100,9 +100,7 @@ def test_a_verdict_that_the_terminal_has_no_signs_for_is_printed_all_the_same(tm
     """It holds a ±; where output was not UTF-8 a run that was done ended as a wrong request."""
     words = [*SHORT_RUN, "trainer.progress=true", f"hydra.run.dir={tmp_path / 'run'}"]
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
-    for command in (["train.py", *words], [door, f"run={tmp_path / 'run'}"])[
-        : 1 + ("eval" in door)
-    ]:
+    for command in (["train.py", *words], ["evaluate.py", f"run={tmp_path / 'run'}"]):
         done = subprocess.run(
             [sys.executable, str(ROOT / command[0]), *command[1:]],
             cwd=tmp_path, env=ascii_only, capture_output=True, check=False,
