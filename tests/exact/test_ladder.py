@@ -78,6 +78,11 @@ def test_a_loss_has_a_rung_it_stands_on_and_a_next_one_to_reach(loss, reached, b
     assert name_of(HOUSE.below(loss)) == below
 
 
+def test_a_loss_has_a_distance_from_the_floor():
+    assert HOUSE.above_floor(0.6) == pytest.approx(0.105)
+    assert HOUSE.above_floor(0.4) < 0
+
+
 def test_rungs_of_one_loss_are_reached_together():
     twins = ladder(none=0.7, left=0.5, right=0.5, both=0.3)
     assert twins.tolerance(twins["left"]) == twins.tolerance(twins["right"])

@@ -58,7 +58,7 @@ class Streams(Data):
                 f"stream_steps={stream_steps}"
             )
         self.updates_per_epoch = stream_steps // bptt_steps
-        self._draw, self._reach = task.draw, task.reach or 0
+        self._draw, self._reach, self._warm_up = task.draw, task.reach or 0, task.warm_up
         # a block holds at least what the next one must know of it
         self._block_steps = max(_BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
@@ -91,15 +91,19 @@ class Streams(Data):
     def validation(self) -> Batch:
         """Draw fresh streams, whose first steps are not scored."""
         # In those the state fills: the ladder is that of a state which has been carried for ever.
-        warm_up = max(50, self._reach)
-        batch = self.task.sample(
-            seeded("validation", self.validation_seed), self.sequences(200, 550), warm_up + 500
-        )
-        scored = batch.scored & (torch.arange(warm_up + 500) >= warm_up)
+        steps = self._warm_up + 500
+        generator = seeded("validation", self.validation_seed)
+        batch = self.task.sample(generator, self.sequences(200, 550), steps)
+        scored = batch.scored & (torch.arange(steps) >= self._warm_up)
         return batch._replace(scored=scored)
 
     def training_ladder(self) -> Ladder:
         """Return the ladder of streams with their first steps, which see a shorter past."""
+        return self._training_ladder
+
+    @cached_property
+    def _training_ladder(self) -> Ladder:
+        # once: with ten lags it has 1024 rungs, each with a loss for every step of an epoch
         return self.task.ladder(self.updates_per_epoch * self.bptt_steps, carried=False)
 
     def excess(self, updates: range) -> NDArray[np.float64] | float:

@@ -9,12 +9,11 @@ from torch import Generator, Tensor
 from lossladder.diagnostics.score import outputs_of
 from lossladder.ladder import Features, Probabilities
 from lossladder.models import Network
-from lossladder.tasks import Task
+from lossladder.tasks import StreamTask, Task
 
 _SYMBOLS = 24_000  # looked at in all: some milliseconds of a small network
 _MOST_SEQUENCES = 1024
 _TRIES = 8  # draws of another symbol; of two equally likely ones, one in 256 stays as it is
-_WARM_UP = 50  # steps in which the state of a stream fills, as in validation
 _BEYOND = 4  # lags looked at behind the last that can matter
 _EACH = 16  # lags are looked at one by one up to here; then at powers of two
 
@@ -61,7 +60,9 @@ def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
         None for lags at which no input can be changed. A parity that is solved has an effect of 0
         and a variation of 1: each bit changes the answer, half of the time to a one.
     """
-    steps = task.num_steps or _WARM_UP + (task.reach or 0) + _BEYOND + 1
+    # the state of a stream has been carried for ever, and is not that of its first steps
+    warm_up = task.warm_up if isinstance(task, StreamTask) else 0
+    steps = task.num_steps or warm_up + (task.reach or 0) + _BEYOND + 1
     lags = _lags(steps - 1 if task.reach is None else min(task.reach + _BEYOND, steps - 1))
     rows = max(64, min(_SYMBOLS // steps, _MOST_SEQUENCES))
     draw = task.draw(generator, rows, steps)
@@ -71,8 +72,7 @@ def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
     others = task.features(1 - draw.inputs.long()) if bits else _others(before, generator)
     # what is the same in all sequences cannot be changed, like the silence behind a first symbol
     changeable = (others != before).any(dim=-1).any(dim=0)
-    # the state of a stream has been carried for ever, and is not that of its first steps
-    changeable &= torch.arange(steps) >= (_WARM_UP if task.streams else 0)
+    changeable &= torch.arange(steps) >= warm_up
     chosen = _places(scored, changeable, lags, generator)
     changed = chosen >= 0
     if not changed.any():

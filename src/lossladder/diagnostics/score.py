@@ -85,11 +85,10 @@ def score_outputs(
         wrong = (outputs.argmax(dim=-1) != batch.targets) & batch.scored
         mistakes = int(wrong.any(dim=1).sum())
         error = mistakes / len(wrong)
+    error_of_loss = 0.0 if exhaustive else float(_standard_error(expected - loss * steps, steps))
     return Score(
         loss=loss,
-        standard_error=0.0
-        if exhaustive
-        else float(_standard_error(expected - loss * steps, steps)),
+        standard_error=error_of_loss,
         error=error,
         mistakes=mistakes,
         sequences=len(expected),

@@ -251,8 +251,7 @@ def _words(known: Lags) -> tuple[str, str]:
     if not known:
         return "none", "only how often each target occurs"
     if len(known) == 1:
-        return f"lag {known[0]}", f"the input {known[0]} steps back" if known[
-            0
-        ] else "the input now"
+        where = f"{known[0]} steps back" if known[0] else "now"
+        return f"lag {known[0]}", f"the input {where}"
     lags = f"{', '.join(map(str, known[:-1]))} and {known[-1]}"
     return f"lags {lags}", f"the inputs {lags} steps back"

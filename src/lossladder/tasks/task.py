@@ -184,6 +184,11 @@ class StreamTask(Task):
     streams = True
     num_steps = None
 
+    @property
+    def warm_up(self) -> int:
+        """Return the steps in which the state of a network fills, before a stream is scored."""
+        return max(50, self.reach or 0)
+
     @abstractmethod
     def draw(
         self,

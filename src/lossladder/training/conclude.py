@@ -139,7 +139,7 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         "standard_error": measured.standard_error,
         "unit": ladder.loss.unit,
         "floor": ladder.floor.loss,
-        "above_floor": measured.loss - ladder.floor.loss,
+        "above_floor": ladder.above_floor(measured.loss),
         "divergence": divergence,
         "divergence_error": error,
         "nearest": next(iter(divergences)),

@@ -112,9 +112,8 @@ class Passed:
 
     def __init__(self, ladder: Ladder, tolerances: Mapping[str, float] | None = None) -> None:
         self._names = [rung.name for rung in ladder]
-        self._limits = np.array(ladder.limits)
-        if tolerances is not None:
-            self._limits = np.array([rung.loss + tolerances[rung.name] for rung in ladder])
+        tolerances = ladder.tolerances if tolerances is None else tolerances
+        self._limits = np.array([rung.loss + tolerances[rung.name] for rung in ladder])
         self.at: dict[str, int] = {}
         # of the newest point: its update, and which rungs it was under
         self._update = 0

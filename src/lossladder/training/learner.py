@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.loggers import Logger
@@ -60,6 +59,7 @@ class Learner(LightningModule):
         self.passed = Passed(parts.data.training_ladder(), self.ladder.tolerances)
         self.score: Score | None = None
         self.validated_at = 0
+        self._newest: tuple[int, Score] | None = None  # measurement, and after which update
         self._since = 0.0
 
     @property
@@ -102,8 +102,7 @@ class Learner(LightningModule):
             self._log({"length": length})
         if self.data.measured_at(self.updates):
             # no training, so that its time does not count
-            at_full_length = score(self.network, self.data.task, self.data.validated).loss
-            self.passed.add(self.updates, at_full_length)
+            self.passed.add(self.updates, self._measured().loss)
             self._since = time.perf_counter()
         if self.diverged:
             self.trainer.should_stop = True
@@ -111,7 +110,7 @@ class Learner(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score the network against the exact probabilities of the targets."""
         if not self.diverged:
-            self.validate(_on_cpu(batch))
+            self.validate()
             self.trainer.should_stop |= self.diverged
 
     def state_before(self) -> State | None:
@@ -145,20 +144,29 @@ class Learner(LightningModule):
         for point in points:
             self._log({"loss": point.loss}, point.update)
 
-    def validate(self, batch: Batch) -> None:
+    def validate(self) -> None:
         """Score the network on validation sequences."""
-        self.score = score(self.network, self.data.task, batch, self.data.exhaustive)
+        self.score = self._measured()
         # a loss of training is the one before its update: the last of these shows only here
         self.diverged = not self.score.loss < _HOPELESS
         self.validated_at = self.updates
         self.validation_curve.add(Point(self.updates, self.score.loss, updates=1))
         values = {
             "validation_loss": self.score.loss,
-            "validation_above_floor": self.score.loss - self.ladder.floor.loss,
+            "validation_above_floor": self.ladder.above_floor(self.score.loss),
         }
         if self.score.error is not None:
             values["validation_error"] = self.score.error
         self._log(values)
+
+    def _measured(self) -> Score:
+        """Return the score of the network as it is now; it is measured once, whoever asks."""
+        if self._newest is None or self._newest[0] != self.updates:
+            # not what Lightning has moved: ladders are float64 arithmetic, which stays on the CPU
+            data = self.data
+            measured = score(self.network, data.task, data.validated, data.exhaustive)
+            self._newest = self.updates, measured
+        return self._newest[1]
 
     def _log(self, values: Mapping[str, float], update: int | None = None) -> None:
         metrics = {f"{self.name}/{key}": value for key, value in values.items()}
@@ -188,8 +196,3 @@ class Learner(LightningModule):
         self.validation_curve.restore(saved["validation_curve"])
         self.passed.restore(saved["passed"])
         self.first = saved["first"]
-
-
-def _on_cpu(batch: Batch) -> Batch:
-    """Undo Lightning's transfer: ladders are float64 arithmetic, which stays on the CPU."""
-    return Batch(*(torch.as_tensor(part).cpu() for part in batch))

@@ -127,7 +127,7 @@ class PopulationLearner(LightningModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score every learner on its own validation sequences."""
         for learner in self.active:
-            learner.validate(learner.data.validated)
+            learner.validate()
         self._tell(self.active, "on_validation_end")
         going = [learner for learner in self.active if not learner.diverged]
         self._keep([learner for learner in going if not self.ends(learner)])
