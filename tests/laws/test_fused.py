@@ -277,7 +277,7 @@ def test_a_compiled_kernel_is_found_by_the_next_process(tmp_path):
         "wanted = Variant(0, 'float32', 'uint8')\n"
         "print(compiled(wanted)); compile_now(wanted)"
     )
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, "LOSSLADDER_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", program]
     said = [
         subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine
+from lossladder.engines.fused import store
 from lossladder.engines.fused.compilation import (
     Variant,
     compile_for_later,
@@ -47,6 +48,20 @@ class Auto(Engine):
         """Return what the chosen engine waits for."""
         return self.engine.waits_for
 
+    def keep(self, name: str) -> None:
+        """Train by the engine that a run began with, whatever is the fastest now."""
+        kinds = {kind.name: kind for kind in (Autograd, Fused)}
+        parts = self.network, self.task, self.optimizer
+        if name == self.name or name not in kinds:
+            return
+        if name == Fused.name and (misfit := Fused.unsupported_reason(*parts)) is not None:
+            self.why = f"fused, which it began with, does not fit any more: {misfit}"
+            return
+        self.engine = kinds[name](*parts, self.gradient_clip, self.expected_steps)
+        self.name, self.why = name, "the engine that the run began with"
+        self.windows_per_chunk = self.engine.windows_per_chunk
+        self._for_later = None
+
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
         """Return the reason, as runs print it, and the engine it speaks for."""
         misfit = Fused.unsupported_reason(self.network, self.task, self.optimizer)
@@ -59,9 +74,14 @@ class Auto(Engine):
         if compiled(wanted):
             return "the fastest that fits", Fused
         seconds = (self.expected_steps or 0) * _SECONDS_A_STEP
+        obstacle = store.obstacle()
         if seconds > _COMPILE_SECONDS:
-            once = f"compiled first, once, in about {_COMPILE_SECONDS:.0f} s"
-            return f"the fastest that fits; {once}", Fused
+            once = "once, " if obstacle is None else ""
+            first = f"compiled first, {once}in about {_COMPILE_SECONDS:.0f} s"
+            return f"the fastest that fits; {first}", Fused
+        if obstacle is not None:
+            short = "too short a run to compile fused, which cannot be kept here"
+            return f"{short}: {obstacle}", Autograd
         self._for_later = wanted
         return "too short a run to wait for fused, which is compiled for the next one", Autograd
 
@@ -77,15 +97,25 @@ class Auto(Engine):
         return self.engine.train(chunk, state)
 
 
-def for_members(engine: Engine, count: int) -> SingleMember | None:
-    """Return an engine whose population trains `count` members like this; None: each alone."""
+def for_members(engine: Engine, count: int, began: str | None = None) -> SingleMember | None:
+    """Return an engine whose population trains `count` members like this; None: each alone.
+
+    Args:
+        engine: of one of them.
+        count: of members.
+        began: name of the engine that they began with, if they go on.
+    """
+    if began is not None:
+        # among members autograd is stacked
+        engine.keep(Autograd.name if began == StackedEngine.name else began)
     # what was asked for by name is kept; `auto` leaves room for `stacked`, which pays among many
     chosen = engine.engine if isinstance(engine, Auto) else engine
     if isinstance(chosen, SingleMember):
         chosen.why = engine.why
         return chosen
     parts = engine.network, engine.task, engine.optimizer
-    worth_it = isinstance(engine, Auto) and count >= _WORTH_STACKING
+    enough = count >= _WORTH_STACKING or began == StackedEngine.name
+    worth_it = isinstance(engine, Auto) and enough
     if worth_it and StackedEngine.unsupported_reason(*parts) is None:
         stacked = StackedEngine(*parts, engine.gradient_clip)
         stacked.why = f"{engine.why}; stacked shares the cost of torch's operations"

@@ -7,6 +7,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from lossladder.engines.engine import Chunk, Engine, detached
 from lossladder.models import State
+from lossladder.signals import stop_asked
 from lossladder.tasks.task import mean_over_scored
 
 
@@ -25,6 +26,9 @@ class Autograd(Engine):
         losses, after = [], ()
         start = detached(state) if chunk.carried and state is not None else None
         for window in range(len(inputs)):
+            # what is left of the chunk is drawn again when the run goes on
+            if window and stop_asked():
+                break
             logits, after = self.network(inputs[window], start)
             scored = None if chunk.scored is None else chunk.scored[window]
             loss = mean_over_scored(self.task.losses(logits, chunk.targets[window]), scored)

@@ -69,6 +69,9 @@ class Engine(ABC):
             ValueError: if the parts do not fit the engine.
         """
 
+    def keep(self, name: str) -> None:  # noqa: B027  only a choice of engines has to
+        """Train by the engine that a run began with, which has this name."""
+
     @property
     def waits_for(self) -> str | None:
         """Return what `prepare` takes noticeable time for; None: nothing."""
@@ -80,6 +83,8 @@ class Engine(ABC):
     @abstractmethod
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """Make one update a window; return the loss of each before its update, and the last state.
+
+        Of long chunks an engine may leave the last windows out when the program is asked to stop.
 
         A loss is a mean over scored steps. The gradient stops at the start of each window: the
         state is carried, detached. Only an initial state is a function of the parameters, and

@@ -1,26 +1,39 @@
 """How the kernel is compiled without making anybody wait for it in vain.
 
-Compiling takes a while, once for each cell, precision and version of this package: Numba keeps the
-result on disk, beside the package or, where that may not be written, in the user's cache folder
-(NUMBA_CACHE_DIR chooses another). Loading it takes a quarter of a second.
+Compiling takes a while, once for each cell, precision and version of this package: the result is
+kept by `store.py`. Loading it takes a quarter of a second.
 """
 
+import hashlib
 import os
+import pickle
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any, NamedTuple
 
+import llvmlite
+import numba
 import numpy as np
 import torch
 from numba import typeof
+from numba.core import config
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
 
+from lossladder.engines.fused import store
 from lossladder.engines.fused.cells import CELLS
 from lossladder.engines.fused.kernel import MemberState, Windows, train
 from lossladder.engines.fused.torch_interop import KINDS, code_features
 from lossladder.engines.fused.workspace import Sizes, allocate
 from lossladder.models import Network
+
+# seconds a run waits for another that compiles the same; then it does so too
+_PATIENCE = 30.0
+# of Numba's: a kernel that was slow or careful for once must not be found by every later run
+_OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
 
 # held, because Python warns of a child process that is dropped while it runs: nobody waits for them
 _COMPILERS: list[subprocess.Popen[bytes]] = []
@@ -52,28 +65,18 @@ def variant(network: Network) -> Variant:
 
 
 def compiled(wanted: Variant) -> bool:
-    """Return whether the kernel is in memory or on disk; False where that is unsure."""
+    """Return whether the kernel is in memory, or lies whole on disk."""
     signature = _signature(wanted)
-    if signature in train.overloads:
-        return True
-    # Numba has no public way to ask. A wrong no costs a compilation; a wrong yes would cost a
-    # user the wait for one, unannounced.
-    try:
-        cache = train._cache
-        key = cache._index_key(signature, train.targetctx.codegen())
-        return key in cache._cache_file._load_index()
-    # a damaged index, or one that another version of this package left
-    except Exception:
-        return False
+    return signature in train.overloads or _KEPT.has(_key(signature))
 
 
 def compile_now(wanted: Variant) -> None:
     """Load the kernel from disk, or compile it."""
-    try:
+    if compiled(wanted):
         train.compile(_signature(wanted))
-    # what lies on disk cannot be read: it is forgotten, and compiled anew
-    except Exception:
-        train._cache.flush()
+        return
+    # whether its turn came or not: a run goes on
+    with store.turn(_key(_signature(wanted)), _PATIENCE):
         train.compile(_signature(wanted))
 
 
@@ -93,6 +96,62 @@ def compile_for_later(wanted: Variant) -> None:
     _COMPILERS.append(compiling)
 
 
+class _Kept(NullCache):
+    """What Numba asks for compiled code before it compiles, and hands what it has compiled."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, bytes] = {}  # whole, and not loaded yet
+
+    def has(self, key: str) -> bool:
+        """Return whether there is code under a key, which is then read and checked but once."""
+        content = self._found.get(key) or store.find(key)
+        if content is not None:
+            self._found[key] = content
+        return content is not None
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """Return the code kept for types of arguments; None: there is none."""
+        key = _key(sig)
+        if not self.has(key):
+            return None
+        target_context.refresh()
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(self._found.pop(key)))
+        # as it was written, and still nothing that Numba can load
+        except Exception:
+            store.discard(key)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the code compiled for types of arguments."""
+        # addresses of this process mean nothing to others
+        if not data.library.has_dynamic_globals:
+            store.keep(_key(sig), dumps(data._reduce()))
+
+
+# Numba's own cache trusts what it finds, in places that others may write to
+train._cache = _KEPT = _Kept()
+
+
+def _fingerprint() -> str:
+    """Return a hash of all that the kernel is compiled from."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+# now: what is imported is what is compiled, though the files may change before it is
+_FINGERPRINT = _fingerprint()
+
+
+def _key(signature: Any) -> str:
+    """Return all that compiled code depends on."""
+    code = train.targetctx.codegen().magic_tuple()
+    versions = numba.__version__, llvmlite.__version__, sys.version
+    options = [vars(config).get(name) for name in _OPTIONS]
+    return repr((_FINGERPRINT, code, versions, options, signature))
+
+
+@cache
 def _signature(wanted: Variant) -> tuple[Any, ...]:
     """Return the types of the kernel's arguments, taken from the smallest arguments there are."""
     # taken from real arguments, so that they cannot differ from those of a call
@@ -125,17 +184,11 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
 
 def _main(words: list[str]) -> None:
     """Compile one variant, giving way to everything else; once, however many runs ask for it."""
-    # not on Windows, where each run compiles for itself
-    from fcntl import LOCK_EX, LOCK_NB, flock
-
     os.nice(19)
-    # the system lets go of a lock when its process ends, however it ends
-    with (Path(gettempdir()) / f"lossladder-{'-'.join(words)}.lock").open("w") as lock:
-        try:
-            flock(lock, LOCK_EX | LOCK_NB)
-        except OSError:
-            return  # another process is at it
-        compile_now(Variant(int(words[0]), *words[1:]))
+    signature = _signature(Variant(int(words[0]), *words[1:]))
+    with store.turn(_key(signature), patience=0) as came:
+        if came:
+            train.compile(signature)
 
 
 if __name__ == "__main__":

@@ -153,6 +153,9 @@ class Fused(SingleMember):
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Return why network, task and optimizer do not fit; None: they do."""
+        # without it, `train` is the plain function it was made from
+        if not hasattr(train, "overloads"):
+            return "Numba's compiler is switched off by NUMBA_DISABLE_JIT"
         # a task may override `losses` itself, of which the kernel would know nothing
         if type(task).losses is not Task.losses or type(task.loss) is not CrossEntropy:
             return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"

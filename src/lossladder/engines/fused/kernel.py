@@ -1,9 +1,7 @@
 """The compiled loop over a chunk: for each window forward, loss, backward, clipping and update."""
 
-import hashlib
 import inspect
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from numba import njit
@@ -208,58 +206,42 @@ def _leave(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
             _copy(work.cells[sizes.steps, unit, :rows], state[1, unit, start : start + rows])
 
 
-def _fingerprint() -> str:
-    """Return a hash of all that the kernel is compiled from."""
-    # Numba itself looks at one file only, and would run old code after a change in another
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+def _entry(function: Any) -> Any:
+    """Compile the function that Python calls, on its first call with arguments of given types."""
+    decorate: Any = njit  # some of its options are not declared
+    return decorate(nogil=True, _nrt=False, error_model="numpy")(inspect.unwrap(function))
 
 
-def _cached(fingerprint: str) -> Any:
-    """Return the entry, compiled on first use and kept on disk under its sources' fingerprint."""
-
-    def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberState) -> str:
-        """Train a member on its chunk, in place."""
-        parameters, state, losses = member.parameters, member.state, member.losses
-        gradient, scored = work.gradient, work.scored
-        scored[:] = True
-        before = flush_tiny_numbers()
-        for window in range(losses.size):
-            # every scored step of the window weighs the same, in whichever slab it is computed
-            count = _count_scored(sizes, windows, window, scored)
-            scale = parameters.dtype.type(1) / parameters.dtype.type(count)
-            pack(parameters, windows.base, windows.directions, sizes, work)
-            work.sums[:] = 0
-            work.out_sums[:] = 0
-            loss = 0.0
-            slab = work.rows.shape[2]
-            for start in range(0, sizes.batch, slab):
-                rows = min(slab, sizes.batch - start)
-                _read(sizes, work, windows, window, start, rows)
-                # weights stay from window to window where all steps count and one slab holds all
-                if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
-                    _weigh(sizes, work, windows, window, start, rows, scale)
-                _enter(sizes, work, state, start, rows)
-                loss += _slab(cell, sizes, work, scale, rows)
-                if windows.carried or window + 1 == losses.size:
-                    _leave(sizes, work, state, start, rows)
-            losses[window] = loss
-            unpack(gradient, windows.base, windows.directions, sizes, work)
-            clip(gradient, member.largest)
-            member.steps[0] += 1
-            memory, knobs = member.memory, member.knobs
-            update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
-        restore_tiny_numbers(before)
-        # in the closure, and so in the key of the cache
-        return fingerprint
-
-    bare = inspect.unwrap(train)
-    options: dict[str, Any] = {"nogil": True, "_nrt": False, "error_model": "numpy"}
-    try:
-        return njit(cache=True, **options)(bare)
-    # no folder may be written: every process compiles for itself
-    except RuntimeError:
-        return njit(**options)(bare)
-
-
-train = _cached(_fingerprint())
+@_entry
+def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberState) -> None:
+    """Train a member on its chunk, in place."""
+    parameters, state, losses = member.parameters, member.state, member.losses
+    gradient, scored = work.gradient, work.scored
+    scored[:] = True
+    before = flush_tiny_numbers()
+    for window in range(losses.size):
+        # every scored step of the window weighs the same, in whichever slab it is computed
+        count = _count_scored(sizes, windows, window, scored)
+        scale = parameters.dtype.type(1) / parameters.dtype.type(count)
+        pack(parameters, windows.base, windows.directions, sizes, work)
+        work.sums[:] = 0
+        work.out_sums[:] = 0
+        loss = 0.0
+        slab = work.rows.shape[2]
+        for start in range(0, sizes.batch, slab):
+            rows = min(slab, sizes.batch - start)
+            _read(sizes, work, windows, window, start, rows)
+            # weights stay from window to window where all steps count and one slab holds all
+            if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
+                _weigh(sizes, work, windows, window, start, rows, scale)
+            _enter(sizes, work, state, start, rows)
+            loss += _slab(cell, sizes, work, scale, rows)
+            if windows.carried or window + 1 == losses.size:
+                _leave(sizes, work, state, start, rows)
+        losses[window] = loss
+        unpack(gradient, windows.base, windows.directions, sizes, work)
+        clip(gradient, member.largest)
+        member.steps[0] += 1
+        memory, knobs = member.memory, member.knobs
+        update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
+    restore_tiny_numbers(before)
