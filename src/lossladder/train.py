@@ -1,11 +1,12 @@
 """The whole story of a run, from config to verdict, and of runs that are trained together."""
 
+import errno
 import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,27 +14,43 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer, seed_everything
 from lightning.pytorch.loggers import Logger
 
+from lossladder import console, signals
 from lossladder.checks import RequestError
-from lossladder.data.validation_interval import Schedule
-from lossladder.runs.atomic import defer_interrupt
-from lossladder.runs.checkpoint import AtomicCheckpointIO, read_checkpoint
-from lossladder.runs.folder import CHECKPOINT, append_log, claim, config_text, run_log
-from lossladder.runs.result import Result
+from lossladder.runs.checkpoint import (
+    AtomicCheckpointIO,
+    has_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from lossladder.runs.folder import CHECKPOINT, append_log, claim, clear, config_text, run_log
+from lossladder.runs.group import Group, kept_of_group
+from lossladder.runs.result import Result, RunFailedError
 from lossladder.runs.verdict import verdict
+from lossladder.signals import Stopped
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.tensorboard.reference_lines import write_references
 from lossladder.training.build import Parts, build
-from lossladder.training.callbacks import LastCheckpoint, ProgressBar, StopAtRung
+from lossladder.training.callbacks import Checkpoints, ProgressBar, StopAtRung
 from lossladder.training.conclude import conclude
 from lossladder.training.learner import Learner
-from lossladder.training.population import PopulationLearner, Snapshots, engine_for
+from lossladder.training.population import PopulationLearner, engine_for
 from lossladder.training.trainer import make_trainer
+
+# what ends a run although nothing is wrong with it: the disk is full or gone, memory is
+_FROM_OUTSIDE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "ENOMEM", "ESTALE", "ENODEV")
+    if hasattr(errno, name)
+}
 
 
 def train(
     config: Mapping[str, Any], folder: Path, logdir: Path, watchers: Sequence[Callback] = ()
 ) -> Result:
     """Train a network on a task and see which rung it reaches.
+
+    What a run of this config has left in the folder before it was killed or interrupted is taken
+    up: the run goes on there and ends as if it had never stopped.
 
     Args:
         config: resolved, plain values; `names` says what was chosen in each group.
@@ -44,73 +61,130 @@ def train(
         The result, as `result.json` has it.
     Raises:
         RequestError: if the request was wrong; then nothing is left behind.
+        RunFailedError: if not even the result could be written.
     """
     parts = build(config)
-    resume = config.get("resume")
-    if resume is not None:
-        parts.data.schedule = _continued(parts.data.schedule, Path(resume))
+    resume = None if config.get("resume") is None else Path(config["resume"])
+    other = None if resume is None else _to_go_on_with(parts, resume)
     learner = Learner(parts, config["names"]["task"])
-    # for networks that draw numbers of their own: ours draw from generators
-    seed_everything(config["seed"], verbose=False)
-    schedule = parts.data.schedule
-    own_callbacks, own_loggers = parts.make_watching(folder)
-    events = EventFileLogger(folder)
-    loggers: list[Logger] = [events, *own_loggers]
-    callbacks: list[Callback] = [LastCheckpoint(folder / CHECKPOINT)]
-    if parts.trainer.progress:
-        callbacks.append(ProgressBar())
-    if parts.stop_at is not None:
-        callbacks.append(StopAtRung(parts.stop_at))
-    # whoever looks on comes last, when all that belongs to the run has been done
-    callbacks += [*watchers, *own_callbacks]
-    trainer = make_trainer(
-        parts.trainer, schedule.intervals, AtomicCheckpointIO(), folder, loggers, callbacks
-    )
-    claim(folder, config)
-    started = time.perf_counter()
-    with run_log(folder) as log, closing(events):
+    with signals.noted(), claim(folder, config), run_log(folder) as log:
+        own = _left(folder)
+        if own is None:
+            clear(folder)
+        own_callbacks, own_loggers = parts.make_watching(folder)
+        learner.events = EventFileLogger(folder)
+        loggers: list[Logger] = [learner.events, *own_loggers]
+        callbacks: list[Callback] = []
+        if parts.trainer.progress:
+            callbacks.append(ProgressBar())
+        if parts.stop_at is not None:
+            callbacks.append(StopAtRung(parts.stop_at))
+        # checkpoints last: they hold what all others have done
+        saves = Checkpoints(folder / CHECKPOINT, parts.trainer.checkpoint_seconds)
+        callbacks += [*watchers, *own_callbacks, saves]
+        # for networks that draw numbers of their own: ours draw from generators
+        seed_everything(config["seed"], verbose=False)
+        if own is not None:
+            saved = own["lossladder"]
+            learner.events.restore(saved["events"], saved["updates"])
+            parts = replace(parts, trainer=replace(parts.trainer, threads=saved["threads"]))
+        checkpoint = own or other
+        if checkpoint is not None:
+            made = checkpoint["lossladder"]["updates"]
+            learner.data.schedule = replace(learner.data.schedule, start=made)
+            log.info("going on from update %d", made)
+        ended = own is not None and own["lossladder"]["ended"]
+        trainer = make_trainer(
+            parts.trainer,
+            0 if ended else learner.data.schedule.intervals,
+            AtomicCheckpointIO(checkpoint),
+            folder,
+            loggers,
+            callbacks,
+        )
         log.info("config\n%s", config_text(folder))
-        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates)
-        status, why = _fit(trainer, learner, resume, log)
-        seconds = time.perf_counter() - started
-        with defer_interrupt():
-            result = conclude(config, learner, status, seconds, folder, loggers, why)
-            log.info("verdict\n%s", verdict(result))
+        with closing(learner.events):
+            status, why = _fit(trainer, learner, checkpoint is not None, logdir, log)
+            seconds = time.perf_counter() - learner.began
+            with signals.held(), _written(folder):
+                result = conclude(config, learner, status, seconds, folder, loggers, why)
+                log.info("verdict\n%s", verdict(result))
+                result.write(folder)
     return result
 
 
-def _continued(schedule: Schedule, folder: Path) -> Schedule:
-    """Return the schedule of a run that goes on with another.
+def _left(folder: Path) -> dict[str, Any] | None:
+    """Return the checkpoint with which a run goes on in its own folder; None: it begins."""
+    path = folder / CHECKPOINT
+    if not has_checkpoint(path):
+        return kept_of_group(folder)
+    try:
+        return read_checkpoint(path, str(folder))
+    except RequestError as error:
+        console.note(f"{error}; the run begins anew")
+        return None
+
+
+def _to_go_on_with(parts: Parts, folder: Path) -> dict[str, Any]:
+    """Return the checkpoint of another run, for one that goes on with it.
 
     Raises:
-        RequestError: if that one has nothing left to do.
+        RequestError: if there is none, nothing is left to do, or the schedule would be another.
     """
     checkpoint = read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
-    made = checkpoint["lossladder"]["updates"]
+    made, schedule = checkpoint["lossladder"]["updates"], parts.data.schedule
     if made >= schedule.updates:
         raise RequestError(
             f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
             "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
-    # Lightning counts epochs from 0, and an epoch is an interval here
-    return replace(schedule, start=made, intervals_before=checkpoint["epoch"] + 1)
+    before = checkpoint["lossladder"]["interval"]
+    # a run that stops on a rung is validated every hundredth of its length
+    if parts.stop_at is not None and before not in (schedule.interval, made):
+        raise RequestError(
+            f"resume={folder}: was validated every {before} updates, and with trainer.stop_at= a "
+            f"run of {schedule.updates} is every {schedule.interval}; add "
+            f"trainer.validate_every={before}"
+        )
+    return checkpoint
 
 
 def _fit(
-    trainer: Trainer, learner: Learner, resume: str | None, log: logging.Logger
+    trainer: Trainer, learner: Learner, goes_on: bool, logdir: Path, log: logging.Logger
 ) -> tuple[str, str | None]:
-    """Train; return the status, which says how it ended, and if it failed, why."""
-    checkpoint = None if resume is None else Path(resume) / CHECKPOINT
+    """Train; return the status, which says how it ended, and if by a fault, what it was."""
+    schedule = learner.data.schedule
     try:
-        trainer.fit(learner, datamodule=learner.data, ckpt_path=checkpoint)
-    # Lightning turns the first into the second
-    except (KeyboardInterrupt, SystemExit):
-        log.warning("interrupted after %d updates", learner.updates)
-        return "interrupted", None
+        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates)
+        # the path says no more than that there is one
+        path = CHECKPOINT if goes_on else None
+        trainer.fit(learner, datamodule=learner.data, ckpt_path=path)
+    # Lightning turns Ctrl-C, where it was not to wait for a checkpoint, into an end of the program
+    except (Stopped, KeyboardInterrupt, SystemExit):
+        log.warning("interrupted by %s after %d updates", signals.stop_asked(), learner.updates)
+        return "interrupted", signals.stop_asked()
     except Exception as error:
-        log.error("failed after %d updates\n%s", learner.updates, traceback.format_exc())
-        return "failed", traceback.format_exception_only(error)[-1].strip()
+        status = "interrupted" if is_from_outside(error) else "failed"
+        log.error("%s after %d updates\n%s", status, learner.updates, traceback.format_exc())
+        return status, traceback.format_exception_only(error)[-1].strip()
     return "diverged" if learner.diverged else "done", None
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Return whether what ended a run was no fault of its own: no room on the disk, no memory."""
+    lacks_room = isinstance(error, OSError) and error.errno in _FROM_OUTSIDE
+    return lacks_room or isinstance(error, MemoryError)
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Say what it means when the end of a run cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFailedError(
+            f"{folder}: {error.strerror}; the same command goes on from the last checkpoint"
+        ) from error
 
 
 # --- together ---------------------------------------------------------------------------------
@@ -125,6 +199,8 @@ def train_together(
 ) -> list[Result]:
     """Train several runs at once; each leaves in its folder what it would have left alone.
 
+    What the same runs have left before they were killed or interrupted together is taken up.
+
     Args:
         configs: which differ only in what members can differ in.
         folders: the runs' own, in order.
@@ -134,40 +210,53 @@ def train_together(
     Returns:
         The results, in order; none if nothing trains these together.
     """
-    engine = engine_for(built[0], len(built))
+    group = Group(logdir, [folder.name for folder in folders])
+    saved = group.read()
+    began = None if saved is None else saved[group.names[0]]["engine"]
+    engine = engine_for(built[0], len(built), began)
     if engine is None:
         return []
     learners = [Learner(parts, configs[0]["names"]["task"]) for parts in built]
-    for learner in learners:
-        learner.join(engine)
     first, schedule = built[0], built[0].data.schedule
-    together = PopulationLearner(learners, engine, report)
-    if first.stop_at is not None:
-        together.ends = StopAtRung(first.stop_at).reached_by
-    snapshots = Snapshots(together)
-    # Lightning wants one root, and writes nothing there: any member's folder will do
-    trainer = make_trainer(first.trainer, schedule.intervals, snapshots, folders[0])
-    with ExitStack() as open_files:
+    with ExitStack() as held:
+        held.enter_context(signals.noted())
         for config, folder, parts, learner in zip(configs, folders, built, learners, strict=True):
-            events = open_files.enter_context(closing(EventFileLogger(folder)))
+            held.enter_context(claim(folder, config))
+            if saved is None:
+                clear(folder)
+            learner.join(engine)
+            learner.events = held.enter_context(closing(EventFileLogger(folder)))
             learner.own_callbacks, own_loggers = parts.make_watching(folder)
-            learner.own_loggers = [events, *own_loggers]
-            claim(folder, config)
+            learner.own_loggers = [learner.events, *own_loggers]
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
+        together = PopulationLearner(
+            learners, engine, report, group, first.trainer.checkpoint_seconds
+        )
+        if first.stop_at is not None:
+            together.ends = StopAtRung(first.stop_at).reached_by
+        if saved is not None:
+            together.take_up(saved)
+            for folder in folders:
+                append_log(folder, logging.INFO, f"going on from update {together.updates}")
+        # Lightning wants one root, and writes nothing there: any member's folder will do
+        intervals = learners[0].data.schedule.intervals if together.active else 0
+        trainer = make_trainer(first.trainer, intervals, AtomicCheckpointIO(), folders[0])
         write_references(logdir, learners[0].loss_tag, learners[0].ladder, schedule.updates)
-        started = time.perf_counter()
         status = "done"
         try:
             trainer.fit(together)
-        except (KeyboardInterrupt, SystemExit):  # Lightning turns the first into the second
+        except (Stopped, KeyboardInterrupt, SystemExit):
             status = "interrupted"
-        seconds = (time.perf_counter() - started) / len(learners)
+        seconds = (time.perf_counter() - learners[0].began) / len(learners)
         # what has been learnt is written, whoever is in a hurry
-        with defer_interrupt():
-            return [
-                _leave(config, folder, learner, snapshots.of.get(learner), status, seconds)
+        with signals.held():
+            results = [
+                _leave(config, folder, learner, together.kept.get(learner), status, seconds)
                 for config, folder, learner in zip(configs, folders, learners, strict=True)
             ]
+            if status == "done":
+                group.remove()
+            return results
 
 
 def _leave(
@@ -180,11 +269,13 @@ def _leave(
 ) -> Result:
     """Write what a member leaves when it ends."""
     if checkpoint is not None:
-        AtomicCheckpointIO().save_checkpoint(checkpoint, folder / CHECKPOINT)
+        write_checkpoint(checkpoint, folder / CHECKPOINT)
         if checkpoint["lossladder"]["updates"] == learner.data.schedule.updates:
             # whatever interrupted the others
             status = "done"
     status = "diverged" if learner.diverged else status
-    result = conclude(config, learner, status, seconds, folder, learner.own_loggers)
+    why = signals.stop_asked() if status == "interrupted" else None
+    result = conclude(config, learner, status, seconds, folder, learner.own_loggers, why)
     append_log(folder, logging.INFO, f"verdict\n{verdict(result)}")
+    result.write(folder)
     return result

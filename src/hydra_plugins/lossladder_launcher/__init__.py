@@ -5,6 +5,7 @@ Hydra imports this at every start: nothing heavy may stand at its top.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from lossladder.checks import RequestError
+from lossladder.checks import RequestError, whole
 from lossladder.cli.hydra_errors import each_value
 from lossladder.cli.resolvers import own_conf, register_resolvers
 from lossladder.sweeps.job import varied_keys
 from lossladder.sweeps.lock import check_locks
+from lossladder.training.config import under_key
 
 
 class OwnConfig(SearchPathPlugin):
@@ -114,12 +116,15 @@ class JobSweeper(Sweeper):
         assert self.config is not None
         assert self.launcher is not None
         check_locks()
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        if self.max_batch_size is not None:
+            key = "hydra.sweeper.max_batch_size"
+            under_key(None, partial(whole, key, self.max_batch_size))
         jobs = list(self._jobs(arguments))
         if not jobs:
             raise RequestError("-m: asks for no run; is a range empty?")
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
         # before the launcher, which hands the resolvers on to wherever the jobs run; and again,
         # because only now is it known by which keys the runs are to be named
         register_resolvers(arguments, varied_keys(jobs))

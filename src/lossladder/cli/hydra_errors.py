@@ -7,23 +7,46 @@ they would change; nothing is read out of the prose of Hydra's complaints.
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache, partial
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from hydra import compose
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lossladder.checks import RequestError
 from lossladder.training.config import LIGHTNING_KEYS
 
 _FOLDERS = ("hydra.sweep.dir", "hydra.run.dir", "logs")  # the more particular first
+# Hydra's own, by which runs would leave their folders or folders their places: what it may be, and
+# what to do instead
+_FIXED = {
+    "job.chdir": (
+        (None, False),
+        "folders would be looked for elsewhere; start the command where it is to run",
+    ),
+    "output_subdir": (
+        (None,),
+        "it is written before a request has been checked; config.yaml in the run's own folder says "
+        "more",
+    ),
+    "sweep.subdir": (
+        ("${lossladder.job_folder:}",),
+        "a sweep finds its runs by the names of their folders; hydra.sweep.dir= names its own",
+    ),
+}
 _MAY_BE_MISSING = ("experiment",)
 _EXTRAS = {"hydra/launcher/submitit_slurm": "slurm", "hydra/launcher/ray": "ray"}  # to install
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
@@ -46,9 +69,12 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
     compose_once = cache(partial(_compose, name=name))
     overrides = _parse(words, loader)
     chosen = _check_words(overrides, loader, compose_once)
-    # only these are read before Hydra runs, and among the others are some that vary
-    ours = [o.input_line or "" for o in overrides if o.key_or_group.startswith(("hydra.", "logs"))]
-    config = compose_once((*chosen, *ours))
+    fixed = [
+        o for o in overrides if not (o.is_sweep_override() or _options(o.key_or_group, loader))
+    ]
+    config = compose_once((*chosen, *(override.input_line or "" for override in fixed)))
+    HydraConfig.instance().set_config(config)  # whatever is asked of it by ${hydra:}
+    _check_fixed(config)
     if not multirun and config.hydra.mode != RunMode.MULTIRUN:
         for override in overrides:
             if override.is_sweep_override():
@@ -56,9 +82,43 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
                     f"{override.input_line}: more than one value; add -m for a sweep over them"
                 )
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
-    for setting in config.hydra.sweeper.jobs or ():
-        _check_words([*common, *_parse(setting, loader)], loader, compose_once)
+    for setting in OmegaConf.select(config, "hydra.sweeper.jobs") or ():
+        parsed = _parse(setting, loader)
+        for override in parsed:
+            if override.key_or_group.startswith("hydra"):
+                raise RequestError(
+                    f"{override.input_line}: is the whole sweep's; give it beside "
+                    "hydra.sweeper.jobs, not in it"
+                )
+        _check_words([*common, *parsed], loader, compose_once)
     return config
+
+
+def folder(config: DictConfig, key: str) -> Path:
+    """Return the folder that a config names under a key.
+
+    Raises:
+        RequestError: if it names none.
+    """
+    named = OmegaConf.select(config, key)
+    # no name at all would be the current folder, and a sweep would make itself at home there
+    if not isinstance(named, str | int | float) or named == "":
+        raise RequestError(
+            f"{key}={named if named == '' else quoted(named)}: must name a folder; leave it out "
+            "for the default one"
+        )
+    return Path(str(named))
+
+
+def _check_fixed(config: DictConfig) -> None:
+    """Refuse what Hydra would do to the folders of runs, a word or a yaml having asked for it."""
+    for key, (allowed, way) in _FIXED.items():
+        came: Any = OmegaConf.to_container(config.hydra, resolve=False)
+        for step in key.split("."):
+            came = came.get(step) if isinstance(came, dict) else None
+        if came not in allowed:
+            value = came if isinstance(came, str) else quoted(came)
+            raise RequestError(f"hydra.{key}={value}: must be {quoted(allowed[0])}; {way}")
 
 
 def _check_words(
@@ -69,14 +129,6 @@ def _check_words(
     """Refuse wrong words; return the choices of groups among them, the first where they vary."""
     groups = [override for override in overrides if _options(override.key_or_group, loader)]
     values = [override for override in overrides if override not in groups]
-    for override in values:
-        key = override.key_or_group
-        # no name at all would be the current folder, and a sweep would make itself at home there
-        if key in _FOLDERS and not override.is_delete() and override.value() in ("", None):
-            raise RequestError(
-                f"{key}={override.get_value_string()}: must name a folder; leave it out for the "
-                "default one"
-            )
     for override in groups:
         _check_choice(override, loader)
     combinations = list(_combinations(groups))
@@ -88,13 +140,47 @@ def _check_words(
     return combinations[0]
 
 
+@contextmanager
+def stumbling(words: Sequence[str]) -> Iterator[None]:
+    """Make a wrong request of whatever Hydra stumbles over: many of its own keys it never checks.
+
+    Raises:
+        RequestError: naming the words that may be to blame, and what Hydra says.
+    """
+    try:
+        yield
+    except (RequestError, OSError, MissingConfigException):
+        raise
+    except Exception as error:
+        names = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+        ours_or_hydras = [n for n in names if n.startswith(("lossladder", "hydra", "omegaconf"))]
+        if "lossladder" in ours_or_hydras[-1]:
+            raise
+        said = explain(error, words)
+        blamed = [w for w in words if w.lstrip("+~").startswith("hydra") or "${" in w] or words
+        if not any(word.lstrip("+~").partition("=")[0] in said for word in blamed):
+            said = f"{' '.join(blamed)}: {said}"
+        raise RequestError(said) from error
+
+
 def explain(error: Exception, words: Sequence[str]) -> str:
     """Return a complaint of Hydra's, OmegaConf's or the file system's as one line."""
     if isinstance(error, OSError) and error.filename is not None:
         key = next((key for key in _FOLDERS if _value(key, words)), "logs")
         value = _value(key, words) or "logs"
         return f"{key}={value}: {error.filename} cannot be made: {error.strerror}; choose another"
-    return " ".join(str(error).split())
+    said = _said(error)
+    if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
+        said = f"{said}: {_said(error.__cause__)}" if said else _said(error.__cause__)
+    elif not isinstance(error, RequestError | HydraException | OmegaConfBaseException | YAMLError):
+        said = f"Hydra cannot use it: {type(error).__name__} {said}".strip()
+    return said
+
+
+def _said(error: BaseException) -> str:
+    """Return the message of an error in one line, without what only OmegaConf's authors need."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return " ".join(x for x in lines if not x.startswith(("object_type=", "reference_type=")))
 
 
 def quoted(value: Any) -> str:
@@ -142,6 +228,8 @@ def _parse(words: Sequence[str], loader: ConfigLoader) -> list[Override]:
     for place, word in enumerate(words):
         try:
             parsed.append(parser.parse_override(word))
+            if not parsed[-1].key_or_group:
+                raise HydraException("no key")
         except HydraException as error:
             way = _way_to_say(word, words[place - 1] if place else "")
             raise RequestError(f"{word}: cannot be read as key=value; {way}") from error
@@ -273,7 +361,7 @@ def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: Conf
     way, _, last = key.rpartition(".")
     if isinstance(parent, DictConfig) and way:
         keys = [str(own) for own in parent if own != "_target_"]
-        allowed = ", ".join(f"{way}.{own}" for own in keys)
+        allowed = ", ".join(f"{way}.{own}" for own in keys) or "none"
         meant = _meant(last, keys, f"{way}.")
         taken = ""
         if "_target_" in parent and not meant:

@@ -10,11 +10,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from lossladder import console
+from lossladder import console, signals
 from lossladder.checks import RequestError
-from lossladder.runs.folder import discard
+from lossladder.runs.folder import discard, lives_in
+from lossladder.runs.identity import identity, identity_in
+from lossladder.runs.result import RunFailedError, ended
 from lossladder.sweeps.compose import resolved
-from lossladder.sweeps.job import SETTING, clear, ended, identity
+from lossladder.sweeps.job import SETTING
 from lossladder.sweeps.lock import job_lock
 
 if TYPE_CHECKING:
@@ -23,10 +25,7 @@ if TYPE_CHECKING:
 # Of the jobs of this process, in order. Hydra lets a task function return a number and no more, so
 # that what else a command has to tell is kept here.
 complaints: list[str] = []
-
-
-class RunFailedError(RuntimeError):
-    """The run did not end well; its folder says why."""
+folders: list[Path] = []
 
 
 class JobEnded(BaseException):
@@ -49,10 +48,18 @@ def job(config: DictConfig) -> float:
     folder, single = Path(hydra.runtime.output_dir), hydra.mode != RunMode.MULTIRUN
     try:
         # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
-        from lossladder.runs.load import resumed_config
+        from lossladder.runs.load import resumed_config, same_run
 
         plain = resumed_config(resolved(config, hydra.runtime.choices), hydra.overrides.task)
-        run = _alone(plain, folder) if single else _once(plain, folder, Path(hydra.sweep.dir))
+        elsewhere = any(word.startswith("hydra.run.dir=") for word in hydra.overrides.hydra)
+        if plain["resume"] is not None and single and not elsewhere and (own := same_run(plain)):
+            discard(folder)
+            folder, plain = Path(plain["resume"]).resolve(), own
+        folders.append(folder)
+        if single and identity_in(folder.name) is None:
+            run = _alone(plain, folder)
+        else:
+            run = _once(plain, folder, folder.parent if single else Path(hydra.sweep.dir))
         error = bad_end(run.status, folder)
         if error is not None:
             raise error
@@ -69,7 +76,7 @@ def job(config: DictConfig) -> float:
 
 def bad_end(status: str, folder: Path) -> BaseException | None:
     """Return what to raise for a run that ended like this; None: it ended well."""
-    if status == "interrupted":
+    if status == "interrupted" and signals.stop_asked():
         return KeyboardInterrupt()
     if status != "done":
         return RunFailedError(f"the run {status}; see {console.relative(folder / 'run.log')}")
@@ -107,20 +114,18 @@ def _once(config: dict[str, Any], folder: Path, sweep: Path) -> "Result":
     """Do a job of a sweep: nothing is done twice, at once or one after another."""
     with job_lock(sweep, identity(config), wait=True):
         # asked again under the lock: whoever held it may have done the job meanwhile
-        result = ended(folder)
-        if result is None:
-            clear(folder)
-            result = _train(config, folder, sweep)
-            console.echo("")
-        else:
-            console.echo(f"folder {console.relative(folder)}: {result.status} already\n")
+        result = _train(config, folder, sweep)
+        console.echo("")
     return result
 
 
 def _train(config: dict[str, Any], folder: Path, logdir: Path) -> "Result":
+    """Train, unless that very run has ended there."""
     from lossladder.runs.verdict import verdict
     from lossladder.train import train
 
-    result = train(config, folder, logdir)
-    console.echo(f"{verdict(result)}\nfolder {console.relative(folder)}")
+    result = ended(folder) if lives_in(folder, config) else None
+    already = f": {result.status} already" if result is not None else ""
+    result = result or train(config, folder, logdir)
+    console.echo(f"{verdict(result)}\nfolder {console.relative(folder)}{already}")
     return result

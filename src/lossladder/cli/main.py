@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +17,12 @@ from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lossladder import __version__, console
+from lossladder import __version__, console, signals
 from lossladder.checks import RequestError
 from lossladder.cli import hydra_errors, resolvers
-from lossladder.cli.hydra_job import JobEnded, RunFailedError, complain, complaints, job
+from lossladder.cli.hydra_job import JobEnded, complain, complaints, folders, job
 from lossladder.console import DONE, FAILED, WRONG
-from lossladder.runs.result import Result, read_result
+from lossladder.runs.result import FILE, Result, RunFailedError, read_result
 from lossladder.sweeps import lock, manifest
 from lossladder.sweeps.job import SETTING
 from lossladder.training.config import ONE_DEVICE
@@ -96,7 +96,7 @@ def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str]
     complaints.clear()
     code, interrupted = DONE, False
     try:
-        with allow_packages(packages), _as_in_a_fresh_process():
+        with signals.handled(), allow_packages(packages), _as_in_a_fresh_process():
             command.do(argv, conf)
     except KeyboardInterrupt as interrupt:
         code, interrupted = FAILED, True
@@ -133,50 +133,77 @@ class _Command:
             raise RequestError(f"{unknown[0]}: no such option{hint}; see --help")
         words, name = asked.overrides, asked.config_name
         resolvers.register_resolvers(words)
-        with _hydra([Path(folder) for folder in (asked.config_dir, conf) if folder]) as hydra:
+        own = [Path(folder) for folder in (asked.config_dir, conf) if folder]
+        with _hydra(own) as hydra, hydra_errors.stumbling(words):
             if _show(asked, hydra):
                 return
             loader = GlobalHydra.instance().config_loader()
             config = hydra_errors.check(words, loader, asked.multirun, name)
-            with _left_clean(Path(str(config.logs))):
+            sweep = asked.multirun or config.hydra.mode == RunMode.MULTIRUN
+            logs = hydra_errors.folder(config, "logs")
+            folder = hydra_errors.folder(config, f"hydra.{'sweep' if sweep else 'run'}.dir")
+            with _left_clean(logs, folder):
                 if asked.cfg:
                     hydra.show_cfg(name, words, asked.cfg, asked.package, asked.resolve)
-                elif asked.multirun or config.hydra.mode == RunMode.MULTIRUN:
-                    self._sweep(hydra, name, words, Path(config.hydra.sweep.dir))
+                elif sweep:
+                    self._sweep(hydra, name, words, folder)
                 else:
                     self._run(hydra, name, words)
 
     def _run(self, hydra: Any, name: str, words: Sequence[str]) -> None:
         try:
-            done = hydra.run(name, job, [*words, "hydra.mode=RUN"])
-            self.folder = Path(done.hydra_cfg.hydra.runtime.output_dir)
+            hydra.run(name, job, [*words, "hydra.mode=RUN"])
+            self.folder = folders[-1]
         except JobEnded as end:
             error, self.folder = end.args
             raise error from None
 
     def _sweep(self, hydra: Any, name: str, words: Sequence[str], folder: Path) -> None:
         self.folder = folder
+        before, refused = _records(folder), False
         try:
             hydra.multirun(name, job, [*words, "hydra.mode=MULTIRUN"])
+        except Exception as error:
+            refused = not isinstance(error, RunFailedError)
+            raise
         finally:
             # a sweep that was interrupted, or in which runs failed, is summed up all the same
             try:
-                _sum_up(folder)
+                if not (refused and _put_back(before)):
+                    _sum_up(folder)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "interrupted while summing up; report.py sums up again"
                 ) from None
 
 
+def _records(folder: Path) -> dict[Path, bytes | None]:
+    """Return what the records of a sweep hold, all that a refused command can leave in them."""
+    files = (folder / name for name in (manifest.OF_HYDRA, manifest.FILE, lock.FILE))
+    return {file: file.read_bytes() if file.is_file() else None for file in files}
+
+
+def _put_back(records: Mapping[Path, bytes | None]) -> bool:
+    """Make records what they were, unless a run has ended meanwhile; return whether that is so."""
+    begun = next(iter(records))  # written when the sweep began, on the same machine as its runs
+    runs = begun.parent.glob(f"*/{FILE}")
+    if begun.exists() and any(r.stat().st_mtime_ns > begun.stat().st_mtime_ns for r in runs):
+        return False
+    for file, content in records.items():
+        if content is None:
+            file.unlink(missing_ok=True)
+        elif file.read_bytes() != content:
+            file.write_bytes(content)
+    return True
+
+
 def _sum_up(folder: Path) -> None:
-    """Sum a sweep up; leave nothing of one in which every request was wrong."""
+    """Sum a sweep up; leave nothing of one that was never made."""
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
-        # it was never made, or another process is about to use it
-        with suppress(OSError):
-            for file in left:
-                (folder / file).unlink()
-            folder.rmdir()
+        # another process may be about to use the folder
+        for file in left:
+            (folder / file).unlink(missing_ok=True)
         return
     from lossladder.report.terminal import summed_up
 
@@ -233,16 +260,19 @@ def _show(asked: Namespace, hydra: Any) -> bool:
 
 
 @contextmanager
-def _left_clean(logs: Path) -> Iterator[None]:
-    """Remove the folder of logs that a wrong request has made, and nothing else."""
-    new = not logs.exists()
+def _left_clean(*folders: Path) -> Iterator[None]:
+    """Remove the folders that a wrong request has made, and nothing else."""
+    paths = {path for folder in folders for path in (folder, *folder.parents)}
+    new = sorted((path for path in paths if not path.exists()), reverse=True)
     try:
         yield
     finally:
-        if new:
+        # Hydra names the folder of a run anew, and makes it before it looks at all of its own keys
+        named = (path for name in resolvers.tokens for path in folders[-1].parent.glob(f"*-{name}"))
+        for path in (*named, *new):  # what lies in another comes first
             # it fails where something lies in it, or where it was never made
             with suppress(OSError):
-                logs.rmdir()
+                path.rmdir()
 
 
 @contextmanager

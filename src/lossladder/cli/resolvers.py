@@ -5,16 +5,19 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from lossladder.runs.folder import CONFIG
+from lossladder.runs.folder import LATEST, latest_run, read_config
+from lossladder.runs.identity import identity
 from lossladder.sweeps.compose import without_hydra
-from lossladder.sweeps.job import command_hash, folder_name, identity, job_folders
+from lossladder.sweeps.job import command_hash, folder_name, job_folders
 
 # Config folders of one's own, which come before the library's on Hydra's search path; the plugin in
 # hydra_plugins reads them there.
 own_conf: list[Path] = []
+
+# By which the folders of this command's runs are told from all others.
+tokens: list[str] = []
 
 
 def conf_dir() -> Path:
@@ -44,7 +47,12 @@ def register_resolvers(words: Sequence[str] = (), varied: Collection[str] = ()) 
         return known or folder_name(_root_.hydra.overrides.task, config, varied)
 
     # a token, not a clock: a hundred runs may start in the same second
-    _register("token", lambda: secrets.token_hex(4), use_cache=True)
+    def token() -> str:
+        tokens.append(secrets.token_hex(4))
+        return tokens[-1]
+
+    tokens.clear()
+    _register("token", token, use_cache=True)
     _register("command", lambda: command_hash(words), use_cache=True)
     _register("job_folder", job_folder)
     _register("run_name", _run_name)
@@ -59,7 +67,10 @@ def _run_name(_root_: DictConfig) -> str:
     names: Any = _root_.hydra.runtime.choices
     try:
         if _root_.resume is not None:
-            names = yaml.safe_load((Path(_root_.resume) / CONFIG).read_bytes())["names"]
+            latest = _root_.resume == LATEST
+            names = read_config(latest_run(Path(_root_.logs)) if latest else Path(_root_.resume))[
+                "names"
+            ]
         return f"{names['task']}-{names['model']}"
-    except (OSError, yaml.YAMLError, KeyError, TypeError):  # it is said later what is wrong with it
+    except (OSError, ValueError, KeyError, TypeError):  # it is said later what is wrong with it
         return "resumed"

@@ -170,7 +170,8 @@ class Data(LightningDataModule, ABC):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation sequences as one batch."""
-        return DataLoader([self.validated], batch_size=None)  # pyright: ignore[reportArgumentType]
+        # with a generator of its own, or it would draw from torch's, and a network's own with it
+        return DataLoader([self.validated], batch_size=None, generator=Generator())  # pyright: ignore[reportArgumentType]
 
     def sequences(self, wanted: int, num_steps: int) -> int:
         """Return how many validation sequences to draw: as many as wanted, if memory allows."""

@@ -16,8 +16,7 @@ class Schedule:
         epoch: updates an epoch.
         interval: updates between two validations; one Lightning epoch.
         cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
-        start: updates that the run which is continued has made.
-        intervals_before: intervals it took for them; the last may have been cut short.
+        start: updates that have been made already, by a run that goes on.
     """
 
     updates: int
@@ -25,30 +24,31 @@ class Schedule:
     interval: int
     cut_at_epochs: bool
     start: int = 0
-    intervals_before: int = 0
 
     @property
     def intervals(self) -> int:
-        """Number of intervals, of which the last may be short."""
+        """Number of intervals to come, of which the first and the last may be short."""
         # intervals lie where they would in an uncut run: one begun before is there to be finished
-        to_come = -(-self.updates // self.interval) - self.start // self.interval
-        return self.intervals_before + to_come
+        return max(-(-self.updates // self.interval) - self.start // self.interval, 0)
+
+    def ends_interval(self, update: int) -> bool:
+        """Return whether a validation follows this update."""
+        return update % self.interval == 0 or update == self.updates
 
     def chunks(self, number: int, size: int) -> Iterator[range]:
         """Yield the updates of each chunk of an interval; a chunk is one Lightning batch.
 
         Args:
-            number: of the interval, counted from 0.
+            number: of the interval, counted from 0, which is the one that `start` lies in.
             size: updates in a chunk, at most.
 
         >>> list(Schedule(updates=7, epoch=5, interval=10, cut_at_epochs=True).chunks(0, size=4))
         [range(0, 4), range(4, 5), range(5, 7)]
-        >>> rest = Schedule(30, 5, 10, cut_at_epochs=False, start=12, intervals_before=2)
-        >>> [list(rest.chunks(number, size=99)) for number in range(2, rest.intervals)]
+        >>> rest = Schedule(30, 5, 10, cut_at_epochs=False, start=12)
+        >>> [list(rest.chunks(number, size=99)) for number in range(rest.intervals)]
         [[range(12, 20)], [range(20, 30)]]
         """
-        # when a run goes on, Lightning asks for the interval before once more, and does not use it
-        place = self.start // self.interval + max(number - self.intervals_before, 0)
+        place = self.start // self.interval + number
         first = max(place * self.interval, self.start)
         end = min((place + 1) * self.interval, self.updates)
         while first < end:

@@ -47,8 +47,11 @@ class Score:
 @torch.no_grad()
 def outputs_of(network: Network, inputs: Features) -> Float[Tensor, "batch time output"]:
     """Return what the network puts out, float64, on the CPU."""
-    device = next(network.parameters()).device
+    device, training = next(network.parameters()).device, network.training
+    # what drops out in training does not when it counts
+    network.eval()
     outputs, _ = network(inputs.to(device))
+    network.train(training)
     return outputs.cpu().double()
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.checks import RequestError
-from lossladder.runs.folder import CHECKPOINT, CONFIG, LOG, NOT_IDENTITY, read_flat_config
+from lossladder.runs.folder import CHECKPOINT, CONFIG, LOG, read_flat_config
+from lossladder.runs.identity import NOT_IDENTITY, identity_in
 from lossladder.runs.result import FILE, CurveRecord, Damaged, Result, RungRecord, read_result
-from lossladder.sweeps.job import identity_in
 from lossladder.sweeps.manifest import read_manifest
 
 GOING = "going"  # the status of a run that has left no result yet

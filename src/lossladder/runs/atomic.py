@@ -1,34 +1,39 @@
-"""Writes that are all or nothing: files that no kill leaves half, steps that Ctrl-C waits for."""
+"""Writes that are all or nothing: no kill leaves half a file."""
 
+import errno
+import os
 import secrets
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
-# Signals that came while they were deferred. Of the module, not of a block: a worker is forked
-# within one, and must know in its own process that Ctrl-C came before it began.
-_pending: list[int] = []
+SCRATCH = f".{'[0-9a-f]' * 12}-*"  # pattern of the names that files have while they are written
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, exclusive: bool = False) -> Iterator[Path]:
     """Yield a scratch path to write to; it then replaces `path` in one step.
 
     What lay there stays if writing fails, no kill leaves half a file, and two processes may write
     the same file at once.
 
+    Args:
+        path: of the file.
+        exclusive: True: `path` must not be there already.
     Raises:
-        OSError: naming `path`, if it cannot be written.
+        OSError: naming `path`, if it cannot be written; FileExistsError, if it is there.
     """
     # Beside `path`, because only within a file system is a move one step; with a name of its own,
     # because others may be at it. The suffix stays: matplotlib chooses the format by it.
     scratch = path.with_name(f".{secrets.token_hex(6)}-{path.name}")
     try:
+        if exclusive and path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         yield scratch
-        scratch.replace(path)
+        if exclusive:
+            _link(scratch, path)
+        else:
+            scratch.replace(path)
     except OSError as error:
         # nobody has asked for a file of the scratch's name
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
@@ -36,33 +41,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-@contextmanager
-def defer_interrupt() -> Iterator[None]:
-    """Let Ctrl-C wait until this block is over; only the main thread ever receives it.
-
-    Raises:
-        KeyboardInterrupt: at the end, if Ctrl-C came meanwhile.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    if not main or not callable(before):  # it is ignored anyway
-        yield
-        return
-    signal.signal(signal.SIGINT, _note)
+def _link(scratch: Path, path: Path) -> None:
+    """Give a file its name, if nobody has it."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if interrupt_pending():
-            before(signal.SIGINT, None)
-
-
-def interrupt_pending() -> bool:
-    """Return whether a deferred Ctrl-C has not been acted on yet; forget it."""
-    came = bool(_pending)
-    _pending.clear()
-    return came
-
-
-def _note(number: int, frame: FrameType | None) -> None:
-    _pending.append(number)
+        os.link(scratch, path)
+    except FileExistsError:
+        raise
+    # a file system without links: between these two another may still come first
+    except OSError:
+        path.touch(exist_ok=False)
+        scratch.replace(path)

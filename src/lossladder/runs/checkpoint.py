@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from lossladder import console
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import atomic_write
 
-_FORMAT = 2  # raised when an older checkpoint can no longer be read
+_FORMAT = 3  # raised when an older checkpoint can no longer be read
 _SEAL = b"sha256 "
 
 
@@ -42,6 +41,11 @@ def read_checkpoint(path: Path, asked_for: str) -> dict[str, Any]:
     return checkpoint
 
 
+def has_checkpoint(path: Path) -> bool:
+    """Return whether a checkpoint was written, whatever has become of it."""
+    return path.exists() or _before(path).exists()
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     """Return what a file holds; None if it is not as it was written."""
     # Weights and plain values only: a pickle could run anything, and runs are passed around.
@@ -55,28 +59,55 @@ def _read(path: Path) -> dict[str, Any] | None:
     return checkpoint if as_written else None
 
 
+def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint all or nothing, tagged, sealed with its hash, beside the one before it.
+
+    At every moment the newest one is there under its name.
+    """
+    content = io.BytesIO()
+    torch.save({**checkpoint, "lossladder_format": _FORMAT}, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as scratch, scratch.open("wb") as file:
+        file.write(_sealed(content.getvalue()))
+        # a file system may move a file before its contents are on disk
+        file.flush()
+        os.fsync(file.fileno())
+        _keep(path)
+
+
+def _keep(path: Path) -> None:
+    """Keep the newest checkpoint as the one before, under both names for now."""
+    try:
+        with atomic_write(_before(path)) as second:
+            os.link(path, second)
+    except FileNotFoundError:
+        pass  # it is the first
+    # a file system without links: killed before the next one is there, a run has this one
+    except OSError:
+        path.replace(_before(path))
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints all or nothing, each beside the one before it."""
+    """Writes checkpoints as `write_checkpoint` does, and hands on the one that a run goes on with.
+
+    Args:
+        found: that checkpoint; None: the run begins.
+    """
+
+    def __init__(self, found: dict[str, Any] | None = None) -> None:
+        self.found = found
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write a checkpoint, tagged with the format it has and sealed with its hash."""
-        path, content = Path(path), io.BytesIO()
-        torch.save({**checkpoint, "lossladder_format": _FORMAT}, content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as scratch, scratch.open("wb") as file:
-            file.write(_sealed(content.getvalue()))
-            # a file system may move a file before its contents are on disk
-            file.flush()
-            os.fsync(file.fileno())
-            # killed between this and the end of the block, a run has the one before
-            with suppress(FileNotFoundError):
-                path.replace(_before(path))
+        """Write a checkpoint, without Lightning's count of epochs and batches."""
+        # it knows none of chunks, and a run goes on within an interval, which is its epoch
+        write_checkpoint({k: v for k, v in checkpoint.items() if k != "loops"}, Path(path))
 
     def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """See `read_checkpoint`, for Lightning."""
-        return read_checkpoint(Path(path), f"resume={path}")
+        """Return what was found, which has been read and checked."""
+        assert self.found is not None  # Lightning asks only if it was given a path
+        return self.found
 
 
 def _before(path: Path) -> Path:

@@ -5,41 +5,109 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import yaml
 
 from lossladder.checks import RequestError
+from lossladder.runs import result as results
+from lossladder.runs.atomic import SCRATCH, atomic_write
+from lossladder.runs.identity import identity, identity_in
+from lossladder.runs.result import Result, read_result
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 CONFIG, CHECKPOINT, LOG = "config.yaml", "checkpoints/last.ckpt", "run.log"
-
-# Keys of a config that do not make a run another run: what `names` chose is spelled out elsewhere
-# in it, and how a run is watched or where it is kept says nothing of what it is.
-NOT_IDENTITY = ("names", "logs", "callbacks", "trainer.progress", "trainer.threads")
+EVENTS = "events.out.tfevents."
+LATEST = "latest"  # instead of a folder: the run that was trained last
 
 
-def claim(folder: Path, config: Mapping[str, Any]) -> None:
-    """Make `folder` the home of one run by writing its config there.
+@contextmanager
+def claim(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
+    """Make `folder` the home of one run meanwhile, new or going on; no other process is at it.
+
+    What a run of this config has left there stays, unless it failed: that one begins anew, because
+    what is wrong with it may be in its checkpoint. Its log goes on.
 
     Raises:
-        RequestError: if another run lives there, or the folder cannot be written; nothing is left.
+        RequestError: if another run lives there, another process is at it, or the folder cannot be
+            written. If that is raised in the block, too, a folder that was new is gone again.
     """
+    new = _move_in(folder, config)
+    try:
+        with _alone(folder):
+            # nobody else is writing here: what a kill has left of a write goes
+            for scratch in (*folder.glob(SCRATCH), *(folder / CHECKPOINT).parent.glob(SCRATCH)):
+                scratch.unlink(missing_ok=True)
+            left = read_result(folder)
+            if isinstance(left, Result) and left.status == "failed":
+                clear(folder)
+            yield
+    except RequestError:
+        if new:
+            clear(folder)
+            for left in (CONFIG, LOG):
+                (folder / left).unlink(missing_ok=True)
+            discard(folder)
+        raise
+
+
+def _move_in(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Write the config of a run; return whether none was there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_config(folder, config)
-    except FileExistsError as error:
-        raise RequestError(
-            f"hydra.run.dir={folder}: holds a run already; choose another"
-        ) from error
+        return True
+    except FileExistsError:
+        if lives_in(folder, config):
+            return False
+        # the name of a job's folder says what belongs there, whatever has become of its config
+        if identity_in(folder.name) == identity(config):
+            write_config(folder, config, anew=True)
+            return False
     except OSError as error:
-        # a disk that is full keeps the name of a file it has no room for
-        with suppress(OSError):
-            (folder / CONFIG).unlink(missing_ok=True)
         discard(folder)
         raise RequestError(
             f"{folder}: cannot be written: {error.strerror}; choose another with logs= or "
             "hydra.run.dir="
         ) from error
+    raise RequestError(f"hydra.run.dir={folder}: holds another run already; choose another")
+
+
+def lives_in(folder: Path, config: Mapping[str, Any]) -> bool:
+    """Return whether the run of this config lives in a folder, ended or not."""
+    try:
+        return identity(read_config(folder)) == identity(config)
+    # nobody lives there, or what does cannot be told
+    except (OSError, ValueError):
+        return False
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes, where its file system knows locks."""
+    with (folder / CONFIG).open("r+b") as file:
+        try:
+            if fcntl is not None:
+                # not `lockf`, whose locks end as soon as the process has read the file elsewhere
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RequestError(f"{folder}: another process is at this run") from None
+        except OSError:
+            pass  # no locks here: docs/reliability.md
+        yield
+
+
+def clear(folder: Path) -> None:
+    """Make room for a new beginning; config and log stay."""
+    (folder / results.FILE).unlink(missing_ok=True)
+    rmtree((folder / CHECKPOINT).parent, ignore_errors=True)
+    for events in folder.glob(f"{EVENTS}*"):
+        events.unlink()
 
 
 def discard(folder: Path) -> None:
@@ -48,18 +116,35 @@ def discard(folder: Path) -> None:
         folder.rmdir()
 
 
+def latest_run(logs: Path) -> Path:
+    """Return the run in a folder of logs that was trained last.
+
+    Raises:
+        RequestError: if there is none.
+    """
+    found = {path.parent.parent: path.stat().st_mtime_ns for path in logs.glob(f"*/{CHECKPOINT}")}
+    if not found:
+        raise RequestError(f"resume={LATEST}: no run in {logs} has a checkpoint")
+    return max(found, key=lambda folder: found[folder])
+
+
 # --- config -----------------------------------------------------------------------------------
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write `config.yaml`.
+def write_config(folder: Path, config: Mapping[str, Any], anew: bool = False) -> None:
+    """Write `config.yaml`, all or nothing.
 
+    Args:
+        folder: of the run.
+        config: resolved, plain values.
+        anew: whether to replace what is there.
     Raises:
         FileExistsError: if it is there: of two runs, one creates it.
     """
-    with (folder / CONFIG).open("x", encoding="utf-8") as file:
-        # Hydra's own writer takes ten times as long
-        yaml.dump(dict(config), file, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    # Hydra's own writer takes ten times as long
+    text = yaml.dump(dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    with atomic_write(folder / CONFIG, exclusive=not anew) as scratch:
+        scratch.write_text(text, encoding="utf-8")
 
 
 def config_text(folder: Path) -> str:
@@ -67,13 +152,29 @@ def config_text(folder: Path) -> str:
     return (folder / CONFIG).read_text(encoding="utf-8")
 
 
-def read_flat_config(folder: Path) -> dict[str, str]:
-    """Return the config of a run as flat keys and texts: `model.hidden_size` -> "16"."""
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the config of a run as plain values.
+
+    Raises:
+        OSError: if there is none.
+        ValueError: if it is damaged.
+    """
     text = (folder / CONFIG).read_bytes()
     # What nests too deep is an error to the loader in Python and ends the process in libyaml, and
     # a report must survive whatever lies in a folder.
     nests = sum(text.count(sign) for sign in (b"[", b"{", b"-", b"?"))
-    return _flat(yaml.load(text, Loader=_FastestLoader if nests < 1000 else yaml.SafeLoader))
+    try:
+        config = yaml.load(text, Loader=_FastestLoader if nests < 1000 else yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ValueError(f"{CONFIG} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{CONFIG} is no mapping")
+    return config
+
+
+def read_flat_config(folder: Path) -> dict[str, str]:
+    """Return the config of a run as flat keys and texts: `model.hidden_size` -> "16"."""
+    return _flat(read_config(folder))
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -114,14 +215,22 @@ def append_log(folder: Path, level: int, message: str) -> None:
     """Add a line to `run.log`, for a run that shares its process with others."""
     # no handler: what other members log at the same time is not this run's
     record = logging.LogRecord("lossladder", level, "", 0, message, None, None)
-    with (folder / LOG).open("a", encoding="utf-8") as file:
+    # a disk that is full costs a line, and no run
+    with suppress(OSError), (folder / LOG).open("a", encoding="utf-8") as file:
         file.write(f"{_LINES.format(record)}\n")
+
+
+class _LogFile(logging.FileHandler):
+    """Says nothing of a line that a full disk has no room for: what follows from that is said."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Do nothing."""
 
 
 @contextmanager
 def run_log(folder: Path) -> Iterator[logging.Logger]:
     """Write everything that is logged meanwhile to `run.log` as well; yield our own logger."""
-    handler = logging.FileHandler(folder / LOG, encoding="utf-8")
+    handler = _LogFile(folder / LOG, encoding="utf-8")
     handler.setFormatter(_LINES)
     root, ours = logging.getLogger(), logging.getLogger("lossladder")
     level = ours.level

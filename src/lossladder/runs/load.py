@@ -8,9 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from lossladder.checks import RequestError
 from lossladder.models import Network
-from lossladder.runs.checkpoint import read_checkpoint
-from lossladder.runs.folder import CHECKPOINT, CONFIG
-from lossladder.runs.result import FILE, Result, read_result
+from lossladder.runs.checkpoint import has_checkpoint, read_checkpoint
+from lossladder.runs.folder import CHECKPOINT, CONFIG, LATEST, latest_run, lives_in, read_config
+from lossladder.runs.group import kept_of_group
+from lossladder.runs.result import FILE, Result, ended, read_result
 from lossladder.tasks import Task
 from lossladder.training.build import Parts, build
 from lossladder.training.locate import allow_packages
@@ -56,7 +57,7 @@ def load_run(
             version, or the weights do not fit the changed config.
     """
     folder = Path(folder)
-    config = _changed_config(folder, changes, "run", _TRAINED_ON)
+    config = _changed_config(folder, changes, "run", _TRAINED_ON, needs=(CONFIG, FILE))
     result = read_result(folder)
     if not isinstance(result, Result):
         raise RequestError(f"run={folder}: {result.why if result else 'it has no result'}")
@@ -74,16 +75,23 @@ def load_run(
 
 
 def _changed_config(
-    folder: Path, changes: Sequence[str], asked_as: str, fixed: Collection[str]
+    folder: Path,
+    changes: Sequence[str],
+    asked_as: str,
+    fixed: Collection[str],
+    needs: Collection[str] = (CONFIG,),
 ) -> dict[str, Any]:
     """Return the config of a run with changes as on a command line, but to nothing `fixed`."""
     if not folder.is_dir():
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
-    for name in (CONFIG, FILE, CHECKPOINT):
-        if not (folder / name).is_file():
-            if any(folder.glob(f"*/{CONFIG}")):
-                raise RequestError(f"{asked_as}={folder}: is a sweep; name one of the runs in it")
-            raise RequestError(f"{asked_as}={folder}: is no finished run, it has no {name}")
+    lacks = [name for name in needs if not (folder / name).is_file()]
+    if not has_checkpoint(folder / CHECKPOINT) and kept_of_group(folder) is None:
+        lacks.append(CHECKPOINT)
+    if lacks:
+        if any(folder.glob(f"*/{CONFIG}")):
+            raise RequestError(f"{asked_as}={folder}: is a sweep; name one of the runs in it")
+        kind = "finished run" if FILE in needs else "run to go on with"
+        raise RequestError(f"{asked_as}={folder}: is no {kind}, it has no {lacks[0]}")
     try:
         config = OmegaConf.load(folder / CONFIG)
         parsed = OmegaConf.from_dotlist(list(changes))
@@ -126,7 +134,7 @@ def _changed_config(
 _TRAINED_ON = ("seed", "data.split_seed", "data.train_size")
 # A run goes on with the weights and optimizer it has, and with data that are a function of these:
 # with others it would be another run from there on, and its config true of its end only.
-_FIXED = ("seed", "task", "model", "readout", "data", "optimizer")
+_FIXED = ("seed", "task", "model", "readout", "data", "optimizer", "trainer.gradient_clip")
 
 
 def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
@@ -140,13 +148,34 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
     """
     if config.get("resume") is None:
         return dict(config)
-    resume = str(config["resume"])
-    if not resume.strip():
-        raise RequestError("resume=: name the folder of a run")
+    folder = resumed_folder(config)
     # Only what was said on the command line: the defaults of today's library are not to change a
     # run of last year's.
     changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
-    return {**_changed_config(Path(resume), changes, "resume", _FIXED), "resume": resume}
+    return {**_changed_config(folder, changes, "resume", _FIXED), "resume": str(folder)}
+
+
+def resumed_folder(config: Mapping[str, Any]) -> Path:
+    """Return the folder that `resume` names.
+
+    Raises:
+        RequestError: if it names none.
+    """
+    resume = str(config["resume"])
+    if not resume.strip():
+        raise RequestError("resume=: name the folder of a run, or latest")
+    return latest_run(Path(str(config["logs"]))) if resume == LATEST else Path(resume)
+
+
+def same_run(config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the config of the run that another goes on with, if that has not ended.
+
+    It is the same run then, and goes on where it lives. None: it has ended, or is to become
+    another, a longer one for instance.
+    """
+    folder = Path(config["resume"])
+    own = {**config, "resume": read_config(folder).get("resume")}
+    return own if ended(folder) is None and lives_in(folder, own) else None
 
 
 def _load_weights(network: Network, path: Path, asked_for: str) -> None:

@@ -12,10 +12,18 @@ from typing import Any, NamedTuple
 from lossladder.runs.atomic import atomic_write
 
 FILE = "result.json"
+# done: came to its end. diverged: the loss did. failed: by a fault of its own, or the network saw
+# its answers. interrupted: from outside, by a signal, a full disk or the death of its process
 STATUSES = ("done", "diverged", "failed", "interrupted")
+# once more, these would come out the same
+_ENDED = ("done", "diverged")
 # These stand in the file even where they are unknown, so that a program finds them in every one;
 # other unknowns are left out of it.
 _ALWAYS = ("why", "loss", "floor", "above_floor", "rung", "steps_per_second")
+
+
+class RunFailedError(RuntimeError):
+    """The run did not end well; its folder says why, if that could be written."""
 
 
 class Damaged(NamedTuple):
@@ -166,6 +174,12 @@ def read_result(folder: Path) -> Result | Damaged | None:
         words = " ".join(str(error).split())
         words = words if words.startswith("is no result") else f"cannot be read: {words}"
         return Damaged(f"its {FILE} {words}")
+
+
+def ended(folder: Path) -> Result | None:
+    """Return the result of a run that has come to its end; None: it goes on, or begins anew."""
+    found = read_result(folder)
+    return found if isinstance(found, Result) and found.status in _ENDED else None
 
 
 # squares of what is smaller are still numbers, and so are standard deviations

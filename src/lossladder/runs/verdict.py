@@ -8,7 +8,7 @@ from lossladder.console import many
 _ENDINGS = {
     "diverged": "Training diverged: try a smaller optimizer.lr or trainer.gradient_clip=1.",
     "failed": "The run failed; its log has the traceback.",
-    "interrupted": "The run was interrupted; its checkpoint is that of its last validation.",
+    "interrupted": "The run was interrupted; with resume=<its folder> it goes on where it stopped.",
 }
 _MOST_USES = 10  # inputs that a verdict names
 _LITTLE = 0.04  # what a network may use of inputs that mean nothing, before it is told

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from lossladder import console
 from lossladder.checks import RequestError
 from lossladder.data.datamodule import Data
 from lossladder.engines.population import SingleMember
+from lossladder.runs.checkpoint import has_checkpoint
+from lossladder.runs.folder import CHECKPOINT
+from lossladder.runs.group import kept_groups
 from lossladder.sweeps.job import Job
 from lossladder.training.build import Parts, build, initialisation_keys
 from lossladder.training.population import engine_for
@@ -17,6 +21,19 @@ from lossladder.training.population import engine_for
 _MOST, _LEAST = 64, 8
 # that the sequences of all members of a slice may take; each core holds a slice
 _BYTES = 200_000_000
+
+
+def to_go_on_with(jobs: Sequence[Job], sweep: Path) -> list[list[Job]]:
+    """Return the jobs that were under way, in slices: together are those that were so."""
+    by_name = {job.folder.name: job for job in jobs}
+    slices = [[by_name[n] for n in names if n in by_name] for names in kept_groups(sweep)]
+    known = {job.number for slice_ in slices for job in slice_}
+    for job in jobs:
+        if job.number not in known and has_checkpoint(job.folder / CHECKPOINT):
+            slices.append([job])
+    for slice_ in filter(None, slices):
+        _ready(slice_)
+    return [slice_ for slice_ in slices if slice_]
 
 
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -29,14 +46,10 @@ def groups(jobs: Sequence[Job]) -> list[list[Job]]:
 
 def slices(group: Sequence[Job]) -> list[list[Job]]:
     """Cut a group into slices that are trained at once, each small enough for memory."""
-    together = _engine(group)
+    together = _ready(group)
     if together is None:
         return [[job] for job in group]
     engine, parts = together
-    if engine.waits_for is not None:
-        console.note(engine.waits_for)
-    # here, in the parent: what is compiled now, no worker has to wait for again
-    engine.prepare()
     parts.data.engine_windows = engine.windows_per_chunk
     size = max(_LEAST, min(_MOST, _BYTES // _bytes(parts.data)))
     return [list(group[first : first + size]) for first in range(0, len(group), size)]
@@ -49,6 +62,17 @@ def _bytes(data: Data) -> int:
     # besides the validation sequences, what the network says of them, as large as their law
     outputs = data.validated.probabilities.nbytes
     return trained + sum(part.nbytes for part in data.validated) + outputs
+
+
+def _ready(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:
+    """Return what `_engine` does, with the engine made ready."""
+    together = _engine(group)
+    if together is not None:
+        if together[0].waits_for is not None:
+            console.note(together[0].waits_for)
+        # here, in the parent: what is compiled now, no worker has to wait for again
+        together[0].prepare()
+    return together
 
 
 def _engine(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:

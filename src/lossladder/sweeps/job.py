@@ -1,23 +1,20 @@
-"""A job of a sweep: its identity, the folder it lives in, and whether it has been done."""
+"""A job of a sweep: the folder it lives in, and what it leaves there."""
 
 import hashlib
-import json
 import logging
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
-from lossladder.runs import result as results
-from lossladder.runs.folder import CHECKPOINT, CONFIG, NOT_IDENTITY, append_log, write_config
-from lossladder.runs.result import Result, read_result
+from lossladder.runs.folder import append_log, write_config
+from lossladder.runs.identity import NOT_IDENTITY, identity, identity_in
+from lossladder.runs.result import Result, ended
 
-# once more, these would come out the same; a run that failed may have lacked memory or a file
-_ENDED = ("done", "diverged")
 # characters of a folder's name; a file system takes 255, and the identity comes on top
 _LONGEST = 120
 
@@ -46,24 +43,7 @@ class Job:
         return identity(self.config)
 
 
-# --- identity and name ------------------------------------------------------------------------
-
-
-def identity(config: Mapping[str, Any]) -> str:
-    """Return twelve hexadecimal digits that depend on everything that decides what a run is.
-
-    >>> plain = {"seed": 0, "trainer": {"max_steps": 5, "progress": True}, "logs": "logs"}
-    >>> identity(plain) == identity({**plain, "logs": "elsewhere"})
-    True
-    >>> identity(plain) == identity({**plain, "seed": 1})
-    False
-    """
-    kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    if isinstance(trainer := kept.get("trainer"), Mapping):
-        kept["trainer"] = {k: v for k, v in trainer.items() if f"trainer.{k}" not in NOT_IDENTITY}
-    text = json.dumps(kept, sort_keys=True, default=str)
-    # 48 bits: among a million jobs, two have the same with a chance of 0.2 %
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+# --- folder and name ------------------------------------------------------------------------
 
 
 def command_hash(words: Sequence[str]) -> str:
@@ -110,16 +90,6 @@ def varied_keys(jobs: Sequence[Sequence[str]]) -> set[str]:
     return {word.partition("=")[0].lstrip("+") for word in own} | {"seed"}
 
 
-def identity_in(name: str) -> str | None:
-    """Return the identity of the job whose folder has this name; None: it is no job's folder.
-
-    >>> identity_in("model-rnn+seed-0-95c80df5bac8"), identity_in("reference")
-    ('95c80df5bac8', None)
-    """
-    found = re.search(r"-([0-9a-f]{12})$", name)
-    return found[1] if found else None
-
-
 def job_folders(sweep: Path) -> dict[str, str]:
     """Return the names of the folders of a sweep's jobs, by identity.
 
@@ -140,27 +110,19 @@ def _is_beside(word: str) -> bool:
 # --- what a job leaves ------------------------------------------------------------------------
 
 
-def ended(folder: Path) -> Result | None:
-    """Return the result of a job that needs no second try; None: it failed or never ended."""
-    result = read_result(folder)
-    return result if isinstance(result, Result) and result.status in _ENDED else None
+def give_up(job: Job, status: str, why: str) -> Result:
+    """Write down how a job ended that could not do so itself: its process may be dead.
 
-
-def clear(folder: Path) -> None:
-    """Make room for a second try; the log of the first stays, and goes on."""
-    for leaving in (results.FILE, CONFIG):
-        (folder / leaving).unlink(missing_ok=True)
-    rmtree((folder / CHECKPOINT).parent, ignore_errors=True)
-    for events in folder.glob("events.out.tfevents.*"):
-        events.unlink()
-
-
-def fail(job: Job, why: str) -> None:
-    """Write down that a job failed, where it could not do so itself: its process may be dead."""
+    What it wrote before it died counts more; that, or what is written now, is returned.
+    """
+    if (result := ended(job.folder)) is not None:
+        return result
     job.folder.mkdir(parents=True, exist_ok=True)
-    if not (job.folder / CONFIG).exists():
+    with suppress(FileExistsError):
         write_config(job.folder, job.config)
     append_log(job.folder, logging.ERROR, why)
     last = why.strip().splitlines()[-1]
     names, seed = job.config["names"], job.config["seed"]
-    Result(**names, seed=seed, status="failed", why=last).write(job.folder)
+    result = Result(**names, seed=seed, status=status, why=last)
+    result.write(job.folder)
+    return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -10,12 +11,14 @@ from omegaconf import DictConfig
 
 from lossladder.checks import RequestError
 from lossladder.runs.folder import CONFIG
+from lossladder.runs.identity import identity
 from lossladder.runs.load import resumed_config
 from lossladder.sweeps import manifest
 from lossladder.sweeps.compose import Composer
-from lossladder.sweeps.job import Job, folder_name, identity, job_folders, varied_keys
+from lossladder.sweeps.job import Job, folder_name, job_folders, varied_keys
 from lossladder.sweeps.pool import WorkerPool
 from lossladder.sweeps.worker import JobOutcome
+from lossladder.training.config import TrainerConfig, check_config, check_keys
 
 
 def launch(
@@ -30,14 +33,18 @@ def launch(
     if (folder / CONFIG).exists():
         raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
     composer, known = Composer(loader, config), job_folders(folder)
-    varied = varied_keys(job_overrides)
+    varied, keys = varied_keys(job_overrides), [field.name for field in fields(TrainerConfig)]
     shown = True
     jobs: list[Job] = []
     for number, overrides in enumerate(job_overrides):
         plain = resumed_config(composer.plain(overrides), overrides)
-        shown = shown and bool(plain["trainer"]["progress"])
+        # what is read before the jobs are built, and not only by the one that is wrong
+        check_config(plain)
+        check_keys("trainer.", plain["trainer"], keys, needed=keys)
         # a run draws no bar of its own: the sweep has one
-        plain["trainer"] = {**plain["trainer"], "progress": False}
+        if isinstance(progress := plain["trainer"]["progress"], bool):
+            shown = shown and progress
+            plain["trainer"] = {**plain["trainer"], "progress": False}
         # two jobs that come to the same config, in whatever words, are one run in one folder
         name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))
         jobs.append(Job(number, plain, folder / name))

@@ -5,6 +5,7 @@ jobs there are. Locks of this kind (POSIX) belong to a process, and hold across 
 system that knows them.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ except ImportError:  # Windows
     fcntl = None
 
 FILE = ".claims"
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def check_locks() -> None:
@@ -47,8 +49,9 @@ def job_lock(sweep: Path, identity: str, wait: bool) -> Iterator[bool]:
     file, byte = _opened(sweep), int(identity, 16)
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
-    except BlockingIOError:
-        yield False
+    except OSError as error:
+        # no locks on this file system: whoever starts a second process there must know
+        yield error.errno in _NO_LOCKS
         return
     try:
         yield True

@@ -1,7 +1,7 @@
 """The workers of a sweep, as many as there are cores, each at a slice of jobs; and their one bar.
 
-A process that dies takes nothing with it but its slice, whose jobs are then tried one by one, so
-that one job's death costs no other anything.
+A process that dies takes nothing with it but its slice, which goes on in another; if that dies,
+too, its jobs are tried one by one, so that one job's death costs no other anything.
 """
 
 import multiprocessing
@@ -19,22 +19,39 @@ from typing import Any
 
 from tqdm import tqdm
 
-from lossladder import console
+from lossladder import console, signals
 from lossladder.cores import core_count
-from lossladder.runs.atomic import defer_interrupt
-from lossladder.sweeps.grouping import groups, slices
-from lossladder.sweeps.job import Job, ended, fail
+from lossladder.runs.result import ended
+from lossladder.sweeps.grouping import groups, slices, to_go_on_with
+from lossladder.sweeps.job import Job, give_up
+from lossladder.sweeps.lock import job_lock
 from lossladder.sweeps.worker import Advance, JobOutcome, outcome, work
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
 START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
 
+# after which a process that has neither said anything nor used the processor hangs
+_STILL_SECONDS = 120.0
+_TRIES = 2  # of a slice, and of a job alone
+_LOOK_SECONDS = 5.0
+
+
+@dataclass
+class _Slice:
+    jobs: Sequence[Job]
+    waits: bool = False  # for another process, which is at it and may yet die
+    tried: int = 0
+
+
 @dataclass
 class _Running:
     process: BaseProcess
-    jobs: Sequence[Job]
+    slice_: _Slice
     left: dict[int, Job]  # those of which nothing has been heard yet
+    busy: list[Job]
+    heard: float  # when it last said anything or used the processor, and how much it had used
+    used: float = 0.0
 
 
 class WorkerPool:
@@ -49,8 +66,7 @@ class WorkerPool:
         self.folder = folder
         self.shown = shown
         self.context = multiprocessing.get_context(START_METHOD)
-        # slices to be handed out; True: another process is at it, and may yet die
-        self.pending: deque[tuple[Sequence[Job], bool]] = deque()
+        self.pending: deque[_Slice] = deque()
         self.outcomes: dict[int, JobOutcome] = {}
         self.running: dict[Connection, _Running] = {}
 
@@ -74,14 +90,19 @@ class WorkerPool:
         # forked worker gets on without them as long as it needs no more than one
         if any(job.config["trainer"]["threads"] != 1 for job in todo):
             self.context = multiprocessing.get_context("spawn")
-        self.pending.extend((jobs, False) for group in groups(todo) for jobs in slices(group))
+        begun = to_go_on_with(todo, self.folder)
+        known = {job.number for jobs in begun for job in jobs}
+        fresh = groups([job for job in todo if job.number not in known])
+        self.pending.extend(map(_Slice, begun))
+        self.pending.extend(_Slice(jobs) for group in fresh for jobs in slices(group))
         self.bar = SweepBar(len(todo), self.shown)
         try:
             while self.pending or self.running:
                 while self.pending and len(self.running) < core_count():
-                    self._start(*self.pending.popleft())
-                for connection in wait(list(self.running)):
+                    self._start(self.pending.popleft())
+                for connection in wait(list(self.running), _LOOK_SECONDS):
                     self._hear(connection)  # pyright: ignore[reportArgumentType]
+                self._end_what_hangs()
         except KeyboardInterrupt:
             self._interrupt()
             raise
@@ -89,55 +110,104 @@ class WorkerPool:
             self.bar.close()
         return [self.outcomes[firsts[job.folder].number] for job in jobs]
 
-    def _start(self, jobs: Sequence[Job], waits: bool) -> None:
+    def _start(self, slice_: _Slice) -> None:
         ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=work, args=(jobs, self.folder, theirs, waits))
+        words = slice_.jobs, self.folder, theirs, slice_.waits
+        process = self.context.Process(target=work, args=words)
         # Python drops what is raised while it forks
-        with defer_interrupt():
+        with signals.held():
             process.start()
             # open in the worker only: that it has died is told by the end of the pipe
             theirs.close()
-            self.running[ours] = _Running(process, jobs, {job.number: job for job in jobs})
+            left = {job.number: job for job in slice_.jobs}
+            self.running[ours] = _Running(process, slice_, left, [], time.monotonic())
+            signals.workers.add(process.pid or 0)
 
     def _hear(self, connection: Connection) -> None:
         """Take in a message, or the end of a process."""
         running = self.running[connection]
+        running.heard = time.monotonic()
         try:
             message: Advance | JobOutcome = connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             self._end(connection)
             return
         self.bar.note(running.process.pid or 0, message)
         if isinstance(message, JobOutcome):
             job = running.left.pop(message.number)
-            # last in the line: while it waits for the other process, it keeps a core idle
             if message.status == "busy":
                 self.bar.say_once("another process is at some of the runs; they are waited for")
-                self.pending.append(([job], True))
+                running.busy.append(job)
             else:
                 self.outcomes[message.number] = message
 
     def _end(self, connection: Connection) -> None:
         running = self.running.pop(connection)
         running.process.join()
+        signals.workers.discard(running.process.pid or 0)
         self.bar.lose(running.process.pid or 0)
-        for job in running.left.values():
+        if running.busy:
+            # last in the line: while they wait for the other process, they keep a core idle
+            self.pending.append(_Slice(running.busy, waits=True))
+        if not running.left:
+            return
+        left, tried = list(running.left.values()), running.slice_.tried + 1
+        why = f"the process that trained it {_death(running.process.exitcode)}"
+        if tried < _TRIES:
+            self.bar.say_once(f"{console.many(len(left), 'run')}: {why}; going on in another")
+            self.pending.append(_Slice(left, tried=tried))
+        elif len(running.slice_.jobs) > 1:
             # one of them has killed the others: only alone does it show which
-            if len(running.jobs) > 1:
-                self.pending.append(([job], False))
-                continue
-            fail(job, f"the process that trained it {_death(running.process.exitcode)}")
-            self.outcomes[job.number] = JobOutcome(job.number, "failed")
+            self.pending.extend(_Slice([job], tried=tried - 1) for job in left)
+        else:
+            (job,) = left
+            with job_lock(self.folder, job.identity, wait=False) as ours:
+                if not ours:
+                    # somebody else has taken it up
+                    self.pending.append(_Slice([job], waits=True))
+                    return
+                self.outcomes[job.number] = outcome(job, give_up(job, "interrupted", why))
             self.bar.note(running.process.pid or 0, self.outcomes[job.number])
 
+    def _end_what_hangs(self) -> None:
+        """End processes that do nothing at all; their jobs have another try."""
+        now = time.monotonic()
+        for running in self.running.values():
+            used = processor_seconds(running.process.pid or 0)
+            # one that waits for a job of another process has nothing to do
+            if used is None or used > running.used + 0.01 or running.slice_.waits:
+                running.heard, running.used = now, used or 0.0
+            elif now - running.heard > _STILL_SECONDS:
+                names = ", ".join(job.folder.name for job in running.left.values())
+                self.bar.say_once(f"{names}: no sign of life for {_STILL_SECONDS:.0f} s; ended")
+                running.process.kill()
+
     def _interrupt(self) -> None:
-        """Hand Ctrl-C on, and let everything under way be written."""
-        # a terminal sends it to all processes, but a scheduler, or `kill`, to the first one only
+        """Ask all workers to stop, and let everything under way be written.
+
+        A second Ctrl-C ends them where they are: what they have written is whole.
+        """
+        # a terminal sends Ctrl-C to all processes, a scheduler, or `kill`, to the first one only
         for running in self.running.values():
-            if running.process.is_alive() and running.process.pid is not None:
-                os.kill(running.process.pid, signal.SIGINT)
-        for running in self.running.values():
-            running.process.join()
+            running.process.terminate()
+        try:
+            for running in self.running.values():
+                running.process.join()
+        except KeyboardInterrupt:
+            for running in self.running.values():
+                running.process.kill()
+            raise
+        finally:
+            signals.workers.clear()
+
+
+def processor_seconds(process: int) -> float | None:
+    """Return the processor time that a process has used, s; None: the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _death(code: int | None) -> str:

@@ -1,24 +1,24 @@
 """What one process of a sweep does: a slice of jobs, together if they can be, else one by one."""
 
-import signal
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import FrameType
 from typing import NamedTuple
 
 import torch
 
+from lossladder import signals
 from lossladder.checks import RequestError
-from lossladder.runs.atomic import interrupt_pending
-from lossladder.runs.result import Result
+from lossladder.runs.folder import clear
+from lossladder.runs.group import kept_of_group
+from lossladder.runs.result import Result, RunFailedError, ended
 from lossladder.runs.verdict import standing
-from lossladder.sweeps.job import Job, clear, ended, fail
+from lossladder.sweeps.job import Job, give_up
 from lossladder.sweeps.lock import job_lock
-from lossladder.train import train, train_together
+from lossladder.train import is_from_outside, train, train_together
 from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import ProgressReporter
 
@@ -64,29 +64,30 @@ def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool)
         connection: to whoever wants to know: `Advance` and `JobOutcome`.
         wait: True: for jobs that another process is at.
     """
-    signal.signal(signal.SIGINT, _once)
-    # until a run asks for more: each core has a worker
-    torch.set_num_threads(1)
-    with suppress(KeyboardInterrupt), ExitStack() as held:
+    # Ctrl-C in a terminal reaches every process, and the parent hands it on once more
+    with suppress(KeyboardInterrupt), signals.handled(patient=True), ExitStack() as held:
         # noted by the parent's handler, which was still in place just after the fork
-        if interrupt_pending():
-            raise KeyboardInterrupt
+        if signals.stop_asked():
+            return
+        # until a run asks for more: each core has a worker
+        torch.set_num_threads(1)
         mine: list[Job] = []
-        for job in slice_:
+        # in one order everywhere, or two processes might wait for each other
+        for job in sorted(slice_, key=lambda job: job.identity) if wait else slice_:
             if not held.enter_context(job_lock(sweep, job.identity, wait)):
                 _tell(connection, JobOutcome(job.number, "busy"))
             # asked again under the lock: whoever held it may have done the job meanwhile
             elif (result := ended(job.folder)) is not None:
                 _tell(connection, outcome(job, result))
             else:
-                clear(job.folder)
                 mine.append(job)
-        for job, result in _together(mine, sweep, connection):
+        mine = [job for job in slice_ if job in mine]
+        for job, told in _together(mine, sweep, connection):
             mine.remove(job)
-            _tell(connection, outcome(job, result))
+            _tell(connection, told)
         for job in mine:
-            _tell(connection, ended_how := _one(job, sweep, connection))
-            if ended_how.status == "interrupted":
+            _tell(connection, told := _one(job, sweep, connection))
+            if told.status == "interrupted" and signals.stop_asked():
                 return
 
 
@@ -95,7 +96,9 @@ def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
     return JobOutcome(job.number, result.status, result.loss, standing(result), before=before)
 
 
-def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[tuple[Job, Result]]:
+def _together(
+    jobs: Sequence[Job], sweep: Path, connection: Connection
+) -> list[tuple[Job, JobOutcome]]:
     """Train jobs together; whatever stands in the way, each can still be tried alone."""
     together: list[Job] = []
     built: list[Parts] = []
@@ -104,7 +107,8 @@ def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[
         with suppress(RequestError):
             built.append(build(job.config))
             together.append(job)
-    if len(together) < 2:
+    # the last of a group that was under way ends as it would have among the others
+    if len(jobs) < 2 and not (jobs and kept_of_group(jobs[0].folder)):
         return []
 
     def report(updates: int, passed: Counter[str]) -> None:
@@ -113,12 +117,15 @@ def _together(jobs: Sequence[Job], sweep: Path, connection: Connection) -> list[
     configs, folders = [job.config for job in together], [job.folder for job in together]
     try:
         results = train_together(configs, folders, built, sweep, report)
-    except Exception:
+    except Exception as error:
+        if is_from_outside(error):
+            why = JobOutcome(0, "interrupted", message=str(error))
+            return [(job, why._replace(number=job.number)) for job in together]
         # one member's fault, it may be: alone, the others do not suffer from it
         for folder in folders:
             clear(folder)
         return []
-    return list(zip(together, results, strict=False))
+    return [(job, outcome(job, result)) for job, result in zip(together, results, strict=False)]
 
 
 def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
@@ -131,18 +138,16 @@ def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
         return outcome(job, train(job.config, job.folder, sweep, [ProgressReporter(report)]))
     except RequestError as error:
         return JobOutcome(job.number, "wrong", message=str(error))
-    except Exception:
-        fail(job, traceback.format_exc())
-        return JobOutcome(job.number, "failed")
+    except RunFailedError as error:
+        return JobOutcome(job.number, "interrupted", message=str(error))
+    except Exception as error:
+        status = "interrupted" if is_from_outside(error) else "failed"
+        return outcome(job, give_up(job, status, traceback.format_exc()))
 
 
 def _tell(connection: Connection, message: Advance | JobOutcome) -> None:
-    # where nobody is left to hear it, the work is still worth finishing
-    with suppress(OSError):
+    try:
         connection.send(message)
-
-
-def _once(number: int, frame: FrameType | None) -> None:
-    # Ctrl-C asks once: a second would interrupt what the first one has to write
-    signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    except OSError:
+        # nobody is left to hear it: what is under way is kept, for whoever asks for it again
+        signals.ask_to_stop("the end of its parent")

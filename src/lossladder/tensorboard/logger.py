@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.tensorboard.summary import hparams, text
 
-from lossladder.runs.folder import config_text
+from lossladder.runs.folder import EVENTS, config_text
 from lossladder.runs.verdict import verdict
 from lossladder.tensorboard.event_file import Events
 from lossladder.tensorboard.hparams import metrics
@@ -31,6 +31,7 @@ class EventFileLogger(Logger):
         super().__init__()
         self.folder = folder
         self._opened: Events | None = None
+        self._after: int | None = None
 
     @property
     def name(self) -> str:
@@ -47,10 +48,33 @@ class EventFileLogger(Logger):
         """The event file."""
         # made when there is something to write: a request that is refused leaves nothing behind
         if self._opened is None:
-            # no two processes write one file, not even those that share a folder over a network
-            mine = f"{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
-            self._opened = Events(self.folder / f"events.out.tfevents.{mine}")
+            # TensorBoard reads files in the order of their names, and a clock may go backward
+            before = [path.name.split(".")[3] for path in self.folder.glob(f"{EVENTS}*")]
+            now = max([int(time.time()), *(int(t) + 1 for t in before if t.isdecimal())])
+            name = f"{EVENTS}{now:010d}.{socket.gethostname()}.{os.getpid()}"
+            self._opened = Events(self.folder / name, self._after)
         return self._opened
+
+    def state(self) -> dict[str, Any]:
+        """Return how much has been written, for a checkpoint."""
+        if self._opened is not None:
+            return {"file": self._opened.path.name, "length": self._opened.length}
+        files = [path.name for path in self.folder.glob(f"{EVENTS}*")]
+        return {"file": max(files, default=""), "length": None}
+
+    def restore(self, state: dict[str, Any], updates: int) -> None:
+        """Cut what was written after a checkpoint, and go on from there.
+
+        Args:
+            state: what `state` returned when that was made.
+            updates: made by then.
+        """
+        for path in self.folder.glob(f"{EVENTS}*"):
+            if path.name > state["file"]:
+                path.unlink()
+            elif path.name == state["file"] and state["length"] is not None:
+                os.truncate(path, state["length"])
+        self._after = updates
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

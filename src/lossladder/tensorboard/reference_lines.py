@@ -4,17 +4,18 @@ Such a run has a name and a colour, and twenty runs of a sweep share one line.
 """
 
 import re
-import shutil
-import time
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TypeVar
 
 import numpy as np
 from torch.utils.tensorboard.summary import custom_scalars
 
 from lossladder.ladder import Ladder, Rung
+from lossladder.runs.atomic import atomic_write
+from lossladder.runs.folder import EVENTS
 from lossladder.runs.result import RungRecord
 from lossladder.tensorboard.event_file import Events
 
@@ -50,7 +51,9 @@ def write_references(logdir: Path, tag: str, ladder: Ladder, updates: int) -> No
 def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], updates: int) -> None:
     """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page."""
     # whoever opens the folder of one run alone sees none of the lines that runs share
-    events = Events(folder / f"events.out.tfevents.{time.time_ns()}.ladder")
+    path = folder / f"{EVENTS}ladder"
+    path.unlink(missing_ok=True)
+    events = Events(path)
     lines = {f"verdict/ladder/{rung.name}": rung.loss for rung in shown_rungs(rungs)}
     # tags are regular expressions there, anchored at their start only
     tags = [f"^{re.escape(own)}$" for own in (tag, *lines)]
@@ -75,32 +78,25 @@ def _extend(line: Path, tag: str, loss: float, updates: int) -> None:
     # one sets it; the others go on from where that part ends.
     start = 0
     while start < updates:
-        mark = line / f"{tag.replace('/', '-')}.from-{start}"
-        if not mark.exists():
-            _write(line, mark, tag, loss, start, updates)
-        start = int(next(mark.iterdir()).name)
+        mark = line / f"{tag.replace('/', '-')}.from-{start}.to"
+        with suppress(FileExistsError), atomic_write(mark, exclusive=True) as scratch:
+            scratch.write_text(str(updates))
+        end = int(mark.read_text())
+        # TensorBoard reads the files of a run in the order of their names
+        part = line / f"{EVENTS}{start:012d}.{tag.replace('/', '-')}"
+        # whoever finds a mark without its part writes it: a kill may have come between them
+        if not part.exists():
+            _write(part, tag, loss, start, end)
+        start = end
 
 
-def _write(line: Path, mark: Path, tag: str, loss: float, start: int, end: int) -> None:
-    """Write one part, unless another run comes first."""
-    # TensorBoard reads the files of a run in the order of their names: that of the claims
-    name = f"events.out.tfevents.{time.time_ns()}.{mark.name}"
-    scratch = Path(mkdtemp(dir=line, prefix="."))
-    events, claim = scratch / "events", scratch / "claim"
-    claim.mkdir()
-    (claim / str(end)).touch()
+def _write(part: Path, tag: str, loss: float, start: int, end: int) -> None:
+    """Write one part; two that write the same one at once write the same."""
     # until it is complete, a file of a name that TensorBoard does not look for
-    points = Events(events)
+    scratch = part.with_name(f".{secrets.token_hex(6)}-line")
+    points = Events(scratch)
     first = start + 1 if start else 0
     for step in np.unique(np.linspace(first, end, _POINTS).round().astype(int)):
         points.scalars({tag: loss}, int(step))
     points.close()
-    try:
-        # a folder moves in one step, and not onto one that holds something: two cannot both claim
-        claim.rename(mark)
-        events.rename(line / name)
-    except OSError:
-        if not mark.exists():
-            raise
-    finally:
-        shutil.rmtree(scratch)
+    scratch.replace(part)

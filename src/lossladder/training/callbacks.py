@@ -1,6 +1,7 @@
-"""The callbacks of every run: progress, early stopping, the last checkpoint."""
+"""The callbacks of every run: progress, early stopping, checkpoints."""
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from tqdm import tqdm
 
+from lossladder import signals
 from lossladder.ladder import Ladder, Rung
+from lossladder.signals import Stopped
 from lossladder.training.learner import Learner
 
 
@@ -107,14 +110,58 @@ class StopAtRung(Callback):
         return reached is not None and reached.loss <= self.rung.loss
 
 
-class LastCheckpoint(Callback):
-    """Saves a checkpoint to `path` after every validation interval."""
+class Checkpoints(Callback):
+    """Saves a checkpoint to `path` at every validation, and between them by the clock or a signal.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        seconds: between two checkpoints, at most; chunks are not cut short for it.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
         self.path = path
+        self.seconds = seconds
+        self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
+        """Start the clock."""
+        signals.install()  # Lightning has put a handler of its own before ours
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is time to.
+
+        Raises:
+            Stopped: if a signal asked for it.
+        """
+        # an interval ends in a validation, and that in a checkpoint
+        if pl_module.diverged or pl_module.data.schedule.ends_interval(pl_module.updates):
+            return
+        late = time.monotonic() - self._saved > self.seconds
+        if signals.save_asked() or signals.stop_asked() or late:
+            self._save(trainer)
+            _stop_if_asked()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Save, unless the weights have become useless."""
-        # then the checkpoint of the interval before stays, from which one can go on
+        """Save, unless the weights have become useless.
+
+        Raises:
+            Stopped: if a signal asked for it.
+        """
+        # then the checkpoint of before stays, from which one can go on
         if not pl_module.diverged:
-            trainer.save_checkpoint(self.path)
+            self._save(trainer)
+        # a run that has come to its end is done, whatever was asked for meanwhile
+        if pl_module.updates < pl_module.data.schedule.updates and not trainer.should_stop:
+            _stop_if_asked()
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.path)
+        self._saved = time.monotonic()
+
+
+def _stop_if_asked() -> None:
+    if (name := signals.stop_asked()) is not None:
+        raise Stopped(name)

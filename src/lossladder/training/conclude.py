@@ -20,6 +20,7 @@ from lossladder.tasks import Batch
 from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.training.learner import Learner
+from lossladder.training.random_state import random_numbers_of
 
 
 def conclude(
@@ -31,7 +32,9 @@ def conclude(
     loggers: Sequence[Logger],
     why: str | None = None,
 ) -> Result:
-    """Measure what came of a run, write it into its folder and show it to its loggers.
+    """Measure what came of a run, and show it to its loggers.
+
+    Nothing has ended before `result.json` is written, which is for the caller to do last of all.
 
     Args:
         config: of the run.
@@ -47,8 +50,8 @@ def conclude(
     curve = CurveRecord(**learner.training_curve.points())
     validation = CurveRecord(**learner.validation_curve.points())
     measured: dict[str, Any] = {}
-    # weights that diverged are useless, and a run that was never validated has nothing to show
-    if learner.score is not None and not learner.diverged:
+    # weights that diverged are useless, and a network that failed may fail again
+    if learner.updates and not learner.diverged and status != "failed":
         # the last validation will do if nothing was learnt since
         latest = learner.score if learner.validated_at == learner.updates else None
         measured = measure(learner.network, data, latest)
@@ -83,8 +86,6 @@ def conclude(
             "numpy": np.__version__,
         },
     )
-    # first, because a logger of one's own may raise
-    result.write(folder)
     shown = settings(config, result)
     for logger in loggers:
         if isinstance(logger, EventFileLogger):
@@ -124,13 +125,23 @@ def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[Rung
 def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
     """Return loss, standing, behaviour and mistakes of a network, on the validation sequences.
 
+    A network that draws random numbers draws the same ones each time.
+
     Args:
         network: trained.
         data: whose validation sequences they are.
         measured: the network's score on them, if it is known already.
     """
+    numbers = seeded("measuring", data.validation_seed)
+    if measured is None:
+        with random_numbers_of(numbers):
+            measured = score(network, data.task, data.validated, data.exhaustive)
+    with random_numbers_of(numbers):
+        return _measured(network, data, measured)
+
+
+def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
     batch, ladder = data.validated, data.ladder()
-    measured = measured or score(network, data.task, batch, data.exhaustive)
     behaviour = Behaviour(measured, batch, ladder)
     divergence, error = behaviour.from_floor
     divergences = behaviour.divergences

@@ -54,6 +54,7 @@ class TrainerConfig:
     accelerator: str
     devices: int | list[int]
     threads: int
+    checkpoint_seconds: float
     progress: bool
 
     @classmethod
@@ -72,6 +73,9 @@ class TrainerConfig:
         if value["gradient_clip"] is not None:
             value["gradient_clip"] = checks.real("gradient_clip", value["gradient_clip"], above=0)
         checks.whole("threads", value["threads"])
+        value["checkpoint_seconds"] = checks.real(
+            "checkpoint_seconds", value["checkpoint_seconds"], above=0
+        )
         checks.flag("progress", value["progress"])
         # Lightning would start a process for each, and every one would train the same run
         match value["devices"]:

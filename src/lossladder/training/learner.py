@@ -4,19 +4,26 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lossladder.data.datamodule import seeded
 from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
 from lossladder.models import State
 from lossladder.tasks import Batch
-from lossladder.tensorboard.logger import loss_tag
+from lossladder.tensorboard.logger import EventFileLogger, loss_tag
 from lossladder.training.build import Parts
 from lossladder.training.curve import Curve, Passed, Point
+from lossladder.training.random_state import (
+    random_numbers_of,
+    random_state,
+    restore_random_state,
+)
 
 # updates over which the latest loss is a mean, at most: a single one would be noise
 _NEWEST = 200
@@ -46,8 +53,10 @@ class Learner(LightningModule):
         # those of a member; a run alone has its trainer's
         self.own_loggers: Sequence[Logger] = ()
         self.own_callbacks: Sequence[Callback] = ()
+        self.events: EventFileLogger | None = None
         self.updates = 0
         self.seconds = 0.0  # spent in training: chunks drawn and trained, validation apart
+        self.began = time.perf_counter()  # earlier by what it took before, if the run goes on
         self.diverged = False
         self.state: State | None = None
         self.latest = float("inf")  # loss of the newest updates
@@ -61,6 +70,9 @@ class Learner(LightningModule):
         self.validated_at = 0
         self._newest: tuple[int, Score] | None = None  # measurement, and after which update
         self._since = 0.0
+        # of a run that goes on: the engine it began with, and random numbers to take up
+        self._engine: str | None = None
+        self._random: dict[str, Any] | None = None
 
     @property
     def loss_tag(self) -> str:
@@ -78,6 +90,8 @@ class Learner(LightningModule):
         self.optimizer = self.make_optimizer(self.network.trained())
         if engine is None:
             engine = self.make_engine(self.network, self.data.task, self.optimizer)
+            if self._engine is not None:
+                engine.keep(self._engine)
         self.engine = engine
         self.data.engine_windows = engine.windows_per_chunk
 
@@ -88,6 +102,10 @@ class Learner(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the clock of an interval, so that validation is not counted as training."""
+        if self._random is not None:
+            # last of all: what was made ready before may have drawn some
+            restore_random_state(self._random)
+            self._random = None
         self._since = time.perf_counter()
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
@@ -98,7 +116,8 @@ class Learner(LightningModule):
         now = time.perf_counter()
         self.record(losses, now - self._since)
         self._since = now
-        if length is not None:
+        # a chunk that a signal has cut short says so at its end
+        if length is not None and len(losses) == len(chunk.inputs):
             self._log({"length": length})
         if self.data.measured_at(self.updates):
             # no training, so that its time does not count
@@ -164,7 +183,8 @@ class Learner(LightningModule):
         if self._newest is None or self._newest[0] != self.updates:
             # not what Lightning has moved: ladders are float64 arithmetic, which stays on the CPU
             data = self.data
-            measured = score(self.network, data.task, data.validated, data.exhaustive)
+            with random_numbers_of(seeded("measuring", data.validation_seed)):
+                measured = score(self.network, data.task, data.validated, data.exhaustive)
             self._newest = self.updates, measured
         return self._newest[1]
 
@@ -177,14 +197,28 @@ class Learner(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what an exact continuation needs, as plain values."""
         # plain, because checkpoints are loaded with `weights_only`: none of them can run anything
+        alone = self._trainer is not None
+        # Lightning counts those of a session
+        checkpoint["epoch"] = self.updates // self.data.schedule.interval
+        checkpoint["global_step"] = self.updates
         checkpoint["lossladder"] = {
             "updates": self.updates,
             "seconds": self.seconds,
+            "wall": time.perf_counter() - self.began,
             "state": list(self.state or ()),
             "training_curve": self.training_curve.state(),
             "validation_curve": self.validation_curve.state(),
             "passed": self.passed.state(),
             "first": self.first,
+            "diverged": self.diverged,
+            # on a rung, or by a callback's will: there are updates left, and they are not asked for
+            "ended": alone and self.trainer.should_stop,
+            "engine": self.engine.name,
+            "threads": torch.get_num_threads(),
+            "interval": self.data.schedule.interval,
+            # those trained together draw none of their own
+            "random": random_state() if alone else None,
+            "events": None if self.events is None else self.events.state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -195,4 +229,6 @@ class Learner(LightningModule):
         self.training_curve.restore(saved["training_curve"])
         self.validation_curve.restore(saved["validation_curve"])
         self.passed.restore(saved["passed"])
-        self.first = saved["first"]
+        self.first, self.diverged = saved["first"], saved["diverged"]
+        self._engine, self._random = saved["engine"], saved["random"]
+        self.began = time.perf_counter() - saved["wall"]

@@ -7,29 +7,41 @@ call that trains them is shared.
 import copy
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import lightning
 from lightning.pytorch import LightningModule
-from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader
 
+from lossladder import signals
 from lossladder.data.datamodule import IntervalLoader
 from lossladder.engines import Population, SingleMember
 from lossladder.engines.auto import for_members
 from lossladder.engines.population import stack_chunks, stack_states, unstack_state
+from lossladder.runs.group import Group
+from lossladder.signals import Stopped
 from lossladder.training.build import Parts
 from lossladder.training.callbacks import passed
 from lossladder.training.learner import Learner
 
+# what Lightning wants of a checkpoint besides what its module puts there
+_HEAD = {"pytorch-lightning_version": lightning.__version__, "lr_schedulers": []}
 
-def engine_for(parts: Parts, count: int) -> SingleMember | None:
-    """Return the engine of `count` members built like these; None: each trains alone."""
+
+def engine_for(parts: Parts, count: int, began: str | None = None) -> SingleMember | None:
+    """Return the engine of `count` members built like these; None: each trains alone.
+
+    Args:
+        parts: of one of them.
+        count: of members.
+        began: name of the engine that they began with, if they go on.
+    """
     optimizer = parts.make_optimizer(parts.network.trained())
     steps = parts.data.schedule.updates * parts.data.bptt_steps * count
     engine = parts.make_engine(parts.network, parts.task, optimizer, expected_steps=steps)
-    return for_members(engine, count)
+    return for_members(engine, count, began)
 
 
 class PopulationLearner(LightningModule):
@@ -42,6 +54,8 @@ class PopulationLearner(LightningModule):
         engine: of one of them; its population trains all.
         report: takes after each chunk the number of updates made, and how many learners have
             passed what.
+        group: keeps what is needed to go on.
+        seconds: between two checkpoints, at most; chunks are not cut short for it.
         ends: whether a learner is done before the schedule is.
     """
 
@@ -50,6 +64,8 @@ class PopulationLearner(LightningModule):
         learners: Sequence[Learner],
         engine: SingleMember,
         report: Callable[[int, Counter[str]], None],
+        group: Group,
+        seconds: float,
         ends: Callable[[Learner], bool] = lambda learner: False,
     ) -> None:
         super().__init__()
@@ -65,6 +81,16 @@ class PopulationLearner(LightningModule):
         self.ends = ends
         self.ladder = learners[0].data.training_ladder()
         self._since = 0.0
+        # of each learner, as of the last moment at which its weights were of use
+        self.kept: dict[Learner, dict[str, Any]] = {}
+        self.group = group
+        self.seconds = seconds
+        self._written, self._cost = time.monotonic(), 0.0
+
+    @property
+    def updates(self) -> int:
+        """Number of updates that the learners have made which got furthest."""
+        return max(learner.updates for learner in self.learners)
 
     def _population(self) -> Population:
         """Return the population of the learners that are still active."""
@@ -92,6 +118,7 @@ class PopulationLearner(LightningModule):
 
     def on_train_start(self) -> None:
         """Tell the learners' callbacks."""
+        signals.install()  # Lightning has put a handler of its own before ours
         self._tell(self.learners, "on_train_start")
 
     def on_train_end(self) -> None:
@@ -122,7 +149,13 @@ class PopulationLearner(LightningModule):
         told = Counter(passed(learner, self.ladder) for learner in self.learners)
         self.report(losses.numel(), told)
         self._tell(self.active, "on_train_batch_end", None, None, batch_idx)
-        self._keep([learner for learner in self.active if not learner.diverged])
+        self._go_on_with([learner for learner in self.active if not learner.diverged])
+        if self.active and not self.active[0].data.schedule.ends_interval(self.updates):
+            late = time.monotonic() - self._written > self.seconds
+            if signals.save_asked() or signals.stop_asked() or late:
+                self._keep(self.active)
+                self._write()
+                self._stop_if_asked()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score every learner on its own validation sequences."""
@@ -130,11 +163,18 @@ class PopulationLearner(LightningModule):
             learner.validate()
         self._tell(self.active, "on_validation_end")
         going = [learner for learner in self.active if not learner.diverged]
-        self._keep([learner for learner in going if not self.ends(learner)])
+        self._go_on_with([learner for learner in going if not self.ends(learner)])
 
     def on_train_epoch_end(self) -> None:
-        """Take the snapshots; what all have in common is the trainer's to say."""
-        self.trainer.save_checkpoint("")
+        """Keep what is needed to go on, on disk as often as that costs little."""
+        self._keep([learner for learner in self.starters if not learner.diverged])
+        ended = not self.active or self.updates == self.active[0].data.schedule.updates
+        # writing takes 2 % of the time at most, where intervals are short
+        paid = time.monotonic() - self._written > 50 * self._cost
+        if ended or paid or signals.stop_asked():
+            self._write()
+        if not ended:
+            self._stop_if_asked()
 
     def train_dataloader(self) -> IntervalLoader[tuple[int, int]]:
         """Return which updates come next; the learners draw the data for them."""
@@ -147,7 +187,64 @@ class PopulationLearner(LightningModule):
         """Return a single step, in which every learner is scored on sequences of its own."""
         return DataLoader([0], batch_size=None)  # pyright: ignore[reportArgumentType]
 
-    def _keep(self, learners: list[Learner]) -> None:
+    def _keep(self, learners: Sequence[Learner]) -> None:
+        """Keep a checkpoint of each of these learners in memory."""
+        for learner in learners:
+            # under the names that Lightning gives a run alone, so that nobody sees a difference
+            weights = learner.network.state_dict(prefix="network.")
+            own = {
+                "state_dict": weights,
+                "optimizer_states": [learner.optimizer.state_dict()],
+                "callbacks": {each.state_key: each.state_dict() for each in learner.own_callbacks},
+            }
+            learner.on_save_checkpoint(own)
+            self.kept[learner] = {**_HEAD, **copy.deepcopy(own)}
+
+    def _write(self) -> None:
+        """Write what each learner needs to go on, or to end as it would have."""
+        began = time.monotonic()
+        members: dict[str, dict[str, Any]] = {}
+        for name, learner in zip(self.group.names, self.learners, strict=True):
+            going, own = learner in self.active, dict[str, Any]()
+            # of one that has diverged the weights are those of before, and how it went is not
+            if not going:
+                learner.on_save_checkpoint(own)
+            members[name] = {
+                "checkpoint": self.kept.get(learner),
+                "ended": own.get("lossladder"),
+                "engine": self.engine.name,
+                "moment": self.updates,
+            }
+        self.group.write(members)
+        self._written = time.monotonic()
+        self._cost = self._written - began
+
+    def take_up(self, members: Mapping[str, dict[str, Any]]) -> None:
+        """Go on from what was written."""
+        for name, learner in zip(self.group.names, self.learners, strict=True):
+            left = members[name]
+            if (checkpoint := left["checkpoint"]) is not None:
+                weights = checkpoint["state_dict"].items()
+                learner.network.load_state_dict({k.removeprefix("network."): v for k, v in weights})
+                learner.optimizer.load_state_dict(checkpoint["optimizer_states"][0])
+                for each in learner.own_callbacks:
+                    if each.state_key in checkpoint["callbacks"]:
+                        each.load_state_dict(checkpoint["callbacks"][each.state_key])
+                self.kept[learner] = checkpoint
+            latest = left["ended"] or self.kept[learner]["lossladder"]
+            learner.on_load_checkpoint({"lossladder": latest})
+            if learner.events is not None:
+                learner.events.restore(latest["events"], learner.updates)
+            schedule = learner.data.schedule
+            learner.data.schedule = replace(schedule, start=left["moment"])
+        ended = [members[name]["ended"] is not None for name in self.group.names]
+        self._go_on_with([own for own, over in zip(self.learners, ended, strict=True) if not over])
+
+    def _stop_if_asked(self) -> None:
+        if (name := signals.stop_asked()) is not None:
+            raise Stopped(name)
+
+    def _go_on_with(self, learners: list[Learner]) -> None:
         """Go on with these learners only."""
         if len(learners) < len(self.active):
             self.active = learners
@@ -155,26 +252,3 @@ class PopulationLearner(LightningModule):
                 self.population = self._population()
             else:
                 self.trainer.should_stop = True
-
-
-class Snapshots(TorchCheckpointIO):
-    """A checkpoint of every learner, as of the last interval it finished; kept in memory."""
-
-    # On disk, 64 of them an interval would take longer than the training in between: each is
-    # written once, when all is over.
-
-    def __init__(self, together: PopulationLearner) -> None:
-        self.together = together
-        self.of: dict[Learner, dict[str, Any]] = {}
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Keep what an exact continuation of each learner needs."""
-        for learner in self.together.starters:
-            if not learner.diverged:
-                # under the names that Lightning gives a run alone, so that nobody sees a difference
-                weights = learner.network.state_dict(prefix="network.")
-                own = {"state_dict": weights, "optimizer_states": [learner.optimizer.state_dict()]}
-                learner.on_save_checkpoint(own)
-                self.of[learner] = {**checkpoint, **copy.deepcopy(own)}
