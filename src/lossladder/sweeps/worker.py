@@ -1,5 +1,7 @@
 """What one process of a sweep does: a slice of jobs, together if they can be, else one by one."""
 
+import multiprocessing
+import os
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -146,8 +148,10 @@ def _one(job: Job, sweep: Path, connection: Connection) -> JobOutcome:
 
 
 def _tell(connection: Connection, message: Advance | JobOutcome) -> None:
-    try:
+    parent = multiprocessing.parent_process()
+    with suppress(OSError):
         connection.send(message)
-    except OSError:
+    # its end of the pipe may be open in another worker, so that sending alone does not tell
+    if parent is not None and os.getppid() != parent.pid:
         # nobody is left to hear it: what is under way is kept, for whoever asks for it again
         signals.ask_to_stop("the end of its parent")
