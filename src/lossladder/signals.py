@@ -136,8 +136,8 @@ def _save(number: int, frame: FrameType | None) -> None:
     for worker in workers:
         with suppress(ProcessLookupError):
             os.kill(worker, number)
-    # a cluster's own, which may want to queue the job again
-    if callable(was := _state.before.get(number)):
+    # a cluster's own, which may want to queue the job again; a worker has inherited ours
+    if callable(was := _state.before.get(number)) and was is not _save:
         was(number, frame)
 
 

@@ -67,7 +67,7 @@ def train(
     resume = None if config.get("resume") is None else Path(config["resume"])
     other = None if resume is None else _to_go_on_with(parts, resume)
     learner = Learner(parts, config["names"]["task"])
-    with signals.noted(), claim(folder, config), run_log(folder) as log:
+    with signals.noted(), claim(folder, config), _room_in(folder), run_log(folder) as log:
         own = _left(folder)
         if own is None:
             clear(folder)
@@ -106,7 +106,7 @@ def train(
         with closing(learner.events):
             status, why = _fit(trainer, learner, checkpoint is not None, logdir, log)
             seconds = time.perf_counter() - learner.began
-            with signals.held(), _written(folder):
+            with signals.held():
                 result = conclude(config, learner, status, seconds, folder, loggers, why)
                 log.info("verdict\n%s", verdict(result))
                 result.write(folder)
@@ -177,8 +177,8 @@ def is_from_outside(error: BaseException) -> bool:
 
 
 @contextmanager
-def _written(folder: Path) -> Iterator[None]:
-    """Say what it means when the end of a run cannot be written."""
+def _room_in(folder: Path) -> Iterator[None]:
+    """Say what it means when a run that has begun cannot write what it must."""
     try:
         yield
     except OSError as error:

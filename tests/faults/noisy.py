@@ -13,5 +13,5 @@ class Noisy(RNN):
 
     def step(self, x, state: State) -> State:
         (hidden,) = super().step(x, state)
-        size = 0.1 * (1 + random.random() + np.random.random())
+        size = 0.1 * (1 + random.random() + np.random.random())  # noqa: NPY002
         return (hidden + size * torch.randn_like(hidden),)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from alike import differences
-from conftest import Start
+from processes import Start
 
 HERE = Path(__file__).parent
 SMALL = (

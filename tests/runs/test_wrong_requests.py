@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from doors import SHORT
+from lossladder.cli.main import run
+
 REQUESTS = {
     "task=ecko": [
         "task=ecko",
@@ -156,6 +159,34 @@ REQUESTS = {
     "model=rnn_by_hand model.learn_initial_state=2": ["model.learn_initial_state=2", "true or"],
     "model=rnn_by_hand model.learn_initial_state=true engine=fused": ["fused", "initial state"],
     "data=fresh": ["data.bptt_steps=null", "give one"],
+    "model=[rnn,lstm]": ["model=[rnn,lstm]", "must be one of gru"],
+    "-m model=glob(zz*)": ["model=glob(zz*)", "must be one of gru"],
+    "+=1": ["+=1: cannot be read"],
+    "logs=[1]": ["logs=[1]", "must name a folder"],
+    "--cfg job -p nope": ["--package=nope", "no such part"],
+    "-sc": ["install", "uninstall", "query"],
+    "-m readout=-1 trainer.progress=false": ["readout=-1", "keys of its own"],
+    "-m trainer.progress=x": ["trainer.progress='x'", "true or false"],
+    "-m ~trainer.accelerator": ["trainer.accelerator: is missing"],
+    "-m task=-1": ["task=-1", "count, echo"],
+    "hydra.verbose={-1:0.3}": ["hydra.verbose={-1:0.3}", "Hydra cannot use it"],
+    "-m hydra.verbose=[1]": ["hydra.verbose=[1]", "A logger name must be a string"],
+    "hydra.job_logging.root=3": ["hydra.job_logging.root=3", "Unable to configure root logger"],
+    "-m launch=here hydra.job_logging.root=3": ["hydra.job_logging.root=3", "Unable to configure"],
+    "hydra.job.env_copy=[NOPE]": ["hydra.job.env_copy=[NOPE]", "KeyError"],
+    "hydra.job.num=x": ["hydra.job.num=x", "no such key"],
+    "hydra.mode=x": ["hydra.mode=x", "expected one of [RUN, MULTIRUN]"],
+    "-m hydra.sweeper=3": ["hydra.sweeper=3", "TypeError"],
+    "-m hydra.launcher=3": ["hydra.launcher=3", "TypeError"],
+    "-m hydra.launcher.x=1": ["hydra.launcher.x=1", "allowed: none"],
+    "hydra.job=${seed}": ["hydra.job=${seed}", "AttributeError"],
+    "hydra.run=${seed}": ["hydra.run.dir=null", "must name a folder"],
+    "-m hydra.sweeper.max_batch_size=-1": ["hydra.sweeper.max_batch_size=-1", "at least 1"],
+    "-m hydra.sweeper.jobs=[['hydra.verbose=true']]": ["hydra.verbose=true", "hydra.sweeper.jobs"],
+    "hydra.job.chdir=true": ["hydra.job.chdir=true", "leave it out"],
+    "-m hydra.job.chdir=true launch=here": ["hydra.job.chdir=true", "leave it out"],
+    "-m hydra.sweep.subdir=x": ["hydra.sweep.subdir=x", "leave it out", "hydra.sweep.dir="],
+    "hydra.output_subdir=x": ["hydra.output_subdir=x", "leave it out", "config.yaml"],
 }
 
 
@@ -208,6 +239,44 @@ def test_wrong_requests_leave_nothing_behind(answers, logs_of_all):
     assert len(answers) == len(REQUESTS)
     beside = {path.name for path in logs_of_all.parent.iterdir()}
     assert beside <= {"unfinished.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("mode", [(), ("-m",), ("-m", "launch=here")], ids=" ".join)
+@pytest.mark.parametrize("kept", ["logs", "hydra.run.dir", "hydra.sweep.dir"])
+@pytest.mark.parametrize("wrong", ["seed=-1", "task=ecko", "resume=nowhere"])
+def test_a_wrong_request_leaves_no_folder_it_made_and_each_that_was_there(
+    tmp_path, monkeypatch, mode, kept, wrong
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "notes").mkdir(parents=True)
+    (tmp_path / "mine" / "list.txt").write_text("milk")
+    before = left_in(tmp_path)
+    for folder in ("new", "new/in/it", "mine", "mine/new/in/it"):
+        assert run([*mode, wrong, f"{kept}={folder}"]).code == 2
+        assert left_in(tmp_path) == before, folder
+
+
+@pytest.mark.parametrize("launch", ["stacked", "here"])
+def test_a_wrong_command_leaves_a_sweep_as_it_was(train, tmp_path, launch):
+    words = ("-m", f"launch={launch}", f"hydra.sweep.dir={tmp_path / 'sweep'}", *SHORT)
+    assert train(*words, "seed=0").code == 0
+    before = left_in(tmp_path)
+    assert train(*words, "seed=-1").code == 2
+    assert train(*words, "seed=0,-1").code == 2
+    assert left_in(tmp_path) == before
+
+
+def test_a_folder_is_named_by_anything_in_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = "runs/${hydra:runtime.choices.model}/${seed}"
+    assert run(["seed=3", "logs=runs", f"hydra.run.dir={folder}", *SHORT]).code == 0
+    assert (tmp_path / "runs" / "rnn" / "3" / "config.yaml").exists()
+    assert run(["seed=-1", "logs=runs", f"hydra.run.dir={folder}", *SHORT]).code == 2
+    assert not (tmp_path / "runs" / "rnn" / "-1").exists()
+
+
+def left_in(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def test_a_wrong_target_runs_nothing(train, tmp_path):

@@ -4,6 +4,7 @@ Hydra imports this at every start: nothing heavy may stand at its top.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, product
@@ -24,6 +25,7 @@ from omegaconf import DictConfig, OmegaConf
 from lossladder.checks import RequestError, whole
 from lossladder.cli.hydra_errors import each_value
 from lossladder.cli.resolvers import own_conf, register_resolvers
+from lossladder.runs.atomic import atomic_write
 from lossladder.sweeps.job import varied_keys
 from lossladder.sweeps.lock import check_locks
 from lossladder.training.config import under_key
@@ -124,7 +126,9 @@ class JobSweeper(Sweeper):
             raise RequestError("-m: asks for no run; is a range empty?")
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / "multirun.yaml")
+        # a sweep that is done can be looked at where nothing can be written
+        with suppress(OSError), atomic_write(folder / "multirun.yaml") as scratch:
+            OmegaConf.save(self.config, scratch)
         # before the launcher, which hands the resolvers on to wherever the jobs run; and again,
         # because only now is it known by which keys the runs are to be named
         register_resolvers(arguments, varied_keys(jobs))

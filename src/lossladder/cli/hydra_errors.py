@@ -30,21 +30,14 @@ from lossladder.checks import RequestError
 from lossladder.training.config import LIGHTNING_KEYS
 
 _FOLDERS = ("hydra.sweep.dir", "hydra.run.dir", "logs")  # the more particular first
-# Hydra's own, by which runs would leave their folders or folders their places: what it may be, and
-# what to do instead
+# Hydra's own, by which runs or what belongs to them would lie elsewhere than where they are looked
+# for: key -> what it may be, and what to do instead of anything else
 _FIXED = {
-    "job.chdir": (
-        (None, False),
-        "folders would be looked for elsewhere; start the command where it is to run",
-    ),
-    "output_subdir": (
-        (None,),
-        "it is written before a request has been checked; config.yaml in the run's own folder says "
-        "more",
-    ),
+    "job.chdir": ((None, False), "leave it out, and start the command in the folder you want"),
+    "output_subdir": ((None,), "leave it out: config.yaml in the folder of a run says more"),
     "sweep.subdir": (
         ("${lossladder.job_folder:}",),
-        "a sweep finds its runs by the names of their folders; hydra.sweep.dir= names its own",
+        "leave it out: a sweep knows its runs by their folders; hydra.sweep.dir= names its own",
     ),
 }
 _MAY_BE_MISSING = ("experiment",)
@@ -103,22 +96,20 @@ def folder(config: DictConfig, key: str) -> Path:
     named = OmegaConf.select(config, key)
     # no name at all would be the current folder, and a sweep would make itself at home there
     if not isinstance(named, str | int | float) or named == "":
-        raise RequestError(
-            f"{key}={named if named == '' else quoted(named)}: must name a folder; leave it out "
-            "for the default one"
-        )
+        came = "null" if named is None else named
+        raise RequestError(f"{key}={came}: must name a folder; leave it out for the default one")
     return Path(str(named))
 
 
 def _check_fixed(config: DictConfig) -> None:
-    """Refuse what Hydra would do to the folders of runs, a word or a yaml having asked for it."""
+    """Refuse what Hydra would do to folders, whether a word or a yaml asks for it."""
     for key, (allowed, way) in _FIXED.items():
         came: Any = OmegaConf.to_container(config.hydra, resolve=False)
         for step in key.split("."):
             came = came.get(step) if isinstance(came, dict) else None
         if came not in allowed:
             value = came if isinstance(came, str) else quoted(came)
-            raise RequestError(f"hydra.{key}={value}: must be {quoted(allowed[0])}; {way}")
+            raise RequestError(f"hydra.{key}={value}: is fixed; {way}")
 
 
 def _check_words(
@@ -157,8 +148,8 @@ def stumbling(words: Sequence[str]) -> Iterator[None]:
         if "lossladder" in ours_or_hydras[-1]:
             raise
         said = explain(error, words)
-        blamed = [w for w in words if w.lstrip("+~").startswith("hydra") or "${" in w] or words
-        if not any(word.lstrip("+~").partition("=")[0] in said for word in blamed):
+        blamed = [w for w in words if w.lstrip("+~").startswith("hydra") or "${" in w]
+        if blamed and not any(word.lstrip("+~").partition("=")[0] in said for word in blamed):
             said = f"{' '.join(blamed)}: {said}"
         raise RequestError(said) from error
 
@@ -173,7 +164,7 @@ def explain(error: Exception, words: Sequence[str]) -> str:
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         said = f"{said}: {_said(error.__cause__)}" if said else _said(error.__cause__)
     elif not isinstance(error, RequestError | HydraException | OmegaConfBaseException | YAMLError):
-        said = f"Hydra cannot use it: {type(error).__name__} {said}".strip()
+        said = f"Hydra cannot use it ({type(error).__name__} {said}); see --hydra-help"
     return said
 
 
@@ -227,7 +218,7 @@ def _parse(words: Sequence[str], loader: ConfigLoader) -> list[Override]:
     parser, parsed = OverridesParser.create(config_loader=loader), []
     for place, word in enumerate(words):
         try:
-            parsed.append(parser.parse_override(word))
+            parsed += parser.parse_overrides([word])
             if not parsed[-1].key_or_group:
                 raise HydraException("no key")
         except HydraException as error:
@@ -246,7 +237,7 @@ def _way_to_say(word: str, before: str) -> str:
             return f"if it belongs to the word before, quote both: {both}"
         return f"give it a value: {word}=..."
     if set(value) & set("{}[]()"):
-        return "do its brackets match?"
+        return "do its brackets match, and are texts in them that hold an = or a space in quotes?"
     plain = value.replace("'", "").replace('"', "")
     # twice, because the shell takes one pair of quotes away and Hydra needs the other
     return f"quote the value: \"{key}='{plain}'\""
@@ -275,7 +266,7 @@ def _check_choice(override: Override, loader: ConfigLoader) -> None:
             raise RequestError(f"~{group}: every run needs one; must be one of {listed}")
         return
     without = f"; ~{group} for none" if group in _MAY_BE_MISSING else ""
-    for choice in _chosen(override):
+    for choice in _chosen(override) or ("",):  # a pattern may match none
         if choice not in allowed:
             value = override.get_value_string()
             raise RequestError(
@@ -288,8 +279,7 @@ def _chosen(override: Override) -> list[str]:
     if override.is_sweep_override():
         return [word.partition("=")[2] for word in each_value(override)]
     value: Any = override.value()
-    every = value if isinstance(value, list) else [value]
-    return ["null" if one is None else str(one) for one in every]
+    return ["null" if value is None else str(value)]
 
 
 def _combinations(groups: Sequence[Override]) -> Iterator[tuple[str, ...]]:

@@ -102,11 +102,15 @@ def _alone(config: dict[str, Any], folder: Path) -> "Result":
     logdir = logs if folder.parent == logs.resolve() else folder
     result = _train(config, folder, logdir)
     rungs = [rung.name for rung in shown_rungs(result.rungs)]
-    write_columns(logdir, settings(config, result), IN_FRONT, rungs)
     tag = loss_tag(result.task, grows=result.length is not None)
-    if folder != logdir:
-        write_own_ladder(folder, tag, result.rungs, result.steps)
-    console.echo(f"{leave_address(folder, console.relative(logdir), [tag], SETTING)}\n")
+    try:
+        write_columns(logdir, settings(config, result), IN_FRONT, rungs)
+        if folder != logdir:
+            write_own_ladder(folder, tag, result.rungs, result.steps)
+        console.echo(f"{leave_address(folder, console.relative(logdir), [tag], SETTING)}\n")
+    # the run is what it is, and its result has been written
+    except OSError as error:
+        console.note(f"{error.filename}: {error.strerror}; TensorBoard shows less")
     return result
 
 

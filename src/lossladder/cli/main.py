@@ -4,8 +4,9 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -144,7 +145,7 @@ class _Command:
             folder = hydra_errors.folder(config, f"hydra.{'sweep' if sweep else 'run'}.dir")
             with _left_clean(logs, folder):
                 if asked.cfg:
-                    hydra.show_cfg(name, words, asked.cfg, asked.package, asked.resolve)
+                    _show_config(asked, hydra)
                 elif sweep:
                     self._sweep(hydra, name, words, folder)
                 else:
@@ -254,6 +255,19 @@ def _show(asked: Namespace, hydra: Any) -> bool:
     else:
         return False
     return True
+
+
+def _show_config(asked: Namespace, hydra: Any) -> None:
+    try:
+        with redirect_stderr(StringIO()):
+            hydra.show_cfg(
+                asked.config_name, asked.overrides, asked.cfg, asked.package, asked.resolve
+            )
+    # Hydra exits where there is no such part, with 1
+    except SystemExit:
+        raise RequestError(
+            f"--package={asked.package}: --cfg {asked.cfg} has no such part; leave it out for all"
+        ) from None
 
 
 # --- surroundings -----------------------------------------------------------------------------

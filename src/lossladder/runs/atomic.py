@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SCRATCH = f".{'[0-9a-f]' * 12}-*"  # pattern of the names that files have while they are written
@@ -38,7 +38,9 @@ def atomic_write(path: Path, exclusive: bool = False) -> Iterator[Path]:
         # nobody has asked for a file of the scratch's name
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
-        scratch.unlink(missing_ok=True)
+        # a disk that is read-only would complain of this, too
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
 
 
 def _link(scratch: Path, path: Path) -> None:

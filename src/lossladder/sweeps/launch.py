@@ -42,8 +42,8 @@ def launch(
         check_config(plain)
         check_keys("trainer.", plain["trainer"], keys, needed=keys)
         # a run draws no bar of its own: the sweep has one
-        if isinstance(progress := plain["trainer"]["progress"], bool):
-            shown = shown and progress
+        shown = shown and plain["trainer"]["progress"] is True
+        if plain["trainer"]["progress"] is True:
             plain["trainer"] = {**plain["trainer"], "progress": False}
         # two jobs that come to the same config, in whatever words, are one run in one folder
         name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))

@@ -73,7 +73,8 @@ class EventFileLogger(Logger):
             if path.name > state["file"]:
                 path.unlink()
             elif path.name == state["file"] and state["length"] is not None:
-                os.truncate(path, state["length"])
+                # not longer than it is: what has been lost of it comes back as no zeros
+                os.truncate(path, min(state["length"], path.stat().st_size))
         self._after = updates
 
     @rank_zero_only

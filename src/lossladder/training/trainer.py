@@ -72,6 +72,7 @@ def _quiet() -> None:
         logger.setLevel(logging.WARNING)
     # one batch is a chunk that is made on the spot: workers would cost more than they save
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*Total length of.*")  # a run has nothing left to train
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")  # Lightning 2.6 with torch 2.13
     warnings.filterwarnings("ignore", ".*GPU available but not used.*")
     warnings.filterwarnings("ignore", ".*`srun` command is available.*")  # one process needs none

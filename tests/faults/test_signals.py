@@ -1,0 +1,139 @@
+"""Signals: what asks a run or a sweep to stop is obeyed at once, and nothing of it is lost."""
+
+import json
+import os
+import pty
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from alike import differences
+from processes import Start
+
+from lossladder import signals
+
+SMALL = (
+    *("trainer.max_epochs=null", "model.hidden_size=4", "data.batch_size=20"),
+    *("data.stream_steps=1500", "trainer.validate_every=200"),
+)
+RUN = (*SMALL, "engine=autograd", "trainer.max_steps=900")
+SWEEP = ("-m", *SMALL, "engine=fused", "seed=range(4)", "trainer.max_steps=8000")
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+def steps_of(folder: Path) -> int:
+    return torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["lossladder"]["updates"]
+
+
+@pytest.mark.parametrize(
+    ("name", "times"),
+    [
+        *(pytest.param(name, 1, id=name) for name in STOPS),
+        *(pytest.param(name, 19, id=f"{name}, again", marks=pytest.mark.slow) for name in STOPS),
+    ],
+)
+def test_a_run_that_is_told_to_stop_keeps_what_it_has_learnt(start: Start, tmp_path, name, times):
+    whole = tmp_path / "whole"
+    assert start(*RUN, f"hydra.run.dir={whole}").end() == 0
+    chance, stopped = random.Random(name), 0
+    for number in range(times):
+        cut = tmp_path / f"cut-{number}"
+        program = start(*RUN, f"hydra.run.dir={cut}")
+        program.wait_until(lambda cut=cut: any(cut.glob("events*")))
+        time.sleep(0.2 + chance.random() / 2)
+        program.send(getattr(signal, name))
+        code, said = program.end(seconds=10), program.out.read_text()
+        result = json.loads((cut / "result.json").read_text())
+        assert "Traceback" not in said
+        if code:  # it may have ended before
+            stopped += 1
+            assert (result["status"], result["why"], code) == ("interrupted", name, 1)
+            assert steps_of(cut) == result["steps"]  # not those of its last validation
+        assert start(*RUN, f"hydra.run.dir={cut}").end() == 0
+        assert differences(cut, whole) == []
+    assert stopped
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_sweep_that_is_told_to_stop_tells_its_workers(start: Start, tmp_path, name):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert start(*SWEEP, f"hydra.sweep.dir={whole}").end() == 0
+    program = start(*SWEEP, f"hydra.sweep.dir={cut}")
+    program.wait_until(lambda: any(cut.glob("*/events*")))
+    workers = program.workers()
+    program.send(getattr(signal, name))  # to the parent alone, as a scheduler would
+    code = program.end(seconds=15)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    assert code == 1
+    for result in cut.glob("*/result.json"):
+        assert json.loads(result.read_text())["status"] == "interrupted"
+    assert start(*SWEEP, f"hydra.sweep.dir={cut}").end() == 0
+    for run in whole.glob("*/result.json"):
+        assert differences(cut / run.parent.name, run.parent) == []
+
+
+@pytest.mark.parametrize("name", ["SIGUSR1", "SIGUSR2"])
+def test_a_warning_of_a_cluster_makes_a_checkpoint_and_training_goes_on(
+    start: Start, tmp_path, name
+):
+    words = (*SMALL, "engine=autograd", "trainer.max_steps=1200", "trainer.validate_every=1200")
+    program = start(*words, f"hydra.run.dir={tmp_path / 'run'}")
+    checkpoint = tmp_path / "run/checkpoints/last.ckpt"
+    program.wait_until(lambda: any((tmp_path / "run").glob("events*")))
+    assert not checkpoint.exists()
+    program.send(getattr(signal, name))
+    program.wait_until(checkpoint.exists)
+    assert steps_of(tmp_path / "run") < 1200
+    assert program.end() == 0
+    assert steps_of(tmp_path / "run") == 1200
+
+
+def test_the_workers_of_a_sweep_are_warned_as_well(start: Start, tmp_path):
+    words = (*SWEEP, "trainer.validate_every=8000")
+    program = start(*words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    program.wait_until(lambda: any(tmp_path.glob("sweep/*/events*")))
+    program.send(signal.SIGUSR1)
+    assert program.wait_until(lambda: any(tmp_path.glob("sweep/.groups/*/last.ckpt")))
+    assert program.end() == 0
+
+
+def test_who_ignores_a_signal_goes_on_ignoring_it():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with signals.handled():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signals.stop_asked() is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_ctrl_c_waits_for_nothing_but_what_is_being_written():
+    def impatient() -> None:
+        with signals.noted():
+            os.kill(os.getpid(), signal.SIGINT)
+            with signals.held():
+                os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("it went on")
+
+    with signals.handled(), pytest.raises(KeyboardInterrupt):
+        impatient()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_run_outlives_its_terminal(start: Start, tmp_path):
+    """Its progress bar has nowhere to be drawn any more; HUP lets it write a checkpoint."""
+    ours, theirs = pty.openpty()
+    words = (*RUN, f"hydra.run.dir={tmp_path / 'run'}", "trainer.progress=true")
+    program = start(*words, terminal=os.ttyname(theirs))
+    os.close(theirs)
+    program.wait_until(lambda: any((tmp_path / "run").glob("events*")))
+    os.close(ours)
+    program.send(signal.SIGHUP)
+    program.end(seconds=15)
+    result = json.loads((tmp_path / "run/result.json").read_text())
+    assert result["status"] == "interrupted"
+    assert steps_of(tmp_path / "run") == result["steps"] > 0
