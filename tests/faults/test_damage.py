@@ -96,7 +96,7 @@ MUST_BE_REFUSED = "config.yaml"
 
 
 @pytest.mark.parametrize("name", ["run", "killed run"])
-@pytest.mark.parametrize(("file", "way"), some([*OF_RUN, "result.json"], 7))
+@pytest.mark.parametrize(("file", "way"), some([*OF_RUN, "result.json"], 4))
 def test_a_damaged_file_of_a_run(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "run"
@@ -124,7 +124,7 @@ OF_SWEEP = [
 
 
 @pytest.mark.parametrize("name", ["sweep", "killed sweep"])
-@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 9))
+@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 6))
 def test_a_damaged_file_of_a_sweep(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "sweep"

@@ -160,6 +160,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     return tmp_path / "home", results[0]
 
 
+@pytest.mark.slow
 def test_four_runs_that_start_at_once_are_made_by_one_kernel(trained):
     home, one = trained
     assert one["status"] == "done"
@@ -169,6 +170,7 @@ def test_four_runs_that_start_at_once_are_made_by_one_kernel(trained):
     assert kernel.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_run_too_short_to_compile_has_a_damaged_kernel_compiled_for_the_next(trained, tmp_path):
     home = tmp_path / "home"
     shutil.copytree(trained[0], home)

@@ -18,14 +18,14 @@ SMALL = (
 )
 ECHO = ("task=echo", "data.stream_steps=1500", *SMALL)
 RUNS = {
-    "autograd, streams": (*ECHO, "engine=autograd", "trainer.max_steps=900"),
+    "autograd, streams": (*ECHO, "engine=autograd", "trainer.max_steps=500"),
     "fused lstm, streams": (*ECHO, "engine=fused", "model=lstm", "trainer.max_steps=8000"),
     "auto, split": (
-        *("task=count", "model=rnn", *SMALL, "data.train_size=400", "trainer.max_steps=12000"),
+        *("task=count", "model=rnn", *SMALL, "data.train_size=400", "trainer.max_steps=8000"),
     ),
     "stacked gru, fresh": (
         *("task=parity", "task.num_steps=6", *SMALL, "engine=stacked", "model=gru_cell"),
-        "trainer.max_steps=500",
+        "trainer.max_steps=400",
     ),
     "curriculum": (
         *("task=parity", "task.num_steps=12", "data=curriculum", *SMALL, "engine=autograd"),

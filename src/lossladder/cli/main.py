@@ -23,6 +23,7 @@ from lossladder.checks import RequestError
 from lossladder.cli import hydra_errors, resolvers
 from lossladder.cli.hydra_job import JobEnded, complain, complaints, folders, job
 from lossladder.console import DONE, FAILED, WRONG
+from lossladder.runs.identity import identity_in
 from lossladder.runs.result import FILE, Result, RunFailedError, read_result
 from lossladder.sweeps import lock, manifest
 from lossladder.sweeps.job import SETTING
@@ -185,7 +186,7 @@ def _records(folder: Path) -> dict[Path, bytes | None]:
 
 
 def _put_back(records: Mapping[Path, bytes | None]) -> bool:
-    """Make records what they were, unless a run has ended meanwhile; return whether that is so."""
+    """Make a sweep what it was, unless a run has ended meanwhile; return whether that is so."""
     begun = next(iter(records))  # written when the sweep began, on the same machine as its runs
     runs = begun.parent.glob(f"*/{FILE}")
     if begun.exists() and any(r.stat().st_mtime_ns > begun.stat().st_mtime_ns for r in runs):
@@ -193,8 +194,13 @@ def _put_back(records: Mapping[Path, bytes | None]) -> bool:
     for file, content in records.items():
         if content is None:
             file.unlink(missing_ok=True)
-        elif file.read_bytes() != content:
+        elif file.is_file() and file.read_bytes() != content:
             file.write_bytes(content)
+    # what Hydra makes for a job; it fails where something lies in it
+    for made in begun.parent.glob("*/"):
+        if identity_in(made.name) is not None:
+            with suppress(OSError):
+                made.rmdir()
     return True
 
 

@@ -50,10 +50,13 @@ def add_command(sweep: Path, words: Sequence[str], identities: Iterable[str]) ->
     jobs = list(dict.fromkeys(identities))
     line = json.dumps({"command": command_line(words), "jobs": jobs})
     file = sweep / FILE
-    # a line at a time is added: of two commands in one folder, neither overwrites the other's
-    if not file.exists() or line not in file.read_text().splitlines():
-        with file.open("a") as lines:
-            lines.write(f"{line}\n")
+    before = file.read_bytes() if file.exists() else b""
+    # whatever else stands there, and whether a kill has cut the last line short
+    if line not in before.decode(errors="replace").splitlines():
+        # a line at a time is added: of two commands in one folder, neither overwrites the other's
+        with file.open("ab") as lines:
+            torn = before and not before.endswith(b"\n")
+            lines.write((b"\n" if torn else b"") + line.encode() + b"\n")
 
 
 def read_manifest(sweep: Path) -> Manifest:

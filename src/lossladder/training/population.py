@@ -193,12 +193,12 @@ class PopulationLearner(LightningModule):
             # under the names that Lightning gives a run alone, so that nobody sees a difference
             weights = learner.network.state_dict(prefix="network.")
             own = {
-                "state_dict": weights,
-                "optimizer_states": [learner.optimizer.state_dict()],
+                "state_dict": {name: weight.clone() for name, weight in weights.items()},
+                "optimizer_states": [copy.deepcopy(learner.optimizer.state_dict())],
                 "callbacks": {each.state_key: each.state_dict() for each in learner.own_callbacks},
             }
             learner.on_save_checkpoint(own)
-            self.kept[learner] = {**_HEAD, **copy.deepcopy(own)}
+            self.kept[learner] = {**_HEAD, **own}
 
     def _write(self) -> None:
         """Write what each learner needs to go on, or to end as it would have."""
