@@ -15,7 +15,7 @@ from processes import Start
 RUN = (
     *("trainer.max_epochs=null", "model.hidden_size=4", "data.batch_size=20"),
     *("data.stream_steps=1500", "trainer.validate_every=100", "trainer.checkpoint_seconds=0.1"),
-    *("engine=autograd", "trainer.max_steps=500"),
+    *("engine=autograd", "trainer.max_steps=900"),
 )
 
 
@@ -54,7 +54,7 @@ def test_a_run_goes_on_when_there_is_room_again(start: Start, tmp_path, small_di
         program = start(*RUN, f"hydra.run.dir={cut}")
         sign = cut / ("config.yaml" if number % 2 else "checkpoints/last.ckpt")
         program.wait_until(sign.exists)
-        time.sleep(chance.random())
+        time.sleep(chance.random() / 3)
         rubbish = fill(small_disk)
         code, said = program.end(), program.out.read_text()
         rubbish.unlink()

@@ -66,8 +66,20 @@ def test_another_run_finds_the_folder_taken(train: Door, tmp_path):
     left = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     outcome = train(*SMALL, "trainer.max_steps=50", "seed=1", f"hydra.run.dir={folder}")
     assert outcome.code == 2
-    assert "holds another run already; choose another" in outcome.complaint
+    assert "holds config.yaml of another run; choose another" in outcome.complaint
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == left
+
+
+def test_what_others_have_left_in_a_folder_is_neither_taken_nor_removed(train: Door, cut, tmp_path):
+    folder = tmp_path / "of others"
+    (folder / "checkpoints").mkdir(parents=True)
+    theirs = (cut / CHECKPOINT).read_bytes()
+    (folder / CHECKPOINT).write_bytes(theirs)
+    outcome = train(*SMALL, "trainer.max_steps=100", f"hydra.run.dir='{folder}'")
+    assert outcome.code == 2
+    assert "holds checkpoints of another run" in outcome.complaint
+    assert [path.name for path in folder.rglob("*")] == ["checkpoints", "last.ckpt"]
+    assert (folder / CHECKPOINT).read_bytes() == theirs
 
 
 def test_two_processes_are_not_at_one_run(train: Door, cut):

@@ -311,17 +311,6 @@ def test_no_space_is_said_before_anything_is_trained(train, logs, monkeypatch):
     assert not outcome.anything
 
 
-def test_a_folder_that_holds_a_run_is_not_written_again(train, tmp_path):
-    folder = tmp_path / "mine"
-    words = (f"hydra.run.dir={folder}", "trainer.max_steps=50", "trainer.progress=false")
-    assert train(*words).code == 0
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    outcome = train(*words)
-    assert outcome.code == 2
-    assert "holds a run already" in outcome.complaint
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-
-
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -23,6 +23,7 @@ except ImportError:  # Windows
 
 CONFIG, CHECKPOINT, LOG = "config.yaml", "checkpoints/last.ckpt", "run.log"
 EVENTS = "events.out.tfevents."
+_LEAVINGS = (CONFIG, results.FILE, LOG, "checkpoints", f"{EVENTS}*")
 LATEST = "latest"  # instead of a folder: the run that was trained last
 
 
@@ -57,25 +58,34 @@ def claim(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _move_in(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Write the config of a run; return whether none was there."""
+    """Write the config of a run; return whether nothing of it was there."""
+    # the name of a job's folder says what belongs there, whatever has become of its config
+    named = identity_in(folder.name) == identity(config)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if lives_in(folder, config):
+            return False
+        if left := [name for name in _LEAVINGS if any(folder.glob(name))]:
+            if not named:
+                # who begins here would go on with what is not its own, or write over it
+                raise RequestError(
+                    f"hydra.run.dir={folder}: holds {left[0]} of another run; choose another"
+                )
+            write_config(folder, config, anew=True)
+            return False
         write_config(folder, config)
         return True
     except FileExistsError:
-        if lives_in(folder, config):
-            return False
-        # the name of a job's folder says what belongs there, whatever has become of its config
-        if identity_in(folder.name) == identity(config):
-            write_config(folder, config, anew=True)
-            return False
+        pass  # another process was first
     except OSError as error:
         discard(folder)
         raise RequestError(
             f"{folder}: cannot be written: {error.strerror}; choose another with logs= or "
             "hydra.run.dir="
         ) from error
-    raise RequestError(f"hydra.run.dir={folder}: holds another run already; choose another")
+    if not lives_in(folder, config):
+        raise RequestError(f"hydra.run.dir={folder}: holds another run; choose another")
+    return False
 
 
 def lives_in(folder: Path, config: Mapping[str, Any]) -> bool:
