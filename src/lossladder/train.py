@@ -131,7 +131,9 @@ def _to_go_on_with(parts: Parts, folder: Path) -> dict[str, Any]:
     Raises:
         RequestError: if there is none, nothing is left to do, or the schedule would be another.
     """
-    checkpoint = read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
+    alone = has_checkpoint(folder / CHECKPOINT)
+    checkpoint = None if alone else kept_of_group(folder)
+    checkpoint = checkpoint or read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
     made, schedule = checkpoint["lossladder"]["updates"], parts.data.schedule
     if made >= schedule.updates:
         raise RequestError(

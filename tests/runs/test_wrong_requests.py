@@ -308,6 +308,7 @@ def test_no_space_is_said_before_anything_is_trained(train, logs, monkeypatch):
     outcome = train()
     assert outcome.code == 2
     assert "No space left on device" in outcome.complaint
+    assert "Hydra" not in outcome.complaint
     assert not outcome.anything
 
 

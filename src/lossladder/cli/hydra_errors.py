@@ -42,6 +42,7 @@ _FIXED = {
 }
 _MAY_BE_MISSING = ("experiment",)
 _EXTRAS = {"hydra/launcher/submitit_slurm": "slurm", "hydra/launcher/ray": "ray"}  # to install
+_SAY_THEMSELVES = (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError)
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
 
@@ -163,7 +164,7 @@ def explain(error: Exception, words: Sequence[str]) -> str:
     said = _said(error)
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         said = f"{said}: {_said(error.__cause__)}" if said else _said(error.__cause__)
-    elif not isinstance(error, RequestError | HydraException | OmegaConfBaseException | YAMLError):
+    elif not isinstance(error, _SAY_THEMSELVES):
         said = f"Hydra cannot use it ({type(error).__name__} {said}); see --hydra-help"
     return said
 

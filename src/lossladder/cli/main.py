@@ -209,8 +209,9 @@ def _sum_up(folder: Path) -> None:
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
         # another process may be about to use the folder
-        for file in left:
-            (folder / file).unlink(missing_ok=True)
+        with suppress(OSError):
+            for file in left:
+                (folder / file).unlink()
         return
     from lossladder.report.terminal import summed_up
 
