@@ -165,7 +165,8 @@ def explain(error: Exception, words: Sequence[str]) -> str:
     if isinstance(error, ConfigCompositionException) and error.__cause__ is not None:
         said = f"{said}: {_said(error.__cause__)}" if said else _said(error.__cause__)
     elif not isinstance(error, _SAY_THEMSELVES):
-        said = f"Hydra cannot use it ({type(error).__name__} {said}); see --hydra-help"
+        kind = f"{type(error).__name__} {said}".strip()
+        said = f"Hydra cannot use it ({kind}); see --hydra-help"
     return said
 
 
