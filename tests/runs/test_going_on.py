@@ -8,6 +8,8 @@ import torch
 import yaml
 
 from doors import Door
+from lossladder.report.summary import failures
+from lossladder.report.sweep_folder import read_sweep
 from lossladder.runs.checkpoint import write_checkpoint
 from lossladder.runs.folder import CHECKPOINT, EVENTS, claim
 from lossladder.sweeps.job import Job, give_up
@@ -147,3 +149,12 @@ def test_a_reference_line_comes_back_that_a_kill_has_cost(tmp_path):
     write_references(tmp_path, "echo/loss", ladder, updates=10)
     assert sorted(tmp_path.rglob(f"{EVENTS}*")) == lines
     assert [len(line.read_bytes()) for line in lines] == list(map(len, content))
+
+
+def test_a_report_tells_of_a_run_whose_process_died(tmp_path):
+    """It has a result without a ladder, which is no damage."""
+    config = {"seed": 0, "names": {"task": "echo", "model": "rnn", "engine": "auto"}}
+    give_up(Job(0, config, tmp_path / "job"), "interrupted", "was killed by SIGKILL")
+    sweep = read_sweep(tmp_path)
+    assert sweep.damaged == []
+    assert list(failures(sweep)) == [("interrupted", "was killed by SIGKILL")]

@@ -283,6 +283,8 @@ def failures(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
     # A hundred runs often fail for one reason, which is then read once.
     alike: dict[tuple[str, str], list[RunSummary]] = {}
     for run in sweep.runs:
-        if run.result.status in ("failed", "diverged"):
+        # one that was told to stop has been measured; one whose process died has not
+        died = run.result.status == "interrupted" and run.result.loss is None
+        if died or run.result.status in ("failed", "diverged"):
             alike.setdefault((run.result.status, run.why), []).append(run)
     return dict(sorted(alike.items(), key=lambda pair: -len(pair[1])))

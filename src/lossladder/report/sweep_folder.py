@@ -98,7 +98,7 @@ def read_run(folder: Path) -> RunSummary | Damaged:
     if result is None:
         return RunSummary(folder, config, Result(task, model, "", seed, GOING))
     if not result.rungs:
-        if result.status != "failed":
+        if result.status not in ("failed", "interrupted"):
             return Damaged(f"its {FILE} is no result of a run: it has no ladder")
         # The run's process died before it knew one: what had started it wrote this result.
         return RunSummary(folder, config, replace(result, seed=seed))
