@@ -54,9 +54,9 @@ def handled(patient: bool = False) -> Iterator[None]:
         number: was for number, was in found.items() if was not in (signal.SIG_IGN, None)
     }
     _state.holding = _state.noting = 0
-    if patient:
-        _state.patient = True
-    else:
+    _state.patient = patient
+    # a worker has inherited what came before it began
+    if not patient:
         _state.came, _state.save = None, False
     install()
     try:
@@ -115,6 +115,16 @@ def stop_asked() -> str | None:
 def ask_to_stop(name: str) -> None:
     """Stop as if a signal had asked for it."""
     _state.came = _state.came or name
+
+
+def stop_if_asked() -> None:
+    """Stop training here, between two updates.
+
+    Raises:
+        Stopped: if a signal asked for it.
+    """
+    if _state.came is not None:
+        raise Stopped(_state.came)
 
 
 def save_asked() -> bool:

@@ -16,14 +16,9 @@ from lightning.pytorch.loggers import Logger
 
 from lossladder import console, signals
 from lossladder.checks import RequestError
-from lossladder.runs.checkpoint import (
-    AtomicCheckpointIO,
-    has_checkpoint,
-    read_checkpoint,
-    write_checkpoint,
-)
+from lossladder.runs.checkpoint import AtomicCheckpointIO, write_checkpoint
 from lossladder.runs.folder import CHECKPOINT, append_log, claim, clear, config_text, run_log
-from lossladder.runs.group import Group, kept_of_group
+from lossladder.runs.group import Group, can_go_on, read_left
 from lossladder.runs.result import Result, RunFailedError
 from lossladder.runs.verdict import verdict
 from lossladder.signals import Stopped
@@ -115,11 +110,10 @@ def train(
 
 def _left(folder: Path) -> dict[str, Any] | None:
     """Return the checkpoint with which a run goes on in its own folder; None: it begins."""
-    path = folder / CHECKPOINT
-    if not has_checkpoint(path):
-        return kept_of_group(folder)
+    if not can_go_on(folder):
+        return None
     try:
-        return read_checkpoint(path, str(folder))
+        return read_left(folder, str(folder))
     except RequestError as error:
         console.note(f"{error}; the run begins anew")
         return None
@@ -131,9 +125,7 @@ def _to_go_on_with(parts: Parts, folder: Path) -> dict[str, Any]:
     Raises:
         RequestError: if there is none, nothing is left to do, or the schedule would be another.
     """
-    alone = has_checkpoint(folder / CHECKPOINT)
-    checkpoint = None if alone else kept_of_group(folder)
-    checkpoint = checkpoint or read_checkpoint(folder / CHECKPOINT, f"resume={folder}")
+    checkpoint = read_left(folder, f"resume={folder}")
     made, schedule = checkpoint["lossladder"]["updates"], parts.data.schedule
     if made >= schedule.updates:
         raise RequestError(
@@ -252,13 +244,10 @@ def train_together(
         seconds = (time.perf_counter() - learners[0].began) / len(learners)
         # what has been learnt is written, whoever is in a hurry
         with signals.held():
-            results = [
+            return [
                 _leave(config, folder, learner, together.kept.get(learner), status, seconds)
                 for config, folder, learner in zip(configs, folders, learners, strict=True)
             ]
-            if status == "done":
-                group.remove()
-            return results
 
 
 def _leave(

@@ -95,23 +95,31 @@ OF_RUN = [
 MUST_BE_REFUSED = "config.yaml"
 
 
+def again(start: Start, left: Path, file: str, way: str, *words: str) -> tuple[int, str]:
+    """Damage a file in the folder that the words name, filled like `left`; run them again."""
+    folder = Path(words[-1].partition("=")[2])
+    shutil.copytree(left, folder)
+    found = sorted(folder.glob(file))
+    if not found:
+        pytest.skip("this one leaves none")
+    damage(found[0], way)
+    program = start(*words)
+    code, said = program.end(), program.out.read_text()
+    assert "Traceback" not in said
+    return code, said
+
+
 @pytest.mark.parametrize("name", ["run", "killed run"])
 @pytest.mark.parametrize(("file", "way"), some([*OF_RUN, "result.json"], 4))
 def test_a_damaged_file_of_a_run(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "run"
-    shutil.copytree(left[name], folder)
-    found = sorted(folder.glob(file))
-    if not found:
-        pytest.skip("a run that was killed has none")
-    damage(found[0], way)
-    left_there = sorted(path.name for path in folder.iterdir())
-    program = start(*RUN, f"hydra.run.dir={folder}")
-    code, said = program.end(), program.out.read_text()
-    assert "Traceback" not in said
+    code, said = again(start, left[name], file, way, *RUN, f"hydra.run.dir={folder}")
     if file == MUST_BE_REFUSED:
         assert (code, len(said.splitlines())) == (2, 1)
-        assert sorted(path.name for path in folder.iterdir()) == left_there
+        gone = {file} if way == "gone" else set()
+        there = {path.name for path in left[name].iterdir()}
+        assert {path.name for path in folder.iterdir()} == there - gone
         return
     assert code == 0, said
     assert losses(folder) == losses(left["run"])
@@ -130,13 +138,6 @@ OF_SWEEP = [
 def test_a_damaged_file_of_a_sweep(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "sweep"
-    shutil.copytree(left[name], folder)
-    found = sorted(folder.glob(file))
-    if not found:
-        pytest.skip("this one leaves none")
-    damage(found[0], way)
-    program = start(*SWEEP, f"hydra.sweep.dir={folder}")
-    code, said = program.end(), program.out.read_text()
-    assert "Traceback" not in said
+    code, said = again(start, left[name], file, way, *SWEEP, f"hydra.sweep.dir={folder}")
     assert code == 0, said
     assert losses(folder) == losses(left["sweep"])

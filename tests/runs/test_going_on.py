@@ -12,6 +12,7 @@ from lossladder.report.summary import failures
 from lossladder.report.sweep_folder import read_sweep
 from lossladder.runs.checkpoint import write_checkpoint
 from lossladder.runs.folder import CHECKPOINT, EVENTS, claim
+from lossladder.runs.group import Group, in_group, kept_groups, read_left, remove_ended_groups
 from lossladder.sweeps.job import Job, give_up
 from lossladder.tasks import Echo
 from lossladder.tensorboard.reference_lines import write_references
@@ -82,6 +83,29 @@ def test_what_others_have_left_in_a_folder_is_neither_taken_nor_removed(train: D
     assert "holds checkpoints of another run" in outcome.complaint
     assert [path.name for path in folder.rglob("*")] == ["checkpoints", "last.ckpt"]
     assert (folder / CHECKPOINT).read_bytes() == theirs
+
+
+def test_a_refused_request_leaves_an_empty_folder_that_was_there(train: Door, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    assert train(*SMALL, "model.hidden_size=-1", f"hydra.run.dir={folder}").code == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_what_is_kept_of_a_group_goes_when_all_have_ended(tmp_path):
+    config = {"seed": 0, "names": {"task": "echo", "model": "rnn", "engine": "auto"}}
+    jobs = [Job(number, {**config, "seed": number}, tmp_path / f"{number}") for number in (0, 1)]
+    group = Group(tmp_path, ["0", "1"])
+    group.write({name: {"moment": 5, "checkpoint": {"updates": 5}} for name in ("0", "1")})
+    assert in_group(jobs[0].folder)
+    give_up(jobs[0], "failed", "its own fault")
+    give_up(jobs[1], "interrupted", "was killed")
+    remove_ended_groups(tmp_path)
+    assert kept_groups(tmp_path) == [["0", "1"]]
+    assert read_left(jobs[1].folder, "run=here") == {"updates": 5}
+    give_up(jobs[1], "failed", "its own fault")
+    remove_ended_groups(tmp_path)
+    assert not (tmp_path / ".groups").exists()
 
 
 def test_two_processes_are_not_at_one_run(train: Door, cut):

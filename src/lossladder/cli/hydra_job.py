@@ -64,9 +64,11 @@ def job(config: DictConfig) -> float:
         if error is not None:
             raise error
     except (Exception, KeyboardInterrupt) as error:
-        discard(folder)
         if single:
-            raise JobEnded(error, folder if folder.exists() else None) from error
+            # an empty one is the command's to remove, which knows whether it was there before
+            left = folder.is_dir() and any(folder.iterdir())
+            raise JobEnded(error, folder if left else None) from error
+        discard(folder)
         if isinstance(error, RequestError | RunFailedError):
             complain(str(error))
         raise
@@ -79,7 +81,8 @@ def bad_end(status: str, folder: Path) -> BaseException | None:
     if status == "interrupted" and signals.stop_asked():
         return KeyboardInterrupt()
     if status != "done":
-        return RunFailedError(f"the run {status}; see {console.relative(folder / 'run.log')}")
+        ended = "was interrupted" if status == "interrupted" else status
+        return RunFailedError(f"the run {ended}; see {console.relative(folder / 'run.log')}")
     return None
 
 

@@ -96,6 +96,7 @@ def run(argv: Sequence[str], conf: Path | None = None, packages: Collection[str]
     """
     command = _Command()
     complaints.clear()
+    folders.clear()
     code, interrupted = DONE, False
     try:
         with signals.handled(), allow_packages(packages), _as_in_a_fresh_process():

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from lossladder.runs.folder import LATEST, latest_run, read_config
+from lossladder.runs.folder import read_config, resumed_folder
 from lossladder.runs.identity import identity
 from lossladder.sweeps.compose import without_hydra
 from lossladder.sweeps.job import command_hash, folder_name, job_folders
@@ -67,10 +67,7 @@ def _run_name(_root_: DictConfig) -> str:
     names: Any = _root_.hydra.runtime.choices
     try:
         if _root_.resume is not None:
-            latest = _root_.resume == LATEST
-            names = read_config(latest_run(Path(_root_.logs)) if latest else Path(_root_.resume))[
-                "names"
-            ]
+            names = read_config(resumed_folder(str(_root_.resume), Path(_root_.logs)))["names"]
         return f"{names['task']}-{names['model']}"
     except (OSError, ValueError, KeyError, TypeError):  # it is said later what is wrong with it
         return "resumed"

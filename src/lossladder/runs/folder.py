@@ -24,7 +24,7 @@ except ImportError:  # Windows
 CONFIG, CHECKPOINT, LOG = "config.yaml", "checkpoints/last.ckpt", "run.log"
 EVENTS = "events.out.tfevents."
 _LEAVINGS = (CONFIG, results.FILE, LOG, "checkpoints", f"{EVENTS}*")
-LATEST = "latest"  # instead of a folder: the run that was trained last
+_LATEST = "latest"  # instead of a folder: the run that was trained last
 
 
 @contextmanager
@@ -38,8 +38,9 @@ def claim(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
         RequestError: if another run lives there, another process is at it, or the folder cannot be
             written. If that is raised in the block, too, a folder that was new is gone again.
     """
-    new = _move_in(folder, config)
+    made, new = not folder.exists(), False
     try:
+        new = _move_in(folder, config)
         with _alone(folder):
             # nobody else is writing here: what a kill has left of a write goes
             for scratch in (*folder.glob(SCRATCH), *(folder / CHECKPOINT).parent.glob(SCRATCH)):
@@ -53,6 +54,7 @@ def claim(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
             clear(folder)
             for left in (CONFIG, LOG):
                 (folder / left).unlink(missing_ok=True)
+        if made:
             discard(folder)
         raise
 
@@ -78,7 +80,6 @@ def _move_in(folder: Path, config: Mapping[str, Any]) -> bool:
     except FileExistsError:
         pass  # another process was first
     except OSError as error:
-        discard(folder)
         raise RequestError(
             f"{folder}: cannot be written: {error.strerror}; choose another with logs= or "
             "hydra.run.dir="
@@ -126,15 +127,19 @@ def discard(folder: Path) -> None:
         folder.rmdir()
 
 
-def latest_run(logs: Path) -> Path:
-    """Return the run in a folder of logs that was trained last.
+def resumed_folder(resume: str, logs: Path) -> Path:
+    """Return the folder that `resume=` names; `latest` is the run in `logs` that was trained last.
 
     Raises:
-        RequestError: if there is none.
+        RequestError: if it names none.
     """
+    if not resume.strip():
+        raise RequestError(f"resume=: name the folder of a run, or {_LATEST}")
+    if resume != _LATEST:
+        return Path(resume)
     found = {path.parent.parent: path.stat().st_mtime_ns for path in logs.glob(f"*/{CHECKPOINT}")}
     if not found:
-        raise RequestError(f"resume={LATEST}: no run in {logs} has a checkpoint")
+        raise RequestError(f"resume={_LATEST}: no run in {logs} has a checkpoint")
     return max(found, key=lambda folder: found[folder])
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.checkpoint import has_checkpoint, read_checkpoint, write_checkpoint
+from lossladder.runs.folder import CHECKPOINT
+from lossladder.runs.result import Result, read_result
 
 FOLDER = ".groups"  # in that of the sweep
 _MEMBERS, _CHECKPOINT = "members", "last.ckpt"
@@ -50,14 +53,6 @@ class Group:
         # those that another command left out are there to be gone on with
         write_checkpoint({"members": {**self._others, **members}}, self.folder / _CHECKPOINT)
 
-    def remove(self) -> None:
-        """Remove what was kept: each member has left its own."""
-        if self._others:
-            return
-        rmtree(self.folder, ignore_errors=True)
-        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
-            self.folder.parent.rmdir()
-
 
 def kept_groups(sweep: Path) -> list[list[str]]:
     """Return the names of the runs that were under way, those of one group and moment together."""
@@ -70,12 +65,42 @@ def kept_groups(sweep: Path) -> list[list[str]]:
     return together
 
 
-def kept_of_group(folder: Path) -> dict[str, Any] | None:
-    """Return the checkpoint of a run that a group of them was at; None: there is none."""
-    for group, members in _kept(folder.parent):
-        if folder.name in members and (left := _members(group).get(folder.name)) is not None:
-            return left["checkpoint"]
-    return None
+def remove_ended_groups(sweep: Path) -> None:
+    """Remove what is kept of groups whose members have all left their own, and need no more."""
+    for group, members in list(_kept(sweep)):
+        results = [read_result(sweep / name) for name in members]
+        if all(isinstance(one, Result) and one.status != "interrupted" for one in results):
+            rmtree(group, ignore_errors=True)
+    # it fails where a group is left
+    with suppress(OSError):
+        (sweep / FOLDER).rmdir()
+
+
+# --- what a run goes on with, its own or that of its group ------------------------------------
+
+
+def in_group(folder: Path) -> bool:
+    """Return whether a run was trained together with others when it last was."""
+    return any(folder.name in members for _, members in _kept(folder.parent))
+
+
+def can_go_on(folder: Path) -> bool:
+    """Return whether a run has left a checkpoint, whatever has become of it."""
+    return has_checkpoint(folder / CHECKPOINT) or in_group(folder)
+
+
+def read_left(folder: Path, asked_for: str) -> dict[str, Any]:
+    """Return the checkpoint that a run has left, its own or the one that its group keeps of it.
+
+    Raises:
+        RequestError: as `read_checkpoint`.
+    """
+    if not has_checkpoint(folder / CHECKPOINT):
+        for group, members in _kept(folder.parent):
+            left = _members(group).get(folder.name) if folder.name in members else None
+            if left is not None and left["checkpoint"] is not None:
+                return left["checkpoint"]
+    return read_checkpoint(folder / CHECKPOINT, asked_for)
 
 
 def _kept(sweep: Path) -> Iterator[tuple[Path, set[str]]]:

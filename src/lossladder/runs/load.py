@@ -8,9 +8,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from lossladder.checks import RequestError
 from lossladder.models import Network
-from lossladder.runs.checkpoint import has_checkpoint, read_checkpoint
-from lossladder.runs.folder import CHECKPOINT, CONFIG, LATEST, latest_run, lives_in, read_config
-from lossladder.runs.group import kept_of_group
+from lossladder.runs.checkpoint import read_checkpoint
+from lossladder.runs.folder import CHECKPOINT, CONFIG, lives_in, read_config, resumed_folder
+from lossladder.runs.group import can_go_on
 from lossladder.runs.result import FILE, Result, ended, read_result
 from lossladder.tasks import Task
 from lossladder.training.build import Parts, build
@@ -85,7 +85,7 @@ def _changed_config(
     if not folder.is_dir():
         raise RequestError(f"{asked_as}={folder}: there is no such folder")
     lacks = [name for name in needs if not (folder / name).is_file()]
-    if not has_checkpoint(folder / CHECKPOINT) and kept_of_group(folder) is None:
+    if not can_go_on(folder):
         lacks.append(CHECKPOINT)
     if lacks:
         if any(folder.glob(f"*/{CONFIG}")):
@@ -148,23 +148,11 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
     """
     if config.get("resume") is None:
         return dict(config)
-    folder = resumed_folder(config)
+    folder = resumed_folder(str(config["resume"]), Path(str(config["logs"])))
     # Only what was said on the command line: the defaults of today's library are not to change a
     # run of last year's.
     changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
     return {**_changed_config(folder, changes, "resume", _FIXED), "resume": str(folder)}
-
-
-def resumed_folder(config: Mapping[str, Any]) -> Path:
-    """Return the folder that `resume` names.
-
-    Raises:
-        RequestError: if it names none.
-    """
-    resume = str(config["resume"])
-    if not resume.strip():
-        raise RequestError("resume=: name the folder of a run, or latest")
-    return latest_run(Path(str(config["logs"]))) if resume == LATEST else Path(resume)
 
 
 def same_run(config: Mapping[str, Any]) -> dict[str, Any] | None:

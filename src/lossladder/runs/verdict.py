@@ -12,7 +12,7 @@ _ENDINGS = {
 }
 _MOST_USES = 10  # inputs that a verdict names
 _LITTLE = 0.04  # what a network may use of inputs that mean nothing, before it is told
-_BEFORE_THE_FIRST = "The run was interrupted before its first checkpoint."
+_UNMEASURED = "The run was interrupted, and nothing has been measured of it."
 
 
 def verdict(result: Mapping[str, Any]) -> str:
@@ -25,7 +25,7 @@ def verdict(result: Mapping[str, Any]) -> str:
     # what was measured again has no ending, no updates and no speed
     status = result.get("status")
     if status == "interrupted" and result.get("loss") is None:
-        lines.append(_BEFORE_THE_FIRST)
+        lines.append(_UNMEASURED)
     elif status in _ENDINGS:
         lines.append(_ENDINGS[status])
     if result.get("why"):

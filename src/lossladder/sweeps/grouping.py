@@ -26,14 +26,12 @@ _BYTES = 200_000_000
 def to_go_on_with(jobs: Sequence[Job], sweep: Path) -> list[list[Job]]:
     """Return the jobs that were under way, in slices: together are those that were so."""
     by_name = {job.folder.name: job for job in jobs}
-    slices = [[by_name[n] for n in names if n in by_name] for names in kept_groups(sweep)]
-    known = {job.number for slice_ in slices for job in slice_}
-    for job in jobs:
-        if job.number not in known and has_checkpoint(job.folder / CHECKPOINT):
-            slices.append([job])
-    for slice_ in filter(None, slices):
+    kept = ([by_name.pop(n) for n in names if n in by_name] for names in kept_groups(sweep))
+    slices = [slice_ for slice_ in kept if slice_]
+    slices += [[job] for job in by_name.values() if has_checkpoint(job.folder / CHECKPOINT)]
+    for slice_ in slices:
         _ready(slice_)
-    return [slice_ for slice_ in slices if slice_]
+    return slices
 
 
 def groups(jobs: Sequence[Job]) -> list[list[Job]]:

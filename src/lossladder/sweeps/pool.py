@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from lossladder import console, signals
 from lossladder.cores import core_count
+from lossladder.runs.group import remove_ended_groups
 from lossladder.runs.result import ended
 from lossladder.sweeps.grouping import groups, slices, to_go_on_with
 from lossladder.sweeps.job import Job, give_up
@@ -108,6 +109,7 @@ class WorkerPool:
             raise
         finally:
             self.bar.close()
+        remove_ended_groups(self.folder)
         return [self.outcomes[firsts[job.folder].number] for job in jobs]
 
     def _start(self, slice_: _Slice) -> None:

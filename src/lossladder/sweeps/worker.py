@@ -14,8 +14,7 @@ import torch
 
 from lossladder import signals
 from lossladder.checks import RequestError
-from lossladder.runs.folder import clear
-from lossladder.runs.group import kept_of_group
+from lossladder.runs.group import in_group
 from lossladder.runs.result import Result, RunFailedError, ended
 from lossladder.runs.verdict import standing
 from lossladder.sweeps.job import Job, give_up
@@ -110,7 +109,7 @@ def _together(
             built.append(build(job.config))
             together.append(job)
     # the last of a group that was under way ends as it would have among the others
-    if len(jobs) < 2 and not (jobs and kept_of_group(jobs[0].folder)):
+    if not together or (len(together) < 2 and not in_group(together[0].folder)):
         return []
 
     def report(updates: int, passed: Counter[str]) -> None:
@@ -124,8 +123,6 @@ def _together(
             why = JobOutcome(0, "interrupted", message=str(error))
             return [(job, why._replace(number=job.number)) for job in together]
         # one member's fault, it may be: alone, the others do not suffer from it
-        for folder in folders:
-            clear(folder)
         return []
     return [(job, outcome(job, result)) for job, result in zip(together, results, strict=False)]
 

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from lossladder import signals
 from lossladder.ladder import Ladder, Rung
-from lossladder.signals import Stopped
 from lossladder.training.learner import Learner
 
 
@@ -110,6 +109,17 @@ class StopAtRung(Callback):
         return reached is not None and reached.loss <= self.rung.loss
 
 
+def checkpoint_due(last: float, seconds: float) -> bool:
+    """Return whether the clock or a signal asks for a checkpoint between two validations.
+
+    Args:
+        last: when the one before was made, by `time.monotonic`.
+        seconds: between two, at most.
+    """
+    asked = signals.save_asked() or signals.stop_asked() is not None
+    return asked or time.monotonic() - last > seconds
+
+
 class Checkpoints(Callback):
     """Saves a checkpoint to `path` at every validation, and between them by the clock or a signal.
 
@@ -139,10 +149,9 @@ class Checkpoints(Callback):
         # an interval ends in a validation, and that in a checkpoint
         if pl_module.diverged or pl_module.data.schedule.ends_interval(pl_module.updates):
             return
-        late = time.monotonic() - self._saved > self.seconds
-        if signals.save_asked() or signals.stop_asked() or late:
+        if checkpoint_due(self._saved, self.seconds):
             self._save(trainer)
-            _stop_if_asked()
+            signals.stop_if_asked()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: Learner) -> None:
         """Save, unless the weights have become useless.
@@ -155,13 +164,8 @@ class Checkpoints(Callback):
             self._save(trainer)
         # a run that has come to its end is done, whatever was asked for meanwhile
         if pl_module.updates < pl_module.data.schedule.updates and not trainer.should_stop:
-            _stop_if_asked()
+            signals.stop_if_asked()
 
     def _save(self, trainer: Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self._saved = time.monotonic()
-
-
-def _stop_if_asked() -> None:
-    if (name := signals.stop_asked()) is not None:
-        raise Stopped(name)

@@ -19,7 +19,7 @@ from lossladder.runs.result import CurveRecord, Result, RungRecord
 from lossladder.tasks import Batch
 from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
-from lossladder.training.learner import Learner
+from lossladder.training.learner import Learner, validation_score
 from lossladder.training.random_state import random_numbers_of
 
 
@@ -132,11 +132,8 @@ def measure(network: Network, data: Data, measured: Score | None = None) -> dict
         data: whose validation sequences they are.
         measured: the network's score on them, if it is known already.
     """
-    numbers = seeded("measuring", data.validation_seed)
-    if measured is None:
-        with random_numbers_of(numbers):
-            measured = score(network, data.task, data.validated, data.exhaustive)
-    with random_numbers_of(numbers):
+    measured = measured or validation_score(network, data)
+    with random_numbers_of(seeded("measuring", data.validation_seed)):
         return _measured(network, data, measured)
 
 

@@ -11,10 +11,10 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lossladder.data.datamodule import seeded
+from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
-from lossladder.models import State
+from lossladder.models import Network, State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import EventFileLogger, loss_tag
 from lossladder.training.build import Parts
@@ -29,6 +29,16 @@ from lossladder.training.random_state import (
 _NEWEST = 200
 # nats a step; weights that cost this much do not come back
 _HOPELESS = 1e6
+
+
+def validation_score(network: Network, data: Data) -> Score:
+    """Return the score of a network on validation sequences; it draws the same numbers each time.
+
+    Only a network that has random numbers of its own draws any; training goes on without a trace.
+    """
+    # not what Lightning has moved: ladders are float64 arithmetic, which stays on the CPU
+    with random_numbers_of(seeded("measuring", data.validation_seed)):
+        return score(network, data.task, data.validated, data.exhaustive)
 
 
 class Learner(LightningModule):
@@ -181,11 +191,7 @@ class Learner(LightningModule):
     def _measured(self) -> Score:
         """Return the score of the network as it is now; it is measured once, whoever asks."""
         if self._newest is None or self._newest[0] != self.updates:
-            # not what Lightning has moved: ladders are float64 arithmetic, which stays on the CPU
-            data = self.data
-            with random_numbers_of(seeded("measuring", data.validation_seed)):
-                measured = score(self.network, data.task, data.validated, data.exhaustive)
-            self._newest = self.updates, measured
+            self._newest = self.updates, validation_score(self.network, self.data)
         return self._newest[1]
 
     def _log(self, values: Mapping[str, float], update: int | None = None) -> None:

@@ -21,9 +21,8 @@ from lossladder.engines import Population, SingleMember
 from lossladder.engines.auto import for_members
 from lossladder.engines.population import stack_chunks, stack_states, unstack_state
 from lossladder.runs.group import Group
-from lossladder.signals import Stopped
 from lossladder.training.build import Parts
-from lossladder.training.callbacks import passed
+from lossladder.training.callbacks import checkpoint_due, passed
 from lossladder.training.learner import Learner
 
 # what Lightning wants of a checkpoint besides what its module puts there
@@ -150,12 +149,12 @@ class PopulationLearner(LightningModule):
         self.report(losses.numel(), told)
         self._tell(self.active, "on_train_batch_end", None, None, batch_idx)
         self._go_on_with([learner for learner in self.active if not learner.diverged])
-        if self.active and not self.active[0].data.schedule.ends_interval(self.updates):
-            late = time.monotonic() - self._written > self.seconds
-            if signals.save_asked() or signals.stop_asked() or late:
-                self._keep(self.active)
-                self._write()
-                self._stop_if_asked()
+        if not self.active or self.active[0].data.schedule.ends_interval(self.updates):
+            return
+        if checkpoint_due(self._written, self.seconds):
+            self._keep(self.active)
+            self._write()
+            signals.stop_if_asked()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Score every learner on its own validation sequences."""
@@ -174,7 +173,7 @@ class PopulationLearner(LightningModule):
         if ended or paid or signals.stop_asked():
             self._write()
         if not ended:
-            self._stop_if_asked()
+            signals.stop_if_asked()
 
     def train_dataloader(self) -> IntervalLoader[tuple[int, int]]:
         """Return which updates come next; the learners draw the data for them."""
@@ -239,10 +238,6 @@ class PopulationLearner(LightningModule):
             learner.data.schedule = replace(schedule, start=left["moment"])
         ended = [members[name]["ended"] is not None for name in self.group.names]
         self._go_on_with([own for own, over in zip(self.learners, ended, strict=True) if not over])
-
-    def _stop_if_asked(self) -> None:
-        if (name := signals.stop_asked()) is not None:
-            raise Stopped(name)
 
     def _go_on_with(self, learners: list[Learner]) -> None:
         """Go on with these learners only."""
