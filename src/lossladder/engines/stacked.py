@@ -29,19 +29,13 @@ from lossladder.engines.optimizers import (
     write_rows,
 )
 from lossladder.engines.population import Population, SingleMember
-from lossladder.models import GRU, LSTM, GRUCell, LSTMCell, Network, State, TorchRNN, TorchRNNCell
-from lossladder.models.recurrent import TorchCell, TorchLayer
+from lossladder.engines.stepwise import difference, in_steps
+from lossladder.models import Network, State
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
 
 # numbers in the states of members trained at once: half or twice as many are a few percent slower
 _STATE_OF_ALL = 100_000
-# torch has no batching rule for its layers on the CPU, and cuDNN's take the weights of one network
-_TWINS: dict[type[TorchLayer], type[TorchCell]] = {
-    TorchRNN: TorchRNNCell,
-    LSTM: LSTMCell,
-    GRU: GRUCell,
-}
 
 
 class Stacked(Population):
@@ -160,22 +154,6 @@ class StackedEngine(SingleMember):
         return reason or _unmappable_reason(in_steps(network), task)
 
 
-def in_steps(network: Network) -> Network:
-    """Return a network of the same parameters, with torch's layer written one step at a time."""
-    recurrent = network.recurrent
-    # a subclass of a layer may compute something else, so that only the very classes have twins
-    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
-        return network
-    # "meta" draws no numbers: the layer's own parameters take the place of the twin's
-    with torch.device("meta"):
-        cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
-        twin = Network(cell, network.readout.out_features)
-    for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-        setattr(cell, name, getattr(recurrent.layer, f"{name}_l0"))
-    twin.readout = network.readout
-    return twin
-
-
 def _unmappable_reason(network: Network, task: Task) -> str | None:
     """Return why torch cannot map a network over members: it is tried, on two steps."""
     tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
@@ -218,36 +196,7 @@ def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimi
             kinds = type(optimizers[0]).__name__, type(optimizer).__name__
             return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
         reason = unsupported_optimizer(network.trained(), optimizer)
-        reason = reason or _difference(first, network)
+        reason = reason or difference(first, network)
         if reason is not None:
             return reason
     return None
-
-
-def _difference(first: Network, other: Network) -> str | None:
-    """Return what tells two networks apart besides the values of their tensors; None: nothing."""
-    left, right = _description(first), _description(other)
-    for what in {**left, **right}:
-        if what not in left or what not in right or not _same(left[what], right[what]):
-            return f"members differ in {what}: {left.get(what)} and {right.get(what)}"
-    return None
-
-
-def _same(left: object, right: object) -> bool:
-    if isinstance(left, Tensor) and isinstance(right, Tensor):
-        return torch.equal(left, right)
-    return bool(left == right)
-
-
-def _description(network: Network) -> dict[str, object]:
-    """Return modules, their settings, and the shapes of their tensors, by name."""
-    described: dict[str, object] = {}
-    for path, module in network.named_modules():
-        described[path] = type(module)
-        # where parameters start is in their values, which may differ; settings change the function
-        start = getattr(module, "initialisation_arguments", ())
-        settings = {k: v for k, v in vars(module).items() if k[0] != "_" and k not in start}
-        described.update({f"{path}.{key}".strip("."): value for key, value in settings.items()})
-    for name, tensor in network.state_dict(keep_vars=True).items():
-        described[name] = tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad
-    return described

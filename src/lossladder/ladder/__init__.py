@@ -2,7 +2,7 @@
 
 from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
 from lossladder.ladder.ladder import CHANCE, Ladder, Standing
-from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss
+from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss, SquaredError
 from lossladder.ladder.rung import Features, Predictor, Probabilities, Rung, either
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Predictor",
     "Probabilities",
     "Rung",
+    "SquaredError",
     "Standing",
     "binary_entropy",
     "cross_entropy",

@@ -118,6 +118,40 @@ class HalfSquaredError(Loss):
         return probabilities.logit()
 
 
+class SquaredError(Loss):
+    """The loss of real targets: the squared distance, summed over outputs.
+
+    The best predictor is the mean of the targets, and its loss their variance.
+
+    >>> loss, target = SquaredError(), torch.tensor([0.0, 1.0])
+    >>> float(loss.of_targets(torch.zeros(2), target))
+    1.0
+    """
+
+    unit = "squared error"
+    close = 1e-3
+
+    def of_targets(self, outputs: Outputs, targets: Outputs) -> Losses:
+        """Return the squared distance of each step, summed over its outputs."""
+        return (outputs - targets.to(outputs.dtype)).square().sum(-1)
+
+    def prediction(self, outputs: Outputs) -> Outputs:
+        """Return the value of each output."""
+        return outputs.double()
+
+    def expected(self, outputs: Outputs, probabilities: Outputs) -> Losses:
+        """Return the squared distance of each step from the values, which are certain."""
+        return self.divergence(probabilities, self.prediction(outputs))
+
+    def divergence(self, probabilities: Outputs, prediction: Outputs) -> Losses:
+        """Return the squared distance of each step."""
+        return (prediction - probabilities).square().sum(-1)
+
+    def logits_for(self, probabilities: Outputs) -> Outputs:
+        """Return the values themselves."""
+        return probabilities
+
+
 def _steps_last(outputs: Outputs) -> Float[Tensor, "1 output steps"]:
     """Return all steps in one row, behind the classes."""
     # torch vectorises over the last axis, and the few classes would make a short one

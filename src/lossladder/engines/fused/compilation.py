@@ -1,7 +1,7 @@
-"""How the kernel is compiled without making anybody wait for it in vain.
+"""How the loop is compiled without making anybody wait for it in vain.
 
-Compiling takes a while, once for each cell, precision and version of this package: the result is
-kept by `store.py`. Loading it takes a quarter of a second.
+Compiling takes a while, once for each precision and version of this package, whatever the cell: the
+result is kept by `store.py`. Loading it takes a quarter of a second.
 """
 
 import hashlib
@@ -24,10 +24,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from lossladder.engines.fused import store
-from lossladder.engines.fused.cells import CELLS
-from lossladder.engines.fused.kernel import MemberState, Windows, train
-from lossladder.engines.fused.torch_interop import KINDS, code_features
-from lossladder.engines.fused.workspace import Sizes, allocate
+from lossladder.engines.fused.loop import MemberState, Plan, Sizes, Windows, Work, train
 from lossladder.models import Network
 
 # seconds a run waits for another that compiles the same; then it does so too
@@ -40,25 +37,22 @@ _COMPILERS: list[subprocess.Popen[bytes]] = []
 
 
 class Variant(NamedTuple):
-    """What the kernel is compiled for.
+    """What the loop is compiled for.
 
     Args:
-        cell: RNN, LSTM or GRU of `workspace.py`.
         dtype: precision, as NumPy calls it.
         targets: integers that hold the classes, as NumPy calls them.
     """
 
-    cell: int
     dtype: str
     targets: str
 
 
 def variant(network: Network) -> Variant:
-    """Return what the kernel must be compiled for to train a network."""
+    """Return what the loop must be compiled for to train a network."""
     double = next(network.parameters()).dtype == torch.float64
     few = network.readout.out_features <= 256
     return Variant(
-        cell=KINDS[type(network.recurrent)],
         dtype="float64" if double else "float32",
         targets="uint8" if few else "int64",
     )
@@ -153,39 +147,70 @@ def _key(signature: Any) -> str:
 
 @cache
 def _signature(wanted: Variant) -> tuple[Any, ...]:
-    """Return the types of the kernel's arguments, taken from the smallest arguments there are."""
-    # taken from real arguments, so that they cannot differ from those of a call
-    cell, dtype, targets = wanted
-    sizes = Sizes(cell=cell, inputs=1, codes=1, hidden=1, classes=2, biases=1, steps=1, batch=1)
-    codes = code_features(1, dtype)
+    """Return the types of the loop's arguments, taken from the smallest arguments there are."""
+    dtype, targets = wanted
+    sizes = Sizes(0, 1, 1, 0, 1, 1, 1, 1, begins=False)
+
+    def numbers(axes: int) -> Any:
+        return np.zeros((1,) * axes, dtype)
+
+    index, whole = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    work = Work(
+        rows=numbers(3),
+        gates=numbers(3),
+        temp=numbers(2),
+        flat=numbers(1),
+        logits=numbers(3),
+        packed=numbers(1),
+        gradient=numbers(1),
+        scored=np.zeros(1, np.bool_),
+        targets=numbers(2),
+        values=numbers(3),
+        weights=numbers(2),
+        surprise=numbers(2),
+        out=numbers(3),
+        sums=numbers(1),
+        out_sums=numbers(2),
+        addresses=whole,
+        where=0,
+    )
+    plan = Plan(
+        *(index, index, numbers(1), index, index, numbers(1)),
+        blocks=np.zeros((1, 6), np.int64),
+        vectors=np.zeros((1, 3), np.int64),
+        state_rows=whole,
+        starts=whole,
+        functions=whole,
+    )
     windows = Windows(
         symbols=np.zeros((1, 1, 1), np.uint8),
-        features=np.zeros((1, 1, 1, 1), dtype),
+        features=numbers(4),
         targets=np.zeros((1, 1, 1), targets),
+        values=numbers(4),
         scored=np.zeros((1, 1, 1), np.bool_),
-        codes=codes.table,
-        base=codes.base,
-        directions=codes.directions,
+        codes=numbers(2),
         carried=True,
+        fresh=True,
     )
-    learner = MemberState(
-        parameters=np.zeros(1, dtype),
-        memory=np.zeros((1, 1), dtype),
-        knobs=np.zeros(4),
-        steps=np.zeros(1, np.int64),
-        state=np.zeros((1, 1, 1), dtype),
+    member = MemberState(
+        parameters=numbers(1),
+        fixed=numbers(1),
+        memory=numbers(2),
+        knobs=np.zeros(3),
+        rates=np.zeros(1),
+        steps=whole,
+        state=numbers(2),
         losses=np.zeros(1),
         rule=0,
         largest=1.0,
     )
-    arguments = (CELLS[cell], sizes, allocate(sizes, dtype), windows, learner)
-    return tuple(typeof(argument) for argument in arguments)
+    return tuple(typeof(argument) for argument in (sizes, work, plan, windows, member))
 
 
 def _main(words: list[str]) -> None:
     """Compile one variant, giving way to everything else; once, however many runs ask for it."""
     os.nice(19)
-    signature = _signature(Variant(int(words[0]), *words[1:]))
+    signature = _signature(Variant(*words))
     with store.turn(_key(signature), patience=0) as came:
         if came:
             train.compile(signature)

@@ -3,46 +3,50 @@
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lossladder import console
 from lossladder.cores import core_count
+from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk
-from lossladder.engines.fused.cells import CELLS
-from lossladder.engines.fused.compilation import Variant, compile_now, compiled, variant
-from lossladder.engines.fused.kernel import MemberState, Windows, train
-from lossladder.engines.fused.torch_interop import (
-    KINDS,
-    RULES,
-    Codes,
-    Member,
-    code_features,
-    code_symbols,
-    kind,
-    places,
-)
-from lossladder.engines.fused.workspace import Sizes, Work, aligned, allocate, parameter_count
+from lossladder.engines.fused import verification
+from lossladder.engines.fused.codes import Codes, code_features, code_symbols
+from lossladder.engines.fused.compilation import compile_now, compiled, variant
+from lossladder.engines.fused.kernel import Kernel, aligned
+from lossladder.engines.fused.loop import MemberState, Sizes, Work, train
+from lossladder.engines.fused.operations import Untraceable
+from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
+from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
+from lossladder.engines.fused.tracing import StepGraph, trace
+from lossladder.engines.fused.updates import SGD
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
-from lossladder.engines.population import Population, SingleMember, stack_states
-from lossladder.ladder import CrossEntropy
+from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
+from lossladder.engines.stepwise import difference, in_steps
+from lossladder.ladder import CrossEntropy, HalfSquaredError, SquaredError
 from lossladder.models import Network, State
 from lossladder.tasks import Task
+
+_LOSSES = {CrossEntropy: CROSS_ENTROPY, HalfSquaredError: HALF_SQUARED, SquaredError: SQUARED}
+# kernels that have been held against autograd in this process
+_VERIFIED: set[str] = set()
+_TRACED: WeakKeyDictionary[Network, StepGraph | Untraceable] = WeakKeyDictionary()
 
 
 class FusedPopulation(Population):
     """A population in compiled code, as many members at once as there are cores.
 
     Args:
-        networks, task, optimizers, gradient_clip: as for `Population`; the task's loss must be the
-            cross entropy.
+        networks, task, optimizers, gradient_clip: as for `Population`; networks are alike in
+            everything but the values of their tensors.
         threads: members trained at once; None: as many as there are cores.
     Raises:
-        ValueError: if the kernel does not fit a network or an optimizer.
+        ValueError: if no kernel can be made for a network or an optimizer.
     """
 
     def __init__(
@@ -56,73 +60,122 @@ class FusedPopulation(Population):
         super().__init__(networks, task, optimizers, gradient_clip)
         for network, optimizer in zip(networks, optimizers, strict=True):
             reason = Fused.unsupported_reason(network, task, optimizer)
-            if reason is None and kind(network, optimizer) != kind(networks[0], optimizers[0]):
-                reason = "members must be alike in cell, sizes, precision and kind of optimizer"
+            reason = reason or difference(networks[0], network)
+            if type(optimizer) is not type(optimizers[0]):
+                reason = "members must be alike in their kind of optimizer"
             if reason is not None:
                 raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
-        self.members = list(map(Member, networks, optimizers))
-        self.rule = RULES[type(optimizers[0])]
         self.variant = variant(networks[0])
+        self.rule = RULES[type(optimizers[0])]
         self.threads = threads or core_count()
-        self._sizes: Sizes | None = None
+        self._twins = [in_steps(network) for network in networks]
+        self._kernels: dict[bool, Kernel] = {}
+        self._members: list[Member] = []
+        self._sizes: tuple[Sizes, bool] | None = None
         self._works: list[Work] = []
+        # in the kernel's place, should it turn out to be wrong
+        self._instead: list[Autograd] = []
+
+    def kernel(self, real: bool) -> Kernel:
+        """Return the kernel for real inputs, or for symbols."""
+        if real not in self._kernels:
+            twin, graph = self._twins[0], _graph(self.networks[0])
+            assert isinstance(graph, StepGraph)
+            names = [n for n, p in twin.named_parameters() if p.requires_grad]
+            loss = _LOSSES[type(self.task.loss)]
+            codes = self._codes(real, graph)
+            self._kernels[real] = Kernel(graph, codes, names, loss, self.variant.dtype)
+            others = [n for n in graph.tensors if n not in names]
+            constants = {n: t for n, t in graph.tensors.items() if n.startswith("constant ")}
+            self._members = [
+                Member(twin, optimizer, [*names, *others], constants)
+                for twin, optimizer in zip(self._twins, self.optimizers, strict=True)
+            ]
+        return self._kernels[real]
+
+    def _codes(self, real: bool, graph: StepGraph) -> Codes:
+        """Return what the network sees of an input."""
+        if real:
+            return code_features(graph.input_size, self.variant.dtype)
+        return code_symbols(self.task.encoding.numpy().astype(self.variant.dtype))
 
     def train(
         self, chunk: Chunk, state: State | None
     ) -> tuple[Float[Tensor, "members windows"], State]:
         """Make one update a window for every member; see `Population.train`."""
-        if state is None or not chunk.carried:
+        if not self._instead:
+            self._verify(chunk, state)
+        if self._instead:
+            return self._train_instead(chunk, state)
+        return self._train(chunk, state)
+
+    def _train(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
+        fresh = state is None or not chunk.carried
+        if fresh:
             batch_size = chunk.inputs.shape[2]
             state = stack_states([network.initial_state(batch_size) for network in self.networks])
-        network = self.networks[0]
-        codes = _codes(chunk, self.task, network, self.variant)
-        sizes = _sizes(network, codes, chunk)
+        assert state is not None
+        kernel = self.kernel(chunk.inputs.is_floating_point())
+        batch, steps = chunk.targets.shape[2:4]
+        sizes = kernel.sizes(steps, batch)
         members = range(len(self.networks))
-        windows = [_windows(chunk, m, codes, self.variant) for m in members]
-        learners = [self._learner(m, sizes, state, chunk.targets.shape[1]) for m in members]
-        self._run(sizes, windows, learners)
-        for member, learner in zip(self.members, learners, strict=True):
+        dtype, targets = self.variant
+        windows = [read_windows(chunk, m, kernel.codes, dtype, targets, fresh) for m in members]
+        learners = [self._learner(m, kernel, sizes, state, chunk.targets.shape[1]) for m in members]
+        self._run(kernel, sizes, windows, learners)
+        for member, learner in zip(self._members, learners, strict=True):
             member.write(learner.parameters, learner.memory, int(learner.steps[0]))
         losses = np.stack([learner.losses for learner in learners])
-        # in the kernel the batch is the last axis, elsewhere the first
-        parts = np.stack([learner.state for learner in learners], axis=1).swapaxes(-1, -2)
-        after = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
+        after = _parts([learner.state for learner in learners], state)
         return torch.from_numpy(losses).to(state[0].dtype), after
 
-    def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
+    def _learner(
+        self, m: int, kernel: Kernel, sizes: Sizes, state: State, windows: int
+    ) -> MemberState:
         """Return a member's parameters, optimizer and state, as the kernel sees them."""
         optimizer, dtype = self.optimizers[m], self.variant.dtype
-        parameters = parameter_count(sizes)
+        lr, *others = knobs(optimizer)
         learner = MemberState(
-            parameters=aligned((parameters,), dtype),
-            memory=aligned((2, parameters), dtype),
-            knobs=np.array(knobs(optimizer)),
+            parameters=aligned((sizes.learned,), dtype),
+            fixed=aligned((kernel.layout.flat - sizes.learned,), dtype),
+            memory=aligned((2, sizes.learned), dtype),
+            knobs=np.array(others),
+            rates=np.full(windows, lr),
             steps=aligned((1,), np.int64),
-            state=aligned((len(state), sizes.hidden, sizes.batch), dtype),
+            state=aligned((sum(part[m, 0].numel() for part in state), sizes.batch), dtype),
             losses=aligned((windows,), np.float64),
             rule=self.rule,
             largest=math.inf if self.gradient_clip is None else float(self.gradient_clip),
         )
         learner.steps[0] = steps_made(optimizer)
-        for part, before in zip(learner.state, state, strict=True):
-            part[:] = before[m].detach().numpy().T
-        self.members[m].read(learner.parameters, learner.memory)
+        at = 0
+        for part in state:
+            flat = part[m].detach().flatten(1).numpy().T
+            learner.state[at : at + len(flat)] = flat
+            at += len(flat)
+        self._members[m].read(learner.parameters, learner.memory, learner.fixed)
         return learner
 
-    def _run(self, sizes: Sizes, windows: list[Windows], learners: list[MemberState]) -> None:
+    def _run(
+        self, kernel: Kernel, sizes: Sizes, windows: list, learners: list[MemberState]
+    ) -> None:
         """Train a share of the members in each thread; compiled code lets go of Python's lock.
 
         Nothing else is done in the threads: they would wait for that lock more than they win.
         """
         # working memory is kept from chunk to chunk: making it costs a page fault for each page
-        if sizes != self._sizes:
+        which = sizes, windows[0].symbols.size == 0
+        if which != self._sizes:
             shares = min(self.threads, len(self.networks))
-            self._sizes = sizes
-            self._works = [allocate(sizes, self.variant.dtype) for _ in range(shares)]
+            self._sizes = which
+            self._works = [kernel.allocate(sizes, self.variant.targets) for _ in range(shares)]
+        plan = kernel.plan
 
         def train_share(first: int) -> None:
             for m in range(first, len(learners), len(self._works)):
-                train(CELLS[sizes.cell], sizes, self._works[first], windows[m], learners[m])
+                train(sizes, self._works[first], plan, windows[m], learners[m])
 
         # a pool costs more than a small chunk, and an exception reads better without it
         if len(self._works) == 1:
@@ -131,13 +184,70 @@ class FusedPopulation(Population):
         with ThreadPoolExecutor(len(self._works)) as pool:
             list(pool.map(train_share, range(len(self._works))))
 
+    # --- held against autograd --------------------------------------------------------------------
+
+    def _verify(self, chunk: Chunk, state: State | None) -> None:
+        """Compare a kernel's first window with autograd's; train on autograd if they differ."""
+        kernel = self.kernel(chunk.inputs.is_floating_point())
+        if kernel.key in _VERIFIED:
+            return
+        _VERIFIED.add(kernel.key)
+        fresh = state is None or not chunk.carried
+        part, start = verification.first_window(chunk, None if fresh else state, 0)
+        loss, gradients = self._first_gradients(kernel, part, start)
+        wrong = verification.disagreement(self._twins[0], self.task, part, start, loss, gradients)
+        if wrong is None:
+            return
+        kind = type(self.networks[0].recurrent).__name__
+        console.note(
+            f"the kernel made from {kind} is wrong, and autograd trains instead: {wrong} in the "
+            "first window; please report the step"
+        )
+        pairs = zip(self.networks, self.optimizers, strict=True)
+        self._instead = [Autograd(n, self.task, o, self.gradient_clip) for n, o in pairs]
+
+    def _first_gradients(
+        self, kernel: Kernel, part: Chunk, start: State | None
+    ) -> tuple[float, dict[str, Tensor]]:
+        """Return the kernel's loss and gradients of the first member's first window."""
+        batch, steps = part.targets.shape[2:4]
+        sizes = kernel.sizes(steps, batch)
+        state = start or stack_states([self.networks[0].initial_state(batch)])
+        learner = self._learner(0, kernel, sizes, state, windows=1)
+        # an update that leaves the parameters where they are
+        learner = learner._replace(rates=np.zeros(1), rule=SGD, largest=math.inf)
+        dtype, targets = self.variant.dtype, self.variant.targets
+        windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)
+        work = kernel.allocate(sizes, targets)
+        train(sizes, work, kernel.plan, windows, learner)
+        gradient, at, found = torch.from_numpy(work.gradient), 0, {}
+        for name, parameter in self._twins[0].named_parameters():
+            if parameter.requires_grad:
+                found[name] = gradient[at : at + parameter.numel()].view(parameter.shape)
+                at += parameter.numel()
+        return float(learner.losses[0]), found
+
+    def _train_instead(
+        self, chunk: Chunk, state: State | None
+    ) -> tuple[Float[Tensor, "members windows"], State]:
+        members = len(self._instead)
+        states = [None] * members if state is None else unstack_state(state, members)
+        losses, after = [], []
+        for m, engine in enumerate(self._instead):
+            scored = None if chunk.scored is None else chunk.scored[m]
+            own = chunk._replace(inputs=chunk.inputs[m], targets=chunk.targets[m], scored=scored)
+            loss, last = engine.train(own, states[m])
+            losses.append(loss)
+            after.append(last)
+        return torch.stack(losses), stack_states(after)
+
 
 class Fused(SingleMember):
-    """Forward, back-propagation through time and update, written out and compiled for the CPU.
+    """A cell's step, differentiated and compiled: forward, backward and update in one loop.
 
-    It trains the tanh RNN, the LSTM and the GRU with SGD, Adagrad or Adam. Parameters and optimizer
-    state stay torch's own, so that a run can go on with another engine after any chunk. The task's
-    loss must be the cross entropy.
+    It takes any `Cell` whose step is plain torch, and torch's layers as the cells they are; SGD,
+    Adagrad or Adam; cross entropy or squared error. Parameters and optimizer state stay torch's
+    own, so that a run can go on with another engine after any chunk. See docs/engines.md.
     """
 
     name = "fused"
@@ -157,73 +267,47 @@ class Fused(SingleMember):
         if not hasattr(train, "overloads"):
             return "Numba's compiler is switched off by NUMBA_DISABLE_JIT"
         # a task may override `losses` itself, of which the kernel would know nothing
-        if type(task).losses is not Task.losses or type(task.loss) is not CrossEntropy:
-            return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"
-        if network.recurrent.learns_initial_state:
-            return "it starts every sequence from zeros, and this network learns its initial state"
-        if type(network.recurrent) not in KINDS:
-            known = ", ".join(sorted({kind.__name__ for kind in KINDS}))
-            return f"it knows {known}, not {type(network.recurrent).__name__}"
-        for parameter in network.parameters():
-            device, dtype = parameter.device, parameter.dtype
-            if device.type != "cpu" or dtype not in (torch.float32, torch.float64):
-                return f"it runs on the CPU in float32 or float64, not {dtype} on {device}"
-            if not parameter.requires_grad:
-                return "it trains all parameters, and some are frozen"
-        if network.readout.out_features < 2:
+        if type(task).losses is not Task.losses or type(task.loss) not in _LOSSES:
+            return f"it knows cross entropy and squared error, not the loss of {type(task).__name__}"
+        for tensor in (*network.parameters(), *network.buffers()):
+            if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
+                where = f"{tensor.dtype} on {tensor.device}"
+                return f"it runs on the CPU in float32 or float64, not {where}"
+        if network.readout.out_features < 2 and type(task.loss) is CrossEntropy:
             return "it classifies, and there is one class"
-        return unsupported_optimizer(list(network.parameters()), optimizer)
+        reason = unsupported_optimizer(network.trained(), optimizer)
+        graph = _graph(network) if reason is None else None
+        return _said(network, graph) if isinstance(graph, Untraceable) else reason
 
     def prepare(self) -> None:
-        """Load the kernel, or compile it."""
+        """Load the loop and the kernel, or compile them."""
         compile_now(variant(self.network))
 
 
-def _codes(chunk: Chunk, task: Task, network: Network, wanted: Variant) -> Codes:
-    """Return what the network sees of an input."""
-    if chunk.inputs.is_floating_point():
-        return code_features(network.recurrent.input_size, wanted.dtype)
-    return code_symbols(task.encoding.numpy().astype(wanted.dtype))
+def _graph(network: Network) -> StepGraph | Untraceable:
+    """Return the graph of a network's step, or why there is none; traced once."""
+    if network not in _TRACED:
+        try:
+            _TRACED[network] = trace(in_steps(network))
+        except Untraceable as error:
+            _TRACED[network] = error
+    return _TRACED[network]
 
 
-def _windows(chunk: Chunk, m: int, codes: Codes, wanted: Variant) -> Windows:
-    """Return a member's part of the chunk, as the kernel sees it."""
-    # what there is none of is an empty array: compiled code wants one type for both cases
-    symbols, features = np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0, 0, 0), wanted.dtype)
-    if chunk.inputs.is_floating_point():
-        features = _contiguous(chunk.inputs[m].permute(0, 2, 3, 1)).astype(wanted.dtype, copy=False)
-    else:
-        symbols = _contiguous(chunk.inputs[m].mT).astype(np.uint8, copy=False)
-    scored = np.zeros((0, 0, 0), np.bool_)
-    if chunk.scored is not None:
-        scored = _contiguous(chunk.scored[m].mT)
-    return Windows(
-        symbols=symbols,
-        features=features,
-        targets=_contiguous(chunk.targets[m].mT).astype(wanted.targets, copy=False),
-        scored=scored,
-        codes=codes.table,
-        base=codes.base,
-        directions=codes.directions,
-        carried=chunk.carried,
+def _said(network: Network, error: Untraceable) -> str:
+    instead = f"; write instead: {error.instead}" if error.instead else ""
+    return f"the step of {type(network.recurrent).__name__} {error.does}{instead}"
+
+
+def _parts(flat: list[np.ndarray], like: State) -> State:
+    """Return states (state, batch) of members as torch has them."""
+    # in the kernel the batch is the last axis, elsewhere the first
+    whole = np.stack(flat).swapaxes(-1, -2)
+    sizes = [part[0, 0].numel() for part in like]
+    cuts = np.split(whole, np.cumsum(sizes)[:-1], axis=-1)
+    return tuple(
+        torch.from_numpy(np.ascontiguousarray(cut)).view(part.shape)
+        for cut, part in zip(cuts, like, strict=True)
     )
 
 
-def _sizes(network: Network, codes: Codes, chunk: Chunk) -> Sizes:
-    batch, steps = chunk.targets.shape[2:]
-    return Sizes(
-        cell=KINDS[type(network.recurrent)],
-        inputs=network.recurrent.input_size,
-        codes=codes.table.shape[1],
-        hidden=network.recurrent.hidden_size,
-        classes=network.readout.out_features,
-        # all but the two weights and the readout's two places
-        biases=len(places(network)) - 4,
-        steps=steps,
-        batch=batch,
-    )
-
-
-def _contiguous(tensor: Tensor) -> NDArray:
-    """Return an array in C order; a view where the storage is time-major already."""
-    return tensor.detach().contiguous().numpy()

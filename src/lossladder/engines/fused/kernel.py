@@ -1,247 +1,173 @@
-"""The compiled loop over a chunk: for each window forward, loss, backward, clipping and update."""
+"""A network's compiled kernel: from its step to machine code, its tables and its working memory."""
 
-import inspect
-import math
-from typing import Any, NamedTuple
+import llvmlite
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
-from numba import njit
-from numpy.typing import NDArray
-
-from lossladder.engines.fused import readout
-from lossladder.engines.fused.arithmetic import compiled
-from lossladder.engines.fused.cells import backward, forward
-from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_tiny_numbers
+from lossladder.engines.fused import loop, store
+from lossladder.engines.fused.codes import Codes
+from lossladder.engines.fused.emission import ARRAYS, Emitter
+from lossladder.engines.fused.layout import lay_out, reads_features, up
+from lossladder.engines.fused.machine_code import MachineCode, compile_module
+from lossladder.engines.fused.processor import this_processor
+from lossladder.engines.fused.readout import CROSS_ENTROPY
 from lossladder.engines.fused.simd import REGISTER
-from lossladder.engines.fused.workspace import LSTM, Sizes, Work, pack, unpack
+from lossladder.engines.fused.tracing import StepGraph
+from lossladder.engines.fused.weights import map_weights
 
-SGD, ADAGRAD, ADAM = 0, 1, 2
+# sequences times steps in a slab: the best of 300 to 5000 measured
+SLAB = 1200
 
-
-class Windows(NamedTuple):
-    """A member's chunk, the batch last, so that a step's numbers lie side by side.
-
-    Args:
-        symbols: (windows, steps, batch), or empty.
-        features: (windows, steps, inputs, batch), used if there are no symbols.
-        targets: (windows, steps, batch).
-        scored: (windows, steps, batch), or empty: all of them.
-        codes, base, directions: what the network sees of a symbol; see `torch_interop.Codes`.
-        carried: the state goes on from window to window.
-    """
-
-    symbols: NDArray
-    features: NDArray
-    targets: NDArray
-    scored: NDArray
-    codes: NDArray
-    base: NDArray
-    directions: NDArray
-    carried: bool
+_LOADED: dict[str, MachineCode] = {}
 
 
-class MemberState(NamedTuple):
-    """What changes as a member learns, in memory of which no other touches a cache line.
+class Kernel:
+    """A step in compiled form, for one way to tell inputs apart.
 
     Args:
-        parameters: laid out as `workspace.py` says.
-        memory: the optimizer's vectors (2, parameters).
-        knobs: lr, momentum or beta1, beta2, eps (4).
-        steps: updates made so far (1).
-        state: h, or h and c (parts, hidden, batch).
-        losses: one a window, nats (windows), written.
-        rule: which optimizer.
-        largest: norm a gradient is clipped to; infinity: no clipping.
+        graph: of the step.
+        codes: how inputs are told apart.
+        names: of the parameters that are trained.
+        loss: which, as in `readout.py`.
+        dtype: float32 or float64.
+        literal: sizes are written into the code, which is then for them alone.
     """
 
-    parameters: NDArray
-    memory: NDArray
-    knobs: NDArray
-    steps: NDArray
-    state: NDArray
-    losses: NDArray
-    rule: int
-    largest: float
+    def __init__(
+        self,
+        graph: StepGraph,
+        codes: Codes,
+        names: list[str],
+        loss: int,
+        dtype: DTypeLike,
+        literal: bool = False,
+    ) -> None:
+        self.codes = codes.as_features() if reads_features(graph) else codes
+        self.dtype, self.loss = np.dtype(dtype), loss
+        (_, _, (_, outputs), _) = graph.weight
+        relative = loss == CROSS_ENTROPY
+        self.layout = lay_out(graph, self.codes, outputs, relative, names)
+        self.weights = map_weights(self.layout)
+        processor = this_processor()
+        emitter = Emitter(self.layout, self.dtype == np.float64, processor, literal)
+        self.text = emitter.write()
+        self.key = repr((self.text, processor, llvmlite.__version__))
+        self._table = np.array(emitter.sizes or [0], np.int64)
+        self._behind = np.array(emitter.behind, self.dtype)
+        self._flat_size = emitter.flat_size
+        self._plan: loop.Plan | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Return whether its machine code is loaded, or lies whole on disk."""
+        return self.key in _LOADED or store.find(self.key) is not None
+
+    @property
+    def plan(self) -> loop.Plan:
+        """Return the tables of the loop; compile or load the code, the first time."""
+        if self._plan is None:
+            w, dtype = self.weights, self.dtype
+            to, of, by = w.pack
+            back_to, back_of, back_by = w.unpack
+            self._plan = loop.Plan(
+                *(to, of, by.astype(dtype), back_to, back_of, back_by.astype(dtype)),
+                blocks=w.blocks,
+                vectors=w.vectors,
+                state_rows=np.array(self.layout.state_rows, np.int64),
+                starts=np.array(self.layout.starts, np.int64),
+                functions=np.array(_load(self.key, self.text).addresses, np.int64),
+            )
+        return self._plan
+
+    def sizes(self, steps: int, batch: int) -> loop.Sizes:
+        """Return what the loop must know of windows of this size."""
+        layout = self.layout
+        return loop.Sizes(
+            codes=self.codes.count,
+            hidden=layout.hidden,
+            outputs=layout.outputs,
+            loss=self.loss,
+            steps=steps,
+            batch=batch,
+            learned=layout.learned,
+            derived=layout.flat,
+            begins=any(start >= 0 for start in layout.starts),
+        )
+
+    def allocate(self, sizes: loop.Sizes, targets: DTypeLike) -> loop.Work:
+        """Return working memory, all zero but for the row of ones.
+
+        Args:
+            sizes: of the windows.
+            targets: type of the classes.
+        """
+        layout, weights, dtype = self.layout, self.weights, self.dtype
+        steps, width = sizes.steps, slab_width(sizes)
+        lines = 1 + up(layout.hidden, 4)
+        fours = up(layout.outputs, 4)
+        packed = aligned((weights.packed + 64,), dtype)
+        sums = aligned((weights.sums,), dtype)
+        # passes read whole registers, so that the last numbers need some room behind them
+        whole = aligned((self._flat_size + len(self._behind) + 64,), dtype)
+        flat = whole[: self._flat_size + len(self._behind)]
+        flat[self._flat_size :] = self._behind
+        addresses = np.zeros(len(ARRAYS) + 2, np.int64)
+        readout = packed[weights.out_at : weights.out_at + fours * lines]
+        out_sums = sums[weights.out_sums_at : weights.out_sums_at + layout.outputs * lines]
+        real = self.loss != CROSS_ENTROPY
+        work = loop.Work(
+            rows=aligned((steps + 1, layout.rows + 3, width), dtype),
+            gates=aligned((steps, layout.gates + 3, width), dtype),
+            temp=aligned((max(layout.temp, 1), width), dtype),
+            flat=flat,
+            logits=aligned((steps, fours, width), dtype),
+            packed=packed,
+            gradient=aligned((self._flat_size,), dtype),
+            scored=np.ones(steps, np.bool_),
+            targets=aligned((steps, width), dtype),
+            values=aligned((steps, layout.outputs if real else 0, width), dtype),
+            weights=aligned((steps, width), dtype),
+            surprise=aligned((3, width), dtype),
+            out=readout.reshape(fours // 4, lines, 4),
+            sums=sums,
+            out_sums=out_sums.reshape(layout.outputs, lines),
+            addresses=addresses,
+            where=addresses.ctypes.data,
+        )
+        work.rows[:, 0] = 1
+        named = {**work._asdict(), "weights": work.packed, "sizes": self._table}
+        addresses[:] = [*(named[name].ctypes.data for name in ARRAYS), steps, width]
+        return work
 
 
-@compiled
-def clip(gradient: Any, largest: float) -> None:
-    """Shorten the gradient to `largest`, as clip_grad_norm_ of torch does; infinity: leave it."""
-    if largest == math.inf:
-        return
-    squares = gradient.dtype.type(0)
-    for g in gradient:
-        squares += g * g
-    shorten = largest / (math.sqrt(squares) + 1e-6)
-    # "not above 1" is true of NaN as well, which must reach the parameters
-    if not shorten > 1:
-        for i in range(gradient.size):
-            gradient[i] *= shorten
+def _load(key: str, text: str) -> MachineCode:
+    """Return machine code: from memory, from disk, or compiled."""
+    if key not in _LOADED:
+        processor = this_processor()
+        if (content := store.find(key)) is not None:
+            try:
+                _LOADED[key] = MachineCode(content, processor)
+                return _LOADED[key]
+            except RuntimeError:  # as it was written, and still nothing that LLVM can load
+                store.discard(key)
+        content = compile_module(text, processor)
+        _LOADED[key] = MachineCode(content, processor)
+        store.keep(key, content)
+    return _LOADED[key]
 
 
-@compiled
-def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, knobs: Any) -> None:
-    """Make one step of an optimizer, as torch's would; for its numbers see `MemberState`.
-
-    `memory` holds momentum; or the sum of squares; or the means of gradient and square. `step`
-    counts the updates with this one.
-    """
-    number = gradient.dtype.type
-    lr, first, second, eps = number(knobs[0]), number(knobs[1]), number(knobs[2]), number(knobs[3])
-    if rule == SGD:
-        momentum = memory[0]
-        for i in range(gradient.size):
-            momentum[i] = first * momentum[i] + gradient[i]
-            parameters[i] -= lr * momentum[i]
-    elif rule == ADAGRAD:
-        squares = memory[0]
-        for i in range(gradient.size):
-            squares[i] += gradient[i] * gradient[i]
-            parameters[i] -= lr * gradient[i] / (math.sqrt(squares[i]) + eps)
-    else:
-        mean, square = memory[0], memory[1]
-        new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
-        # both means start at zero: undo that bias, in float64, where 1 - 0.999 keeps its digits
-        stride = number(knobs[0] / (1 - knobs[1] ** step))
-        root = number(math.sqrt(1 - knobs[2] ** step))
-        for i in range(gradient.size):
-            g = gradient[i]
-            mean[i] += (g - mean[i]) * new_mean
-            square[i] = second * square[i] + new_square * g * g
-            parameters[i] -= stride * mean[i] / (math.sqrt(square[i]) / root + eps)
+def slab_width(sizes: loop.Sizes) -> int:
+    """Return how many sequences are computed side by side: whole registers, no more than needed."""
+    # slabs of one width, so that the last is not a narrow rest
+    most = max(2 * REGISTER, SLAB // sizes.steps)
+    slabs = -(-sizes.batch // most)
+    return up(-(-sizes.batch // slabs), REGISTER)
 
 
-@compiled
-def _slab(cell: Any, sizes: Any, work: Any, scale: float, rows: int) -> float:
-    """Run forward, loss and backward of a slab in working memory; return its share of the loss."""
-    # whole registers: the lanes beyond have weight 0
-    width = (rows + REGISTER - 1) // REGISTER * REGISTER
-    forward(cell, sizes, work, width)
-    loss = readout.losses(sizes, scale, work, width)
-    readout.add_products(sizes, work, width)
-    backward(cell, sizes, work, width)
-    return loss
-
-
-@compiled
-def _count_scored(sizes: Any, windows: Any, window: int, scored: Any) -> int:
-    """Return how many steps of a window are scored; mark those at which any sequence is."""
-    if windows.scored.size == 0:
-        return sizes.steps * sizes.batch
-    count = 0
-    for t in range(sizes.steps):
-        here = 0
-        for mark in windows.scored[window, t]:
-            here += mark
-        scored[t] = here > 0
-        count += here
-    return count
-
-
-@compiled
-def _read(sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int) -> None:
-    """Bring a slab's inputs and targets into the working memory."""
-    end = start + rows
-    for t in range(sizes.steps):
-        _copy(windows.targets[window, t, start:end], work.targets[t])
-        for code in range(sizes.codes):
-            row = work.rows[t, 1 + code]
-            if windows.symbols.size == 0:
-                _copy(windows.features[window, t, code, start:end], row)
-            else:
-                _look_up(windows.symbols[window, t, start:end], windows.codes, code, row)
-
-
-@compiled
-def _weigh(
-    sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int, scale: float
-) -> None:
-    """Set the weight of each step of a slab in the loss; lanes beyond the batch never count."""
-    for t in range(sizes.steps):
-        weights = work.weights[t]
-        weights[:] = 0
-        if windows.scored.size == 0:
-            weights[:rows] = scale
-        else:
-            marks = windows.scored[window, t, start : start + rows]
-            for i in range(rows):
-                weights[i] = scale if marks[i] else 0
-
-
-@compiled
-def _copy(source: Any, target: Any) -> None:
-    for i in range(source.size):
-        target[i] = source[i]
-
-
-@compiled
-def _look_up(symbols: Any, codes: Any, code: int, row: Any) -> None:
-    # a straight line through two points: no look-up, and vectorised
-    if codes.shape[0] == 2:
-        low = codes[0, code]
-        rise = codes[1, code] - low
-        for i in range(symbols.size):
-            row[i] = low + rise * symbols[i]
-    else:
-        for i in range(symbols.size):
-            row[i] = codes[symbols[i], code]
-
-
-@compiled
-def _enter(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
-    """Bring in the state before the window's first step."""
-    for unit in range(sizes.hidden):
-        _copy(state[0, unit, start : start + rows], work.rows[0, 1 + sizes.codes + unit])
-        if sizes.cell == LSTM:
-            _copy(state[1, unit, start : start + rows], work.cells[0, unit])
-
-
-@compiled
-def _leave(sizes: Any, work: Any, state: Any, start: int, rows: int) -> None:
-    """Take out the state after the last step."""
-    # no gradient comes back through it, which is the truncation
-    for unit in range(sizes.hidden):
-        last = work.rows[sizes.steps, 1 + sizes.codes + unit, :rows]
-        _copy(last, state[0, unit, start : start + rows])
-        if sizes.cell == LSTM:
-            _copy(work.cells[sizes.steps, unit, :rows], state[1, unit, start : start + rows])
-
-
-def _entry(function: Any) -> Any:
-    """Compile the function that Python calls, on its first call with arguments of given types."""
-    decorate: Any = njit  # some of its options are not declared
-    return decorate(nogil=True, _nrt=False, error_model="numpy")(inspect.unwrap(function))
-
-
-@_entry
-def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberState) -> None:
-    """Train a member on its chunk, in place."""
-    parameters, state, losses = member.parameters, member.state, member.losses
-    gradient, scored = work.gradient, work.scored
-    scored[:] = True
-    before = flush_tiny_numbers()
-    for window in range(losses.size):
-        # every scored step of the window weighs the same, in whichever slab it is computed
-        count = _count_scored(sizes, windows, window, scored)
-        scale = parameters.dtype.type(1) / parameters.dtype.type(count)
-        pack(parameters, windows.base, windows.directions, sizes, work)
-        work.sums[:] = 0
-        work.out_sums[:] = 0
-        loss = 0.0
-        slab = work.rows.shape[2]
-        for start in range(0, sizes.batch, slab):
-            rows = min(slab, sizes.batch - start)
-            _read(sizes, work, windows, window, start, rows)
-            # weights stay from window to window where all steps count and one slab holds all
-            if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
-                _weigh(sizes, work, windows, window, start, rows, scale)
-            _enter(sizes, work, state, start, rows)
-            loss += _slab(cell, sizes, work, scale, rows)
-            if windows.carried or window + 1 == losses.size:
-                _leave(sizes, work, state, start, rows)
-        losses[window] = loss
-        unpack(gradient, windows.base, windows.directions, sizes, work)
-        clip(gradient, member.largest)
-        member.steps[0] += 1
-        memory, knobs = member.memory, member.knobs
-        update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
-    restore_tiny_numbers(before)
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
+    """Return zeros that start on a cache line."""
+    # a vector that straddles two lines costs two loads
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)

@@ -1,6 +1,7 @@
-"""The readout: logits, cross entropy, and their derivatives; class 0 has logit 0 (`workspace.py`).
+"""The readout: outputs, the loss, and its derivatives by the outputs.
 
-With q_c the logits, p_c the softmax and w the weight of a step in the loss:
+Of the cross entropy, with q_c the logits relative to class 0 (`weights.py`), p_c the softmax and w
+the weight of a step in the loss:
 
     loss = w (log sum_c exp(q_c) - q_target)          dloss/dq_c = w (p_c - [c = target])
 
@@ -15,12 +16,14 @@ from lossladder.engines.fused.arithmetic import (
     compiled,
     exponential,
     logarithm,
+    logistic,
     magnitude,
     reciprocal,
 )
 from lossladder.engines.fused.instructions import choose, larger
 from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store, total, zeros
 
+CROSS_ENTROPY, HALF_SQUARED, SQUARED = 0, 1, 2  # losses
 LINEAR, LOGARITHMS, FACTORS = 0, 1, 2  # rows of `surprise`
 # steps to a logarithm: 8 factors of up to 32768 classes stay below 2^120
 TOGETHER = 8
@@ -39,7 +42,7 @@ def losses(sizes: Any, scale: float, work: Any, width: int) -> float:
     for t in range(sizes.steps):
         if not work.scored[t]:
             continue
-        if sizes.classes == 2:
+        if sizes.loss == CROSS_ENTROPY and sizes.outputs == 1:
             for i in range(0, width - REGISTER, 2 * REGISTER):
                 _two_classes(
                     out, rows, logits, targets, weights, surprise, first, hidden, t, i, WIDE
@@ -52,7 +55,10 @@ def losses(sizes: Any, scale: float, work: Any, width: int) -> float:
         else:
             for i in range(0, width, REGISTER):
                 _logits(out, rows, logits, first, hidden, t, i)
-                _many_classes(logits, targets, weights, surprise, sizes.classes - 1, t, i)
+                if sizes.loss == CROSS_ENTROPY:
+                    _many_classes(logits, targets, weights, surprise, sizes.outputs, t, i)
+                else:
+                    _squares(sizes.loss, logits, work.values, weights, surprise, sizes.outputs, t, i)
         waiting += 1
         if waiting == TOGETHER:
             _take_logarithms(surprise, width)
@@ -98,10 +104,12 @@ def _two_classes(
 ) -> None:
     """Add a step of two classes: the softmax of (0, q) is the logistic function of q."""
     q, q1 = same(out, (0, 0, 0), width), zeros(logits, width)
-    # two sums under way; past an odd last unit all is zero
-    for unit in range(0, hidden, 2):
+    # two sums under way
+    for unit in range(0, hidden - 1, 2):
         q += out[0, 1 + unit, 0] * load(rows, (t + 1, first + unit, i), width)
         q1 += out[0, 2 + unit, 0] * load(rows, (t + 1, first + unit + 1, i), width)
+    if hidden % 2:
+        q += out[0, hidden, 0] * load(rows, (t + 1, first + hidden - 1, i), width)
     q += q1
     target = load(targets, (t, i), width)
     weight = load(weights, (t, i), width)
@@ -140,6 +148,24 @@ def _many_classes(
 
 
 @compiled
+def _squares(
+    loss: int, logits: Any, values: Any, weights: Any, surprise: Any, outputs: int, t: int, i: int
+) -> None:
+    """Add a step of real targets: half the squared distance of the logistic function, or all."""
+    weight = load(weights, (t, i), NARROW)
+    distance = zeros(logits, NARROW)
+    for c in range(outputs):
+        q, target = load(logits, (t, c, i), NARROW), load(values, (t, c, i), NARROW)
+        p = logistic(q)
+        p = p if loss == HALF_SQUARED else q
+        off = p - target
+        slope = off * p * (1.0 - p) if loss == HALF_SQUARED else 2.0 * off
+        distance += 0.5 * off * off if loss == HALF_SQUARED else off * off
+        store(logits, (t, c, i), weight * slope)
+    store(surprise, (LINEAR, i), load(surprise, (LINEAR, i), NARROW) + weight * distance)
+
+
+@compiled
 def _logits(out: Any, rows: Any, logits: Any, first: int, hidden: int, t: int, i: int) -> None:
     for four in range(out.shape[0]):
         weight = out[four]
@@ -161,7 +187,7 @@ def _logits(out: Any, rows: Any, logits: Any, first: int, hidden: int, t: int, i
 def add_products(sizes: Any, work: Any, width: int) -> None:
     """Add to the readout's gradient, sums over steps and sequences of dloss/dq_c times 1 and h."""
     rows, sums, first = work.rows, work.out_sums, 1 + sizes.codes
-    for c in range(sizes.classes - 1):
+    for c in range(sizes.outputs):
         for unit in range(0, sizes.hidden, 4):
             bias = s0 = s1 = s2 = s3 = zeros(rows, NARROW)
             for t in range(sizes.steps):

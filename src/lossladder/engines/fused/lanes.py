@@ -1,0 +1,290 @@
+"""Arithmetic on lanes in LLVM's own language: numbers side by side, one lane a sequence.
+
+In float32 functions are polynomials or ratios of two, because a call of the C library computes one
+number at a time. In float64, which serves to check the derivation, they are the C library's. Errors
+in float32: tanh, logistic and erf 5e-7 absolute; exp and log 2e-7 relative; sin and cos 2e-7
+absolute up to 8192. A NaN in a lane stays one: a network that diverges must say so.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from lossladder.engines.fused.processor import Processor
+
+# Fused multiply-add, reciprocals for divisions, no care for the sign of zero; never "no NaNs".
+FLAGS = ("contract", "arcp", "nsz", "afn")
+I64, I32 = ir.IntType(64), ir.IntType(32)
+
+
+class Lanes:
+    """Emits arithmetic on `width` numbers side by side.
+
+    Args:
+        builder: where to.
+        number: LLVM's type of one.
+        width: lanes.
+        processor: whose instructions there are.
+    """
+
+    def __init__(
+        self, builder: ir.IRBuilder, number: ir.Type, width: int, processor: Processor
+    ) -> None:
+        self.b, self.number, self.width, self.processor = builder, number, width, processor
+        self.type = ir.VectorType(number, width)
+        self.double = isinstance(number, ir.DoubleType)
+        self._align = 8 if self.double else 4
+
+    def const(self, value: float) -> ir.Constant:
+        """Return a number in every lane."""
+        return ir.Constant(self.type, [value] * self.width)
+
+    def load(self, pointer: Any) -> Any:
+        """Return lanes from memory that may begin anywhere."""
+        value = self.b.load(pointer, typ=self.type)
+        value.align = self._align
+        return value
+
+    def store(self, value: Any, pointer: Any) -> None:
+        """Store lanes in memory that may begin anywhere."""
+        self.b.store(value, pointer).align = self._align
+
+    def spread(self, number: Any) -> Any:
+        """Return one number in every lane."""
+        undefined = ir.Constant(self.type, ir.Undefined)
+        first = self.b.insert_element(undefined, number, ir.Constant(I32, 0))
+        zeros = ir.Constant(ir.VectorType(I32, self.width), [0] * self.width)
+        return self.b.shuffle_vector(first, undefined, zeros)
+
+    # --- the graph's functions --------------------------------------------------------------------
+
+    def add(self, a: Any, b: Any) -> Any:
+        return self.b.fadd(a, b, flags=FLAGS)
+
+    def sub(self, a: Any, b: Any) -> Any:
+        return self.b.fsub(a, b, flags=FLAGS)
+
+    def mul(self, a: Any, b: Any) -> Any:
+        return self.b.fmul(a, b, flags=FLAGS)
+
+    def div(self, a: Any, b: Any) -> Any:
+        return self.b.fdiv(a, b, flags=FLAGS)
+
+    def neg(self, a: Any) -> Any:
+        return self.sub(self.const(0.0), a)
+
+    def square(self, a: Any) -> Any:
+        return self.mul(a, a)
+
+    def reciprocal(self, a: Any) -> Any:
+        return self.div(self.const(1.0), a)
+
+    def expand(self, a: Any) -> Any:
+        return a
+
+    stop = expand
+
+    def select(self, a: Any, b: Any, yes: Any, no: Any) -> Any:
+        return self.b.select(self.b.fcmp_ordered("<", a, b), yes, no)
+
+    def maximum(self, a: Any, b: Any) -> Any:
+        return self._pick("<", a, b)
+
+    def minimum(self, a: Any, b: Any) -> Any:
+        return self._pick(">", a, b)
+
+    def _pick(self, other_if: str, a: Any, b: Any) -> Any:
+        """Return b where the comparison holds, else a; a NaN of either stays."""
+        other = self.b.or_(
+            self.b.fcmp_ordered(other_if, a, b), self.b.fcmp_unordered("!=", b, b)
+        )
+        return self.b.select(other, b, a)
+
+    def relu(self, a: Any) -> Any:
+        negative = self.b.fcmp_ordered("<", a, self.const(0.0))
+        return self.b.select(negative, self.const(0.0), a)
+
+    def sqrt(self, a: Any) -> Any:
+        return self._llvm("sqrt", a)
+
+    def abs(self, a: Any) -> Any:
+        return self._llvm("fabs", a)
+
+    def floor(self, a: Any) -> Any:
+        return self._llvm("floor", a)
+
+    def round(self, a: Any) -> Any:
+        return self._llvm("rint", a)
+
+    def _llvm(self, name: str, a: Any) -> Any:
+        """Return one of LLVM's functions of one number."""
+        full = f"llvm.{name}.v{self.width}f{64 if self.double else 32}"
+        return self.b.call(self._function(full, self.type, [self.type]), [a])
+
+    def _function(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
+        module = self.b.module
+        known = module.globals.get(name)
+        return known or ir.Function(module, ir.FunctionType(result, arguments), name)
+
+    def _polynomial(self, x: Any, *coefficients: float) -> Any:
+        total = self.const(coefficients[0])
+        for c in coefficients[1:]:
+            total = self.add(self.mul(total, x), self.const(c))
+        return total
+
+    def tanh(self, x: Any) -> Any:
+        if self.double:
+            # (1 - e) / (1 + e) with e = exp(-2 |x|), which cannot overflow
+            e = self._llvm("exp", self.mul(self.const(-2.0), self.abs(x)))
+            t = self.div(self.sub(self.const(1.0), e), self.add(self.const(1.0), e))
+            return self.select(x, self.const(0.0), self.neg(t), t)
+        # An odd polynomial over an even one, the best of their degrees on [-8.2, 8.2] in largest
+        # error (1.6e-7, before rounding); beyond, tanh is 1 to seven digits.
+        x = self._within(x, -8.2, 8.2)
+        s = self.mul(x, x)
+        p = self._polynomial(s, 1.110280327e-5, 2.919356828e-3, 1.289537035e-1, 9.999992177e-1)
+        q = self._polynomial(
+            s, 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0
+        )
+        return self.mul(self.mul(x, p), self._fast_reciprocal(q))
+
+    def _within(self, x: Any, low: float, high: float) -> Any:
+        """Return x clamped; a NaN stays."""
+        b, low_, high_ = self.b, self.const(low), self.const(high)
+        x = b.select(b.fcmp_ordered("<", x, low_), low_, x)
+        return b.select(b.fcmp_ordered(">", x, high_), high_, x)
+
+    def _fast_reciprocal(self, x: Any) -> Any:
+        """Return 1 / x for x neither 0 nor infinite: a division takes as long as half a tanh."""
+        register = self.processor.register
+        table = self.processor.reciprocal_table
+        if table is None or self.double or self.width % register:
+            return self.reciprocal(x)
+        piece = ir.VectorType(self.number, register)
+        extra = (
+            [ir.Constant(piece, None), ir.Constant(ir.IntType(16), -1)] if register == 16 else []
+        )
+        call = self._function(table, piece, [piece, *(e.type for e in extra)])
+        undefined = ir.Constant(self.type, ir.Undefined)
+        parts = []
+        for start in range(0, self.width, register):
+            places = ir.Constant(ir.VectorType(I32, register), [*range(start, start + register)])
+            parts.append(self.b.call(call, [self.b.shuffle_vector(x, undefined, places), *extra]))
+        r = parts[0]
+        if len(parts) == 2:
+            every = ir.Constant(ir.VectorType(I32, self.width), [*range(self.width)])
+            r = self.b.shuffle_vector(*parts, every)
+        # a Newton step on the processor's rough guess
+        return self.mul(r, self.sub(self.const(2.0), self.mul(x, r)))
+
+    def sigmoid(self, x: Any) -> Any:
+        # the same curve as tanh, half as steep and half as high
+        half = self.const(0.5)
+        return self.add(half, self.mul(half, self.tanh(self.mul(half, x))))
+
+    def exp(self, x: Any) -> Any:
+        if self.double:
+            return self._llvm("exp", x)
+        whole = x
+        x = self._within(x, -87.0, 88.0)
+        n = self.round(self.mul(x, self.const(1.44269504)))
+        # log 2 in two parts, of which the first has few digits: n times it is exact
+        r = self.sub(x, self.mul(n, self.const(0.693359375)))
+        r = self.add(r, self.mul(n, self.const(2.12194440e-4)))
+        p = self._polynomial(
+            r,
+            *(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3),
+            *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
+        )
+        p = self.add(self.add(self.mul(self.mul(p, r), r), r), self.const(1.0))
+        integers = ir.VectorType(I32, self.width)
+        # of a NaN no integer is defined
+        sound = self.b.select(self.b.fcmp_ordered("==", n, n), n, self.const(0.0))
+        biased = self.b.add(self.b.fptosi(sound, integers), self._integers(127))
+        power = self.b.bitcast(self.b.shl(biased, self._integers(23)), self.type)
+        value = self.mul(p, power)
+        above = self.b.fcmp_ordered(">", whole, self.const(88.0))
+        return self.b.select(above, self.const(float("inf")), value)
+
+    def _integers(self, value: int) -> ir.Constant:
+        return ir.Constant(ir.VectorType(I32, self.width), [value] * self.width)
+
+    def log(self, x: Any) -> Any:
+        if self.double:
+            return self._llvm("log", x)
+        # x = m 2**n with m in [0.71, 1.41]; log m = 2 artanh(s), s = (m - 1) / (m + 1)
+        integers = ir.VectorType(I32, self.width)
+        bits = self.b.bitcast(x, integers)
+        n = self.b.sitofp(
+            self.b.sub(self.b.lshr(bits, self._integers(23)), self._integers(127)), self.type
+        )
+        fraction = self.b.and_(bits, self._integers(0x7FFFFF))
+        m = self.b.bitcast(self.b.or_(fraction, self._integers(127 << 23)), self.type)
+        big = self.b.fcmp_ordered(">=", m, self.const(1.41421356))
+        n = self.b.select(big, self.add(n, self.const(1.0)), n)
+        m = self.b.select(big, self.mul(self.const(0.5), m), m)
+        s = self.div(self.sub(m, self.const(1.0)), self.add(m, self.const(1.0)))
+        z = self.mul(s, s)
+        series = self.mul(self._polynomial(z, 0.2222222, 0.28571428, 0.4, 0.66666667), z)
+        value = self.mul(s, self.add(series, self.const(2.0)))
+        value = self.add(value, self.mul(n, self.const(0.69314718)))
+        # infinity and NaN have bits like any number: pass them on
+        value = self.b.select(self.b.fcmp_ordered("<", x, self.const(3e38)), value, x)
+        positive = self.b.fcmp_unordered(">", x, self.const(0.0))
+        value = self.b.select(positive, value, self.const(float("nan")))
+        zero = self.b.fcmp_ordered("==", x, self.const(0.0))
+        return self.b.select(zero, self.const(float("-inf")), value)
+
+    def softplus(self, x: Any) -> Any:
+        one = self.const(1.0)
+        tail = self.log(self.add(one, self.exp(self.neg(self.abs(x)))))
+        return self.add(self.relu(x), tail)
+
+    def sin(self, x: Any) -> Any:
+        return self._llvm("sin", x) if self.double else self._sine(x, 0.0)
+
+    def cos(self, x: Any) -> Any:
+        return self._llvm("cos", x) if self.double else self._sine(x, 0.5)
+
+    def _sine(self, x: Any, quarter: float) -> Any:
+        """Return the sine half a period's multiple n after x; for the cosine, n + 1/2."""
+        b, pi = self.b, (3.140625, 9.67502593994140625e-4, 1.509957990978376432e-7)
+        n = self.round(self.add(self.mul(x, self.const(0.318309886)), self.const(quarter)))
+        turn = self.sub(n, self.const(quarter))
+        # pi in three parts, of which the first two have few digits
+        r = x
+        for part in pi:
+            r = self.sub(r, self.mul(turn, self.const(part)))
+        z = self.mul(r, r)
+        series = self._polynomial(
+            z, 2.6083159809786593541503e-6, -1.981069071916863322258e-4, 8.333078585565089895e-3
+        )
+        series = self.add(self.mul(series, z), self.const(-1.6666659712791442871e-1))
+        value = self.add(r, self.mul(self.mul(r, z), series))
+        sound = b.select(b.fcmp_ordered("<", self.abs(n), self.const(1e9)), n, self.const(0.0))
+        odd = b.and_(b.fptosi(sound, ir.VectorType(I32, self.width)), self._integers(1))
+        return b.select(b.icmp_signed("==", odd, self._integers(1)), self.neg(value), value)
+
+    def erf(self, x: Any) -> Any:
+        if self.double:
+            return self._each("erf", x)
+        # Abramowitz and Stegun (1964), 7.1.26
+        size = self.abs(x)
+        t = self.reciprocal(self.add(self.const(1.0), self.mul(self.const(0.3275911), size)))
+        series = self._polynomial(
+            t, 1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592
+        )
+        tail = self.mul(self.mul(series, t), self.exp(self.neg(self.square(size))))
+        value = self.sub(self.const(1.0), tail)
+        return self.select(x, self.const(0.0), self.neg(value), value)
+
+    def _each(self, name: str, x: Any) -> Any:
+        """Return a function of the C library's, lane by lane."""
+        function = self._function(name, self.number, [self.number])
+        result = ir.Constant(self.type, ir.Undefined)
+        for lane in range(self.width):
+            place = ir.Constant(I32, lane)
+            value = self.b.call(function, [self.b.extract_element(x, place)])
+            result = self.b.insert_element(result, value, place)
+        return result

@@ -1,0 +1,56 @@
+"""The processor that kernels are compiled for: its name, its features, and its registers."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite.binding as llvm
+from numba.core import config
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What code is compiled for.
+
+    Args:
+        triple: machine and system, as LLVM writes them.
+        name: of the processor, as LLVM knows it; empty: any of its kind.
+        features: of its instructions, each with + or -, separated by commas.
+    """
+
+    triple: str
+    name: str
+    features: str
+
+    @property
+    def register(self) -> int:
+        """Return how many float32 it computes at once.
+
+        >>> Processor("x86_64-unknown-linux-gnu", "", "+avx2,-avx512f").register
+        8
+        """
+        enabled = {feature[1:] for feature in self.features.split(",") if feature[:1] == "+"}
+        if "avx512f" in enabled:
+            return 16
+        return 8 if "avx2" in enabled else 4
+
+    @property
+    def is_x86(self) -> bool:
+        """Return whether it has the instructions that are x86's own."""
+        return self.triple.startswith("x86_64")
+
+    @property
+    def reciprocal_table(self) -> str | None:
+        """Return LLVM's name of the instruction that guesses 1 / x; None: it has none."""
+        tables = {16: "llvm.x86.avx512.rcp14.ps.512", 8: "llvm.x86.avx.rcp.ps.256"}
+        return tables.get(self.register) if self.is_x86 else None
+
+
+@cache
+def this_processor() -> Processor:
+    """Return the processor of this machine, as Numba was told, else as it is."""
+    named, features = (vars(config).get(key) for key in ("CPU_NAME", "CPU_FEATURES"))
+    return Processor(
+        llvm.get_default_triple(),
+        llvm.get_host_cpu_name() if named is None else named,
+        llvm.get_host_cpu_features().flatten() if features is None else features,
+    )

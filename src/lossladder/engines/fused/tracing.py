@@ -1,0 +1,420 @@
+"""From a cell's step, written in plain torch, to the graph: torch runs it, on no numbers.
+
+torch's operations are recorded below everything that is composed of them, on tensors that have a
+shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and so are found.
+"""
+
+import linecache
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from lossladder.engines.fused.graph import Builder, Node, Picked, Weight, order, rebuild
+from lossladder.engines.fused.operations import BATCH, Less, Operations, Untraceable, Value
+from lossladder.models import Network
+from lossladder.models.recurrent import Cell, output_and_state
+
+# nothing in there is a person's own
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
+_HERE = str(Path(__file__).parent)
+
+
+@dataclass
+class StepGraph:
+    """A step of a network: what its state becomes, and what the readout reads.
+
+    Args:
+        builder: made the nodes.
+        pieces: each part of the state, cut where a step slices it; the part that is read first.
+        results: what each piece becomes.
+        parts: of which of the network's states each part is; None: it is read, and never carried.
+        weight, biases: of the readout, of what is read: (hidden, outputs).
+        tensors: parameters, buffers and constants by name.
+        starts: places of the initial state's numbers, where it is learned: (base, picked) a part.
+        derived: what is made of parameters alone, in the order in which it must be computed.
+    """
+
+    builder: Builder
+    pieces: list[list[Node]]
+    results: list[list[Node]]
+    parts: list[int | None]
+    weight: Weight
+    biases: tuple[Picked, ...]
+    tensors: dict[str, Tensor]
+    input_size: int
+    starts: list[Picked | None]
+    derived: list[Node] = field(default_factory=list)
+
+    def flat(self) -> tuple[list[Node], list[Node]]:
+        """Return all pieces, and all results."""
+        pieces = [piece for part in self.pieces for piece in part]
+        return pieces, [result for part in self.results for result in part]
+
+
+def trace(network: Network) -> StepGraph:
+    """Return the graph of a step of a network and of its readout.
+
+    Raises:
+        Untraceable: saying what the step does, on which line, and what to write instead.
+    """
+    cell = network.recurrent
+    if type(network) is not Network:
+        raise Untraceable(f"is one of {type(network).__name__}, which may compute something else")
+    whole = type(cell).forward is not Cell.forward
+    if not isinstance(cell, Cell) or whole:
+        kind = type(cell).__name__
+        raise Untraceable(f"is not written out: {kind} computes whole windows", "a Cell's step")
+    reader = _Reader(network)
+    try:
+        with _Recorder(reader):
+            first, second = (reader.run() for _ in range(2))
+    except Untraceable as error:
+        raise _located(error, error) from None
+    except Exception as error:  # a step may do anything, and fail on no numbers in any way
+        raise _located(_explained(error), error) from None
+    if [v.described() for v in first] != [v.described() for v in second]:
+        raise Untraceable(
+            "does something else each time", "a function of x and state, and of nothing that changes"
+        )
+    return reader.graph(first)
+
+
+class _Step(nn.Module):
+    """One step, so that torch can put other tensors in the place of parameters."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        cell = self.network.recurrent
+        output, after = output_and_state(cell.step(x, state))
+        start = cell.initial_state(BATCH) if cell.learns_initial_state else ()
+        return (self.network.readout(output), *after, *start)
+
+
+class _Recorder(TorchDispatchMode):
+    """Hands every operation to a reader, and the shapes of its results to torch."""
+
+    def __init__(self, reader: "_Reader") -> None:
+        super().__init__()
+        self.reader = reader
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: else torch imports its compiler, most of a second, to keep away from it."""
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        name = func._schema.name.split("::")[1]
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise Untraceable(f"draws random numbers ({name})", "what is the same in every step")
+        reader = self.reader
+        symbolic = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)]
+        if not symbolic:
+            return func(*args, **kwargs)  # of constants, or making one: done once and for all
+        if func._schema.is_mutable:
+            return self._in_place(name, args, kwargs)
+        if name in _NUMBERS:
+            raise Untraceable(_NUMBERS[name][0], _NUMBERS[name][1])
+        if not reader.operations.knows(name) and func in _decompositions():
+            with self:
+                return _decompositions()[func](*args, **kwargs)
+        shapes = tree_map(lambda t: t.to("meta") if isinstance(t, Tensor) else t, (args, kwargs))
+        kwargs_of_shapes = {k: v for k, v in shapes[1].items() if k != "device"}
+        out = func(*shapes[0], **kwargs_of_shapes)
+        given = tree_map(lambda t: reader.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
+        result = reader.operations.call(name, out, *given)
+        # what is computed while torch records no gradients has none
+        if not torch.is_grad_enabled() and isinstance(result, Value) and result.batched:
+            result = reader.operations.elementwise("stop", result)
+        if isinstance(out, Tensor):
+            return reader.known(result, out)
+        return type(out)(reader.known(r, o) for r, o in zip_longest(result, out))
+
+    def _in_place(self, name: str, args: Any, kwargs: Any) -> Any:
+        """Let a tensor stand for something else, if it alone has these numbers."""
+        reader, target = self.reader, args[0]
+        known = isinstance(target, Tensor) and reader.operations.knows(name)
+        if not known or not reader.owns(target):
+            raise Untraceable(f"writes into a tensor in place ({name})", "a new tensor")
+        given = tree_map(lambda t: reader.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
+        return reader.known(reader.operations.call(name, target, *given), target)
+
+
+_NUMBERS = {
+    "_local_scalar_dense": ("asks for a number (.item(), float(...), or an if)", "torch.where"),
+    "is_nonzero": ("branches on a number", "torch.where"),
+    "equal": ("branches on numbers", "torch.where"),
+    "nonzero": ("looks for places by their numbers", "torch.where"),
+}
+
+
+def _decompositions() -> dict[Any, Any]:
+    """Return torch's own ways to write one operation in others; imported for a rare one only."""
+    from torch._decomp import core_aten_decompositions
+
+    return core_aten_decompositions()
+
+
+class _Reader:
+    """Runs a step, and keeps what each tensor stands for."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.b = Builder()
+        self.operations = Operations(self.b)
+        cell = network.recurrent
+        self.tensors = {n: p.detach() for n, p in network.named_parameters()}
+        self.tensors |= dict(network.named_buffers())
+        with torch.no_grad():
+            start = cell.initial_state(1)
+        for part in start:
+            if not part.is_floating_point():
+                raise Untraceable(f"has a state of {part.dtype}", "a state of real numbers")
+        self.shapes = [tuple(part.shape[1:]) for part in start]
+        self.state = [
+            self.b.given("state", int(np.prod(shape)), (k, 0)) for k, shape in enumerate(self.shapes)
+        ]
+        self.input = self.b.given("input", cell.input_size)
+        # tensors are held, so that their ids stay theirs
+        self._values: dict[int, tuple[Tensor, Any]] = {}
+        self._given: set[int] = set()
+
+    def run(self) -> list[Value]:
+        """Return what a step computes: logits, the state after it, and the initial state."""
+        given = {}
+        for name, tensor in self.tensors.items():
+            index = np.arange(tensor.numel()).reshape(tuple(tensor.shape))
+            value = Value(name, index, False, 0)
+            given[f"network.{name}"] = self.known(value, tensor.to("meta"))
+        dtype = next(iter(self.tensors.values())).dtype
+        x = self._batch(self.input, (self.input.size,), dtype)
+        state = tuple(
+            self._batch(leaf, shape, dtype)
+            for leaf, shape in zip(self.state, self.shapes, strict=True)
+        )
+        self._given = set(self._values)
+        results = torch.func.functional_call(_Step(self.network), given, (x, state))
+        values = [self.operations._as_value(self.value(result)) for result in results]
+        learned = self.network.recurrent.learns_initial_state
+        wanted = len(state) * (2 if learned else 1)
+        shapes = [tuple(v.index.shape) for v in values[1:]]
+        if shapes != [*self.shapes] * (2 if learned else 1) or len(shapes) != wanted:
+            raise Untraceable(f"returns a state of shapes {shapes}, from one of {self.shapes}")
+        return values
+
+    def _batch(self, leaf: Node, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        value = self.operations.whole(leaf, shape)
+        return self.known(value, torch.empty(BATCH, *shape, device="meta", dtype=dtype))
+
+    def known(self, value: Any, tensor: Tensor) -> Tensor:
+        """Return a tensor that stands for a value from now on."""
+        if tensor is not None:
+            self._values[id(tensor)] = tensor, value
+        return tensor
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Return whether a tensor stands for anything."""
+        return id(tensor) in self._values
+
+    def owns(self, tensor: Tensor) -> bool:
+        """Return whether a tensor was computed in the step, and no other shares its numbers."""
+        place = tensor.untyped_storage()._cdata
+        sharing = [t for t, _ in self._values.values() if t.untyped_storage()._cdata == place]
+        return len(sharing) == 1 and id(tensor) not in self._given
+
+    def value(self, tensor: Tensor) -> Any:
+        """Return what a tensor stands for; one that nobody knows is a constant."""
+        if not self.knows(tensor):
+            self.known(self.operations.constant(tensor), tensor)
+        return self._values[id(tensor)][1]
+
+    # --- the graph --------------------------------------------------------------------------------
+
+    def graph(self, values: list[Value]) -> StepGraph:
+        """Return the graph of what a step computes."""
+        logits, after = self._node(values[0]), [self._node(v) for v in values[1 : 1 + len(self.state)]]
+        starts = self._starts(values[1 + len(self.state) :])
+        read, weight, biases = self._readout(logits)
+        leaves, results = list(self.state), after
+        parts: list[int | None] = list(range(len(after)))
+        if read in results:  # the state that is read comes first
+            first = results.index(read)
+        else:
+            first = len(leaves)
+            leaves.append(self.b.given("state", read.size, (first, 0)))
+            results, parts, starts = [*results, read], [*parts, None], [*starts, None]
+        turn = [first, *(k for k in range(len(leaves)) if k != first)]
+        leaves, results, parts, starts = (
+            [some[k] for k in turn] for some in (leaves, results, parts, starts)
+        )
+        pieces, ends = self._in_pieces(leaves, results)
+        tensors = {**self.tensors, **self.operations.constants}
+        graph = StepGraph(
+            self.b, pieces, ends, parts, weight, biases, tensors, self.input.size, starts
+        )
+        graph.derived = _derived(graph)
+        return graph
+
+    def _node(self, value: Value) -> Node:
+        node = self.b.expand(self.operations.node(value), value.index.size)
+        if not node.batched:
+            raise Untraceable("has a result that depends neither on the input nor on the state")
+        return node
+
+    def _starts(self, values: list[Value]) -> list[Picked | None]:
+        starts: list[Picked | None] = []
+        for value in values:
+            if value.batched:
+                raise Untraceable("begins in a state that differs between sequences")
+            constant = isinstance(value.source, Node) and value.source.op == "const"
+            picked = tuple(value.index.ravel().tolist())
+            starts.append(None if constant else (value.source, picked))
+        return starts or [None] * len(self.state)
+
+    def _readout(self, logits: Node) -> tuple[Node, Weight, tuple[Picked, ...]]:
+        """Return what the readout reads, and its weights; logits of any other kind are read whole."""
+        (logits,) = rebuild(self.b, [logits], {}, merge=True)
+        if logits.op == "affine" and len({w[0] for w in logits.attr[0]}) == 1:
+            weights, biases = logits.attr
+            bases = {(w[0], w[3]) for w in weights}
+            sizes = [w[2][0] for w in weights]
+            base, offset, _, strides = weights[0]
+            offsets = [offset + int(at) * strides[0] for at in np.cumsum([0, *sizes[:-1]])]
+            if len(bases) == 1 and [w[1] for w in weights] == offsets:
+                weight = (base, offset, (sum(sizes), logits.size), strides)
+                return self.b.concat(logits.inputs), weight, biases
+        eye = self.operations.constant(torch.eye(logits.size))
+        return logits, self.operations.weight(eye), ()
+
+    def _in_pieces(
+        self, leaves: list[Node], results: list[Node]
+    ) -> tuple[list[list[Node]], list[list[Node]]]:
+        """Cut each state where it is sliced anywhere, so that every piece is used whole.
+
+        A cut of what comes out can cut what goes in at yet another place; in the end, every number.
+        """
+        cuts = {leaf: {0, leaf.size} for leaf in leaves}
+        for result, leaf in zip(results, leaves, strict=True):
+            cuts[leaf] |= set(_joints(result))
+        for node in order(results):
+            if node.op == "part" and node.inputs[0] in cuts:
+                cuts[node.inputs[0]] |= set(node.attr)
+        while True:
+            pieces, ends = self._cut(leaves, results, cuts)
+            before = {leaf: len(found) for leaf, found in cuts.items()}
+            owner = {p: leaf for leaf, part in zip(leaves, pieces, strict=True) for p in part}
+            for node in order(r for part in ends for r in part):
+                if node.op == "part" and node.inputs[0] in owner:
+                    piece = node.inputs[0]
+                    cuts[owner[piece]] |= {piece.attr[1] + at for at in node.attr}
+            for part, found in zip(pieces, ends, strict=True):
+                for piece, result in zip(part, found, strict=True):
+                    cuts[owner[piece]] |= {piece.attr[1] + at for at in _joints(result)}
+            if before == {leaf: len(found) for leaf, found in cuts.items()}:
+                return pieces, ends
+
+    def _cut(
+        self, leaves: list[Node], results: list[Node], cuts: dict[Node, set[int]]
+    ) -> tuple[list[list[Node]], list[list[Node]]]:
+        pieces, replace = [], {}
+        for leaf in leaves:
+            at = sorted(cuts[leaf])
+            part = leaf.attr[0]
+            mine = [
+                self.b.given("state", stop - start, (part, start))
+                for start, stop in zip(at, at[1:], strict=False)
+            ]
+            pieces.append(mine)
+            replace[leaf] = self.b.concat(mine)
+        flat, counts = [], []
+        for result, mine in zip(rebuild(self.b, results, replace), pieces, strict=True):
+            at = 0
+            for piece in mine:
+                flat.append(self.b.slice(result, at, at + piece.size))
+                at += piece.size
+            counts.append(len(mine))
+        merged = iter(rebuild(self.b, flat, {}, merge=True))
+        return pieces, [[next(merged) for _ in range(count)] for count in counts]
+
+
+def _joints(node: Node) -> list[int]:
+    """Return where the parts of a concatenation meet."""
+    sizes = [part.size for part in node.inputs] if node.op == "concat" else []
+    return np.cumsum(sizes, dtype=int).tolist()
+
+
+def _derived(graph: StepGraph) -> list[Node]:
+    """Return what is made of parameters alone and used, in the order it must be computed."""
+    found: dict[Node, None] = {}
+
+    def need(base: Any) -> None:
+        if not isinstance(base, Node) or base in found:
+            return
+        for node in order([base]):
+            if node.op == "view":
+                need(node.attr[0])
+        found[base] = None
+
+    for node in order(graph.flat()[1]):
+        if node.op == "view":
+            need(node.attr[0])
+        elif node.op == "affine":
+            for weight in node.attr[0]:
+                need(weight[0])
+            for bias in node.attr[1]:
+                need(bias[0])
+    need(graph.weight[0])
+    for bias in graph.biases:
+        need(bias[0])
+    for start in graph.starts:
+        if start is not None:
+            need(start[0])
+    return list(found)
+
+
+# --- reasons --------------------------------------------------------------------------------------
+
+
+def _explained(error: Exception) -> Untraceable:
+    said = (str(error).splitlines() or [""])[0][:150]
+    if "meta" in said.lower() or isinstance(error, (TypeError, NotImplementedError)):
+        if "numpy" in said.lower():
+            return Untraceable("leaves torch for NumPy", "torch's own functions")
+        if "item" in said or "bool" in said.lower() or "nonzero" in said:
+            return Untraceable("branches on numbers, or asks for one", "torch.where")
+    return Untraceable(f"fails on tensors without numbers: {type(error).__name__}: {said}")
+
+
+def _located(reason: Untraceable, error: BaseException) -> Untraceable:
+    """Return a reason that names the line of the step."""
+    if (line := _own_line(error.__traceback__)) is None:
+        return reason
+    located = Untraceable(f"{reason.does} {line}", reason.instead)
+    return located
+
+
+def _own_line(traceback: TracebackType | None) -> str | None:
+    """Return the innermost line that is neither a library's nor this package's engine."""
+    found = None
+    while traceback is not None:
+        name, number = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
+        if not name.startswith((*_LIBRARIES, _HERE, "<")):
+            source = linecache.getline(name, number).strip()
+            found = f"(line {number} of {Path(name).name}: `{source}`)"
+        traceback = traceback.tb_next
+    return found
+
+
