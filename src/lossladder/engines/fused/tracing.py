@@ -245,8 +245,10 @@ class _Reader:
 
     def graph(self, values: list[Value]) -> StepGraph:
         """Return the graph of what a step computes."""
-        logits, after = self._node(values[0]), [self._node(v) for v in values[1 : 1 + len(self.state)]]
-        starts = self._starts(values[1 + len(self.state) :])
+        count = 1 + len(self.state)
+        computed = [self._node(value) for value in values[:count]]
+        starts = self._starts(values[count:])
+        logits, *after = rebuild(self.b, computed, {}, merge=True)
         read, weight, biases = self._readout(logits)
         leaves, results = list(self.state), after
         parts: list[int | None] = list(range(len(after)))
@@ -286,7 +288,6 @@ class _Reader:
 
     def _readout(self, logits: Node) -> tuple[Node, Weight, tuple[Picked, ...]]:
         """Return what the readout reads, and its weights; logits of any other kind are read whole."""
-        (logits,) = rebuild(self.b, [logits], {}, merge=True)
         if logits.op == "affine" and len({w[0] for w in logits.attr[0]}) == 1:
             weights, biases = logits.attr
             bases = {(w[0], w[3]) for w in weights}

@@ -191,10 +191,10 @@ class _Mapper:
         lines = 1 + np.arange(self.layout.hidden)
         relative = self.layout.relative
         found = [(lines, self.readout[:, c + relative], 1.0)]
-        found += [(0, bias[c + relative], 1.0) for bias in self.biases]
+        found += [(0, bias[c + relative :][:1], 1.0) for bias in self.biases]
         if relative:
             found += [(lines, self.readout[:, 0], -1.0)]
-            found += [(0, bias[0], -1.0) for bias in self.biases]
+            found += [(0, bias[:1], -1.0) for bias in self.biases]
         return found
 
     def unpack_blocks(self, entries: _Entries) -> tuple[list[tuple[int, ...]], int]:
