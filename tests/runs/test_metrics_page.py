@@ -47,9 +47,10 @@ def left(result: dict) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
-    """Short runs, each with logs of its own: every task, and sequences that grow."""
+    """Short runs, each with logs of its own: every task, sequences that grow, and a schedule."""
     steps = "trainer.max_steps=20"
-    tasks = [(task, ()) for task in SHORT] + [("parity", ("data=curriculum",))]
+    tasks = [(task, ()) for task in SHORT]
+    tasks += [("parity", ("data=curriculum",)), ("echo", ("schedule=cosine",))]
     return [
         (task, short_run(tmp_path_factory.mktemp(task), task, steps, *words))
         for task, words in tasks

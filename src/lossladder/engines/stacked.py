@@ -11,10 +11,13 @@ and torch.compile of that graph (a quarter faster, after more than a minute). No
 been measured: CUDA graphs would pay there first.
 """
 
+import copy
+import operator
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Float64, Shaped
 from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.optim import Optimizer
@@ -29,7 +32,19 @@ from lossladder.engines.optimizers import (
     write_rows,
 )
 from lossladder.engines.population import Population, SingleMember
-from lossladder.models import GRU, LSTM, GRUCell, LSTMCell, Network, State, TorchRNN, TorchRNNCell
+from lossladder.engines.schedules import LearningRateSchedule
+from lossladder.models import (
+    GRU,
+    LSTM,
+    GRUCell,
+    Layers,
+    LSTMCell,
+    Network,
+    Recurrent,
+    State,
+    TorchRNN,
+    TorchRNNCell,
+)
 from lossladder.models.recurrent import TorchCell, TorchLayer
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
@@ -48,8 +63,8 @@ class Stacked(Population):
     """A population with all members in one call of each operation.
 
     Args:
-        networks, task, optimizers, gradient_clip: as for `Population`; networks are alike in
-            everything but the values of their tensors.
+        networks, task, optimizers, gradient_clip, schedules: as for `Population`; networks are
+            alike in everything but the values of their tensors.
         at_once: members in one call; more of them share its cost, but leave the cache. None: as
             many as measured best on a CPU; on an accelerator all of them.
     Raises:
@@ -62,9 +77,10 @@ class Stacked(Population):
         task: Task,
         optimizers: Sequence[Optimizer],
         gradient_clip: float | None = None,
+        schedules: Sequence[LearningRateSchedule] | None = None,
         at_once: int | None = None,
     ) -> None:
-        super().__init__(networks, task, optimizers, gradient_clip)
+        super().__init__(networks, task, optimizers, gradient_clip, schedules)
         self.at_once = None if at_once is None else checks.whole("at_once", at_once)
         reason = StackedEngine.unsupported_reason(networks[0], task, optimizers[0])
         reason = reason or _unstackable_reason(networks, optimizers)
@@ -108,6 +124,7 @@ class Stacked(Population):
         # copied here and back once a chunk: torch's tensors lie apart, an operation wants one block
         rows, constants = read_rows(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
+        own, factors = rows.lr, self._factors(some, chunk).to(rows.lr.device)
         losses, after = [], ()
         start = detached(state) if chunk.carried and state is not None else None
         for window in range(chunk.inputs.shape[1]):
@@ -116,18 +133,26 @@ class Stacked(Population):
             given = inputs, chunk.targets[:, window], scored, start
             # what is None has no member axis to map over
             axes = tuple(None if part is None else 0 for part in given)
-            of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes))
+            # dropout takes other hiddens of each member, as it would if they were alone
+            of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes), randomness="different")
             loss, after = of_all(rows.parameters, constants, *given)
             # one member's loss depends on no other's parameters: the sum's gradient is everybody's
             (gradient,) = torch.autograd.grad(loss.sum(), rows.parameters)
             if self.gradient_clip is not None:
                 gradient = clip_rows(gradient, self.gradient_clip)
+            rows.lr = own * factors[:, window, None]
             update_rows(rows, gradient, type(optimizers[0]))
             after = detached(after)
             start = after if chunk.carried else None
             losses.append(loss.detach())
         write_rows(rows, networks, optimizers)
         return torch.stack(losses, dim=1), after
+
+    def _factors(self, some: slice, chunk: Chunk) -> Float64[Tensor, "members windows"]:
+        """Return what the schedules of some members make of their rates."""
+        count = chunk.inputs.shape[1]
+        factors = [schedule.factors(chunk.first, count) for schedule in self.schedules[some]]
+        return torch.from_numpy(np.stack(factors))
 
     def _loss(
         self,
@@ -161,19 +186,30 @@ class StackedEngine(SingleMember):
 
 
 def in_steps(network: Network) -> Network:
-    """Return a network of the same parameters, with torch's layer written one step at a time."""
-    recurrent = network.recurrent
-    # a subclass of a layer may compute something else, so that only the very classes have twins
-    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+    """Return a network of the same parameters, with torch's layers written one step at a time."""
+    recurrent = _in_steps(network.recurrent)
+    if recurrent is network.recurrent:
         return network
+    # all else is the network's own, which keeps its layers
+    twin = copy.copy(network)
+    twin._modules = {**network._modules, "recurrent": recurrent}
+    return twin
+
+
+def _in_steps(recurrent: Recurrent) -> Recurrent:
+    # a subclass may compute something else, so that only the very classes have twins
+    if type(recurrent) is Layers:
+        parts = [_in_steps(part) for part in recurrent.parts]
+        same = all(map(operator.is_, parts, recurrent.parts))
+        return recurrent if same else Layers(parts, recurrent.dropout)
+    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+        return recurrent
     # "meta" draws no numbers: the layer's own parameters take the place of the twin's
     with torch.device("meta"):
         cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
-        twin = Network(cell, network.readout.out_features)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         setattr(cell, name, getattr(recurrent.layer, f"{name}_l0"))
-    twin.readout = network.readout
-    return twin
+    return cell
 
 
 def _unmappable_reason(network: Network, task: Task) -> str | None:
@@ -192,7 +228,9 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
 
     name = type(network.recurrent).__name__
     try:
-        torch.vmap(losses)(member, inputs[None], targets[None])
+        # it was only asked: what a network draws from torch on the way is as if it had not been
+        with torch.random.fork_rng(devices=()):
+            torch.vmap(losses, randomness="different")(member, inputs[None], targets[None])
     # anything may go wrong in there; a fault of the network's own shows again when it trains alone
     except Exception as error:
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"

@@ -171,7 +171,8 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
     learner = MemberState(
         parameters=np.zeros(1, dtype),
         memory=np.zeros((1, 1), dtype),
-        knobs=np.zeros(4),
+        knobs=np.zeros(5),
+        rates=np.zeros(1),
         steps=np.zeros(1, np.int64),
         state=np.zeros((1, 1, 1), dtype),
         losses=np.zeros(1),

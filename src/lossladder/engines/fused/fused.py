@@ -29,8 +29,9 @@ from lossladder.engines.fused.torch_interop import (
 from lossladder.engines.fused.workspace import Sizes, Work, aligned, allocate, parameter_count
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states
+from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.ladder import CrossEntropy
-from lossladder.models import Network, State
+from lossladder.models import Layers, Network, State
 from lossladder.tasks import Task
 
 
@@ -38,8 +39,8 @@ class FusedPopulation(Population):
     """A population in compiled code, as many members at once as there are cores.
 
     Args:
-        networks, task, optimizers, gradient_clip: as for `Population`; the task's loss must be the
-            cross entropy.
+        networks, task, optimizers, gradient_clip, schedules: as for `Population`; the task's loss
+            must be the cross entropy.
         threads: members trained at once; None: as many as there are cores.
     Raises:
         ValueError: if the kernel does not fit a network or an optimizer.
@@ -51,9 +52,10 @@ class FusedPopulation(Population):
         task: Task,
         optimizers: Sequence[Optimizer],
         gradient_clip: float | None = None,
+        schedules: Sequence[LearningRateSchedule] | None = None,
         threads: int | None = None,
     ) -> None:
-        super().__init__(networks, task, optimizers, gradient_clip)
+        super().__init__(networks, task, optimizers, gradient_clip, schedules)
         for network, optimizer in zip(networks, optimizers, strict=True):
             reason = Fused.unsupported_reason(network, task, optimizer)
             if reason is None and kind(network, optimizer) != kind(networks[0], optimizers[0]):
@@ -79,7 +81,7 @@ class FusedPopulation(Population):
         sizes = _sizes(network, codes, chunk)
         members = range(len(self.networks))
         windows = [_windows(chunk, m, codes, self.variant) for m in members]
-        learners = [self._learner(m, sizes, state, chunk.targets.shape[1]) for m in members]
+        learners = [self._learner(m, sizes, state, chunk) for m in members]
         self._run(sizes, windows, learners)
         for member, learner in zip(self.members, learners, strict=True):
             member.write(learner.parameters, learner.memory, int(learner.steps[0]))
@@ -89,14 +91,16 @@ class FusedPopulation(Population):
         after = tuple(torch.from_numpy(np.ascontiguousarray(part)) for part in parts)
         return torch.from_numpy(losses).to(state[0].dtype), after
 
-    def _learner(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
+    def _learner(self, m: int, sizes: Sizes, state: State, chunk: Chunk) -> MemberState:
         """Return a member's parameters, optimizer and state, as the kernel sees them."""
         optimizer, dtype = self.optimizers[m], self.variant.dtype
+        windows, own = chunk.targets.shape[1], np.array(knobs(optimizer))
         parameters = parameter_count(sizes)
         learner = MemberState(
             parameters=aligned((parameters,), dtype),
             memory=aligned((2, parameters), dtype),
-            knobs=np.array(knobs(optimizer)),
+            knobs=own,
+            rates=own[0] * self.schedules[m].factors(chunk.first, windows),
             steps=aligned((1,), np.int64),
             state=aligned((len(state), sizes.hidden, sizes.batch), dtype),
             losses=aligned((windows,), np.float64),
@@ -135,7 +139,7 @@ class FusedPopulation(Population):
 class Fused(SingleMember):
     """Forward, back-propagation through time and update, written out and compiled for the CPU.
 
-    It trains the tanh RNN, the LSTM and the GRU with SGD, Adagrad or Adam. Parameters and optimizer
+    It trains the tanh RNN, the LSTM and the GRU with SGD, Adagrad, Adam or AdamW. Parameters and optimizer
     state stay torch's own, so that a run can go on with another engine after any chunk. The task's
     loss must be the cross entropy.
     """
@@ -161,6 +165,8 @@ class Fused(SingleMember):
             return f"it knows the cross entropy, and {type(task).__name__} has a loss of its own"
         if network.recurrent.learns_initial_state:
             return "it starts every sequence from zeros, and this network learns its initial state"
+        if isinstance(network.recurrent, Layers) and network.recurrent.dropout > 0:
+            return "it draws no random numbers, and this network has dropout between its layers"
         if type(network.recurrent) not in KINDS:
             known = ", ".join(sorted({kind.__name__ for kind in KINDS}))
             return f"it knows {known}, not {type(network.recurrent).__name__}"

@@ -14,7 +14,7 @@ from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_ti
 from lossladder.engines.fused.simd import REGISTER
 from lossladder.engines.fused.workspace import LSTM, Sizes, Work, pack, unpack
 
-SGD, ADAGRAD, ADAM = 0, 1, 2
+SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
 
 
 class Windows(NamedTuple):
@@ -45,7 +45,8 @@ class MemberState(NamedTuple):
     Args:
         parameters: laid out as `workspace.py` says.
         memory: the optimizer's vectors (2, parameters).
-        knobs: lr, momentum or beta1, beta2, eps (4).
+        knobs: lr, momentum or beta1, beta2, eps, weight decay (5).
+        rates: lr of each update (windows).
         steps: updates made so far (1).
         state: h, or h and c (parts, hidden, batch).
         losses: one a window, nats (windows), written.
@@ -56,6 +57,7 @@ class MemberState(NamedTuple):
     parameters: NDArray
     memory: NDArray
     knobs: NDArray
+    rates: NDArray
     steps: NDArray
     state: NDArray
     losses: NDArray
@@ -79,14 +81,24 @@ def clip(gradient: Any, largest: float) -> None:
 
 
 @compiled
-def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, knobs: Any) -> None:
+def update(
+    rule: int, parameters: Any, gradient: Any, memory: Any, step: int, knobs: Any, rate: float
+) -> None:
     """Make one step of an optimizer, as torch's would; for its numbers see `MemberState`.
 
     `memory` holds momentum; or the sum of squares; or the means of gradient and square. `step`
     counts the updates with this one.
     """
     number = gradient.dtype.type
-    lr, first, second, eps = number(knobs[0]), number(knobs[1]), number(knobs[2]), number(knobs[3])
+    lr, first, second, eps = number(rate), number(knobs[1]), number(knobs[2]), number(knobs[3])
+    if rule == ADAMW:
+        kept = number(1 - rate * knobs[4])
+        for i in range(gradient.size):
+            parameters[i] *= kept
+    elif knobs[4] != 0:
+        decay = number(knobs[4])
+        for i in range(gradient.size):
+            gradient[i] += decay * parameters[i]
     if rule == SGD:
         momentum = memory[0]
         for i in range(gradient.size):
@@ -101,7 +113,7 @@ def update(rule: int, parameters: Any, gradient: Any, memory: Any, step: int, kn
         mean, square = memory[0], memory[1]
         new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
         # both means start at zero: undo that bias, in float64, where 1 - 0.999 keeps its digits
-        stride = number(knobs[0] / (1 - knobs[1] ** step))
+        stride = number(rate / (1 - knobs[1] ** step))
         root = number(math.sqrt(1 - knobs[2] ** step))
         for i in range(gradient.size):
             g = gradient[i]
@@ -243,5 +255,6 @@ def train(cell: Any, sizes: Sizes, work: Work, windows: Windows, member: MemberS
         clip(gradient, member.largest)
         member.steps[0] += 1
         memory, knobs = member.memory, member.knobs
-        update(member.rule, parameters, gradient, memory, member.steps[0], knobs)
+        step, rate = member.steps[0], member.rates[window]
+        update(member.rule, parameters, gradient, memory, step, knobs, rate)
     restore_tiny_numbers(before)
