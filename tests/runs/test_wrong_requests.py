@@ -126,6 +126,7 @@ REQUESTS = {
     "-m model=rnn,null": ["model=rnn,null", "gru, gru_cell, lstm"],
     "~model": ["~model", "every run needs one", "gru, gru_cell, lstm"],
     "~data": ["~data", "streams"],
+    "~schedule": ["~schedule", "every run needs one", "constant, cosine"],
     "~seed": ["seed: is missing"],
     "~trainer.max_epochs": ["trainer.max_epochs: is missing"],
     "~model.hidden_size": ["model.hidden_size: is missing", "lossladder.models.RNN needs it"],

@@ -139,9 +139,9 @@ class FusedPopulation(Population):
 class Fused(SingleMember):
     """Forward, back-propagation through time and update, written out and compiled for the CPU.
 
-    It trains the tanh RNN, the LSTM and the GRU with SGD, Adagrad, Adam or AdamW. Parameters and optimizer
-    state stay torch's own, so that a run can go on with another engine after any chunk. The task's
-    loss must be the cross entropy.
+    It trains the tanh RNN, the LSTM and the GRU with SGD, Adagrad, Adam or AdamW. Parameters and
+    optimizer state stay torch's own, so that a run can go on with another engine after any chunk.
+    The task's loss must be the cross entropy.
     """
 
     name = "fused"
