@@ -18,7 +18,7 @@ from lossladder.engines import (
     Stacked,
     stack_chunks,
 )
-from lossladder.engines.schedules import Constant, Cosine, StepDecay, WarmupCosine
+from lossladder.engines.schedules import ConstantRate, Cosine, StepDecay, WarmupCosine
 from lossladder.models import RNN, Network
 from lossladder.tasks import Echo
 
@@ -32,7 +32,7 @@ OPTIMIZERS = {
     "adamw": lambda p: AdamW(p, lr=0.01, weight_decay=0.3),
 }
 SCHEDULES = (
-    Constant(),
+    ConstantRate(),
     Cosine(steps=20, lowest=0.1),
     WarmupCosine(steps=24, warmup_steps=3),
     WarmupCosine(steps=24, warmup_steps=9),
@@ -214,7 +214,7 @@ def test_a_population_has_one_schedule_a_network():
     networks = [network_of(), network_of(1)]
     optimizers = [SGD(network.parameters(), 0.1) for network in networks]
     with pytest.raises(ValueError, match="one schedule for each network"):
-        Stacked(networks, echo(), optimizers, schedules=[Constant()])
+        Stacked(networks, echo(), optimizers, schedules=[ConstantRate()])
     chunks = [chunk_of(echo(), 0, 4), chunk_of(echo(), 4, 8)]
     with pytest.raises(ValueError, match="after 0 and 4 updates"):
         stack_chunks(chunks)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lossladder.engines.schedules import Constant, LearningRateSchedule
+from lossladder.engines.schedules import ConstantRate, LearningRateSchedule
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -66,7 +66,7 @@ class Engine(ABC):
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
         self.expected_steps = expected_steps
-        self.schedule = schedule or Constant()
+        self.schedule = schedule or ConstantRate()
         self._begin()
 
     def _begin(self) -> None:  # noqa: B027  a hook most engines need not fill

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lossladder.engines.engine import Chunk, Engine
-from lossladder.engines.schedules import Constant, LearningRateSchedule
+from lossladder.engines.schedules import ConstantRate, LearningRateSchedule
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -51,7 +51,7 @@ class Population(ABC):
         self.task = task
         self.optimizers = optimizers
         self.gradient_clip = gradient_clip
-        self.schedules = schedules or [Constant() for _ in networks]
+        self.schedules = schedules or [ConstantRate() for _ in networks]
 
     @abstractmethod
     def train(

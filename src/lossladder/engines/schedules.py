@@ -53,7 +53,7 @@ class LearningRateSchedule(ABC):
         return float(self.factors(step, 1)[0])
 
 
-class Constant(LearningRateSchedule):
+class ConstantRate(LearningRateSchedule):
     """The optimizer's own rate, at every update."""
 
     def at(self, steps: Steps) -> Steps:

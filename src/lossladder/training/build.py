@@ -16,7 +16,7 @@ from lossladder.checks import RequestError
 from lossladder.data.datamodule import Data, seeded
 from lossladder.data.validation_interval import make_schedule
 from lossladder.engines import Engine, LearningRateSchedule
-from lossladder.engines.schedules import Constant
+from lossladder.engines.schedules import ConstantRate
 from lossladder.ladder import Ladder, Rung
 from lossladder.models import Layers, Network, Recurrent
 from lossladder.tasks import Task
@@ -167,7 +167,7 @@ def _rung(ladder: Ladder, name: str | None) -> Rung | None:
 def _schedule(config: Mapping[str, Any] | None, updates: int) -> LearningRateSchedule:
     """Return the schedule of the learning rate; one that asks for no length has the run's."""
     if config is None:
-        return Constant()
+        return ConstantRate()
     found = locate_class("schedule", config.get("_target_"), LearningRateSchedule)
     if config.get("steps") is None and "steps" in inspect.signature(found).parameters:
         config = {**config, "steps": updates or None}

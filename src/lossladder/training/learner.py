@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
-from lossladder.engines.schedules import Constant
+from lossladder.engines.schedules import ConstantRate
 from lossladder.models import Network, State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import EventFileLogger, loss_tag
@@ -175,7 +175,7 @@ class Learner(LightningModule):
 
     def _log_points(self, points: list[Point]) -> None:
         # a line that is level says less than the number in the config
-        level = isinstance(self.schedule, Constant)
+        level = isinstance(self.schedule, ConstantRate)
         for point in points:
             rate = {} if level else {"learning_rate": self._rate(point.update)}
             self._log({"loss": point.loss, **rate}, point.update)
