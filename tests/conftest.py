@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from lossladder.training.build import Parts, build
 
 CONF = Path(__file__).parents[1] / "conf"
-GROUPS = ("task", "model", "optimizer", "engine", "data")
+GROUPS = ("task", "model", "optimizer", "schedule", "engine", "data")
 
 torch.set_num_threads(1)  # tests run side by side, and small networks gain nothing from more
 # the same examples every time: a test that fails today failed yesterday

@@ -132,6 +132,12 @@ def _to_go_on_with(parts: Parts, folder: Path) -> dict[str, Any]:
             f"resume={folder}: has made {made} updates already, and {schedule.updates} are asked "
             "for; ask for more with trainer.max_steps= or trainer.max_epochs="
         )
+    steps = checkpoint["lossladder"].get("schedule_steps")
+    if steps is not None and parts.schedule.steps != steps:
+        raise RequestError(
+            f"resume={folder}: its learning rate goes through a schedule of {steps} updates, and "
+            f"would go through one of {parts.schedule.steps}; add ++schedule.steps={steps}"
+        )
     before = checkpoint["lossladder"]["interval"]
     # a run that stops on a rung is validated every hundredth of its length
     if parts.stop_at is not None and before not in (schedule.interval, made):
@@ -223,6 +229,8 @@ def train_together(
             learner.own_callbacks, own_loggers = parts.make_watching(folder)
             learner.own_loggers = [learner.events, *own_loggers]
             append_log(folder, logging.INFO, f"config\n{config_text(folder)}")
+        # for dropout, which draws the numbers of all at once
+        seed_everything(configs[0]["seed"], verbose=False)
         together = PopulationLearner(
             learners, engine, report, group, first.trainer.checkpoint_seconds
         )

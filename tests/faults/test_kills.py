@@ -31,6 +31,10 @@ RUNS = {
         *("task=parity", "task.num_steps=12", "data=curriculum", *SMALL, "engine=autograd"),
         *("data.promote_at=0.5", "trainer.max_steps=600"),
     ),
+    "dropout, a schedule": (
+        *(*ECHO, "model=lstm", "model.layers=2", "model.dropout=0.2", "schedule=cosine"),
+        *("optimizer=adamw", "trainer.max_steps=400"),
+    ),
     "own random numbers": (
         *ECHO,
         *("model._target_=noisy.Noisy", "trainer.max_steps=700"),
@@ -77,6 +81,10 @@ SWEEPS = {
     "stacked": (
         *ECHO,
         *("model=gru_cell", "engine=stacked", "seed=range(4)", "trainer.max_steps=500"),
+    ),
+    "dropout": (
+        *(*ECHO, "model=gru", "model.layers=2", "model.dropout=0.2", "schedule=warmup_cosine"),
+        *("schedule.warmup_steps=10,100", "seed=0,1", "optimizer=adamw", "trainer.max_steps=300"),
     ),
 }
 

@@ -34,6 +34,8 @@ OPTIMIZERS = {
     "momentum": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.5 + lr),
     "adagrad": lambda p, lr: torch.optim.Adagrad(p, lr, initial_accumulator_value=0.1),
     "adam": lambda p, lr: torch.optim.Adam(p, lr, betas=(0.9 - lr, 0.99)),
+    "adamw": lambda p, lr: torch.optim.AdamW(p, lr, weight_decay=lr),
+    "decay": lambda p, lr: torch.optim.SGD(p, lr, weight_decay=0.2 - lr),
 }
 RATES = (0.05, 0.1, 0.02)
 
@@ -321,8 +323,8 @@ def test_what_is_read_from_torch_is_written_back_bit_by_bit(optimizer):
 @pytest.mark.parametrize(
     ("option", "make"),
     [
-        ("AdamW", lambda p: torch.optim.AdamW(p, lr=0.1)),
-        ("weight_decay=0", lambda p: torch.optim.Adam(p, lr=0.1, weight_decay=0.1)),
+        ("RMSprop", lambda p: torch.optim.RMSprop(p, lr=0.1)),
+        ("decoupled", lambda p: torch.optim.Adam(p, lr=0.1, decoupled_weight_decay=True)),
         ("amsgrad=False", lambda p: torch.optim.Adam(p, lr=0.1, amsgrad=True)),
         ("nesterov", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)),
         ("dampening=0", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.1)),

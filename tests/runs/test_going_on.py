@@ -131,6 +131,49 @@ def test_a_schedule_that_depends_on_the_length_is_not_changed_in_silence(train: 
     assert train(f"resume={run}", "trainer.max_steps=160", "trainer.validate_every=50").code == 0
 
 
+def test_the_rate_of_a_run_goes_on_as_it_would_have(train: Door, tmp_path):
+    """Bit by bit; a longer run keeps the schedule it began with, or says that it would not."""
+    words = (*SMALL, "schedule=cosine", "trainer.max_epochs=null")
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train(*words, "schedule.steps=60", "trainer.max_steps=90", f"hydra.run.dir={whole}")
+    train(*words, "trainer.max_steps=60", f"hydra.run.dir={run}")
+    outcome = train(f"resume={run}", "trainer.max_steps=90")
+    assert outcome.code == 2
+    assert "a schedule of 60 updates, and would go through one of 90" in outcome.complaint
+    assert "add ++schedule.steps=60" in outcome.complaint
+    for wrong in ("++schedule.lowest=0.5", "schedule=step"):
+        outcome = train(f"resume={run}", "trainer.max_steps=90", "++schedule.steps=60", wrong)
+        assert outcome.code == 2
+        assert "cannot change" in outcome.complaint
+    longer = tmp_path / "longer"
+    words = ("trainer.max_steps=90", "++schedule.steps=60", f"hydra.run.dir={longer}")
+    assert train(f"resume={run}", *words).code == 0
+    assert_same_end(longer, whole)
+
+
+@pytest.mark.parametrize("engine", ["autograd", "stacked"])
+def test_dropout_goes_on_as_it_would_have(train: Door, tmp_path, engine):
+    words = ("model=lstm", "model.layers=2", "model.dropout=0.3", *SMALL, f"engine={engine}")
+    words = (*words, "optimizer=adamw", "trainer.max_epochs=null", "data.windows_per_chunk=10")
+    whole, run, longer = tmp_path / "whole", tmp_path / "run", tmp_path / "longer"
+    train(*words, "trainer.max_steps=60", f"hydra.run.dir={whole}")
+    # measuring more often changes nothing either
+    every = "trainer.validate_every=20"
+    train(*words, "trainer.max_steps=40", every, f"hydra.run.dir={run}")
+    assert train(f"resume={run}", "trainer.max_steps=60", f"hydra.run.dir={longer}").code == 0
+    assert_same_end(longer, whole)
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    left, right = (torch.load(run / CHECKPOINT, weights_only=True) for run in (one, other))
+    for name, weight in left["state_dict"].items():
+        assert torch.equal(weight, right["state_dict"][name]), name
+    groups = [run["optimizer_states"][0]["param_groups"] for run in (left, right)]
+    assert groups[0] == groups[1]  # with the optimizer's own rate
+    curves = [json.loads((run / "result.json").read_text())["curve"] for run in (one, other)]
+    assert curves[0] == curves[1]
+
+
 def test_there_is_no_latest_run_in_an_empty_folder(train: Door):
     outcome = train("resume=latest")
     assert outcome.code == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lossladder.engines.schedules import WarmupCosine
 from short_runs import SHORT, short_run
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -47,9 +48,10 @@ def left(result: dict) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
-    """Short runs, each with logs of its own: every task, and sequences that grow."""
+    """Short runs, each with logs of its own: every task, sequences that grow, and a schedule."""
     steps = "trainer.max_steps=20"
-    tasks = [(task, ()) for task in SHORT] + [("parity", ("data=curriculum",))]
+    tasks = [(task, ()) for task in SHORT]
+    tasks += [("parity", ("data=curriculum",)), ("echo", ("schedule=cosine",))]
     return [
         (task, short_run(tmp_path_factory.mktemp(task), task, steps, *words))
         for task, words in tasks
@@ -63,6 +65,17 @@ def test_every_task_is_tried(task_yaml):
 def test_every_tag_is_defined_and_none_is_dead(runs):
     found = {tag for task, run in runs for tag in logged(run, task)}
     assert found == defined("In TensorBoard")
+
+
+def test_the_rate_that_is_logged_is_that_of_the_points_last_update(tmp_path):
+    steps = ("trainer.max_steps=40", "schedule=warmup_cosine", "schedule.warmup_steps=15")
+    for chunks in ("null", "7"):
+        logs = tmp_path / chunks
+        run = short_run(logs, "echo", *steps, f"data.windows_per_chunk={chunks}")
+        found = EventAccumulator(str(run)).Reload().Scalars("echo/learning_rate")
+        schedule = WarmupCosine(steps=40, warmup_steps=15)
+        rates = [(update, 0.1 * schedule.factor(update - 1)) for update in (10, 20, 30, 40)]
+        assert [(point.step, pytest.approx(point.value)) for point in found] == rates
 
 
 def test_every_key_of_a_result_is_defined_and_none_is_dead(runs):

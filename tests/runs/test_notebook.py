@@ -81,7 +81,7 @@ def test_settings_may_be_listed_besides_the_cross_product(folder):
     assert lossladder.load_run(runs[runs.model == "gru"]["folder"].iloc[0]).task.effects == {
         2: 0.25
     }
-    with pytest.raises(ValueError, match=r"model=gru has no such key; allowed: model.hidden_size"):
+    with pytest.raises(ValueError, match=r"model=gru has no such key; allowed: model.layers"):
         lossladder.sweep(jobs=[*jobs, {"model": "gru", "model.gain": 0.5}], folder=folder)
 
 

@@ -52,6 +52,11 @@ SWEEPS = {
     "the readout alone, and all of it": (
         *("task=echo", *SMALL, "engine=stacked", "readout.alone=true,false", "seed=0,1"),
     ),
+    "schedules of their own": (
+        *("task=echo", *SMALL, "engine=fused", "optimizer=adamw", "schedule=constant,cosine,step"),
+        "optimizer.weight_decay=0.0,0.1",
+    ),
+    "layers": ("task=echo", *SMALL, "model=lstm", "model.layers=2", "engine=stacked", "seed=0,1"),
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
 }
 
@@ -141,6 +146,7 @@ def test_jobs_are_grouped_by_what_members_share():
             "model": {**lstm, "forget_bias": 1.0},
             "optimizer": {"_target_": "c", "lr": 0.1},
             "readout": {"std": None},
+            "schedule": {"_target_": "d"},
         }
         return Job(number, {**config, **changes}, Path())
 
@@ -151,8 +157,11 @@ def test_jobs_are_grouped_by_what_members_share():
         job(3, optimizer={"_target_": "d", "lr": 0.1}),
         job(4, model={**lstm, "forget_bias": 0.0}),
         job(5, model={**lstm, "forget_bias": 1.0, "hidden_size": 8}),
+        job(6, schedule={"_target_": "e", "warmup_steps": 10}),
+        job(7, model={**lstm, "forget_bias": 1.0, "layers": 2}),
     ]
-    assert [[j.number for j in group] for group in groups(jobs)] == [[0, 1, 2, 4], [3], [5]]
+    together = [[0, 1, 2, 4, 6], [3], [5], [7]]
+    assert [[j.number for j in group] for group in groups(jobs)] == together
 
 
 # --- composing ------------------------------------------------------------------------------

@@ -320,7 +320,7 @@ def test_the_recipes_of_a_page_work(page, project, write):
     for path, text in shown.items():
         write(path, text)
     modules = [import_module(f"own.{Path(path).stem}") for path in shown if path.endswith(".py")]
-    choices = re.findall(r"conf/(task|model|callbacks)/(\w+)", " ".join(shown))
+    choices = re.findall(r"conf/(task|model|schedule|callbacks)/(\w+)", " ".join(shown))
     for thing in (thing for module in modules for thing in vars(module).values()):
         if not inspect.isclass(thing) or not thing.__module__.startswith("own."):
             continue

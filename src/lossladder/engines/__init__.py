@@ -11,6 +11,7 @@ from lossladder.engines.population import (
     stack_states,
     unstack_state,
 )
+from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "Engine",
     "Fused",
     "FusedPopulation",
+    "LearningRateSchedule",
     "Population",
     "SingleMember",
     "Stacked",

@@ -38,8 +38,7 @@ class Auto(Engine):
     def _begin(self) -> None:
         self._for_later: Variant | None = None
         reason, engine = self._choose()
-        parts = self.network, self.task, self.optimizer
-        self.engine = engine(*parts, self.gradient_clip, self.expected_steps)
+        self.engine = self._made(engine)
         self.name, self.why = self.engine.name, reason
         self.windows_per_chunk = self.engine.windows_per_chunk
 
@@ -57,10 +56,14 @@ class Auto(Engine):
         if name == Fused.name and (misfit := Fused.unsupported_reason(*parts)) is not None:
             self.why = f"fused, which it began with, does not fit any more: {misfit}"
             return
-        self.engine = kinds[name](*parts, self.gradient_clip, self.expected_steps)
+        self.engine = self._made(kinds[name])
         self.name, self.why = name, "the engine that the run began with"
         self.windows_per_chunk = self.engine.windows_per_chunk
         self._for_later = None
+
+    def _made(self, kind: type[Autograd] | type[Fused]) -> Autograd | Fused:
+        parts = self.network, self.task, self.optimizer
+        return kind(*parts, self.gradient_clip, self.expected_steps, self.schedule)
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
         """Return the reason, as runs print it, and the engine it speaks for."""
@@ -117,7 +120,7 @@ def for_members(engine: Engine, count: int, began: str | None = None) -> SingleM
     enough = count >= _WORTH_STACKING or began == StackedEngine.name
     worth_it = isinstance(engine, Auto) and enough
     if worth_it and StackedEngine.unsupported_reason(*parts) is None:
-        stacked = StackedEngine(*parts, engine.gradient_clip)
+        stacked = StackedEngine(*parts, engine.gradient_clip, schedule=engine.schedule)
         stacked.why = f"{engine.why}; stacked shares the cost of torch's operations"
         return stacked
     return None

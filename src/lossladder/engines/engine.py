@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lossladder.engines.schedules import ConstantRate, LearningRateSchedule
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -21,12 +22,14 @@ class Chunk(NamedTuple):
         scored: which steps count (windows, batch, time); None: all of them.
         carried: True: each window starts from the state that the one before ended in.
             False: each starts from the initial state.
+        first: updates that the run had made before these, by which a schedule goes.
     """
 
     inputs: Shaped[Tensor, "windows batch time *input"]
     targets: Shaped[Tensor, "windows batch time *output"]
     scored: Bool[Tensor, "windows batch time"] | None
     carried: bool
+    first: int = 0
 
 
 class Engine(ABC):
@@ -40,6 +43,8 @@ class Engine(ABC):
         gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
         expected_steps: time steps of training that the run will take, for an engine that must
             know what pays; None: nobody knows.
+        schedule: factors on the optimizer's rate, which is its own again after each chunk; None: no
+            update has another.
     """
 
     name: str  # as in `engine=` and in results
@@ -54,12 +59,14 @@ class Engine(ABC):
         optimizer: Optimizer,
         gradient_clip: float | None = None,
         expected_steps: int | None = None,
+        schedule: LearningRateSchedule | None = None,
     ) -> None:
         self.network = network
         self.task = task
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
         self.expected_steps = expected_steps
+        self.schedule = schedule or ConstantRate()
         self._begin()
 
     def _begin(self) -> None:  # noqa: B027  a hook most engines need not fill

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.optim import SGD, Adagrad, Adam, Optimizer
+from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lossladder.models import Network
 
@@ -20,11 +20,11 @@ _MEMORY: dict[type[Optimizer], tuple[str, ...]] = {  # tensors kept for each par
     SGD: ("momentum_buffer",),
     Adagrad: ("sum",),
     Adam: ("exp_avg", "exp_avg_sq"),
+    AdamW: ("exp_avg", "exp_avg_sq"),
 }
 # Options of which one value is known. Those left out (foreach, fused, capturable) change the order
 # of operations only, not what they compute.
 _PLAIN: dict[str, Any] = {
-    "weight_decay": 0,
     "dampening": 0,
     "nesterov": False,
     "maximize": False,
@@ -39,23 +39,26 @@ def unsupported_optimizer(parameters: Sequence[Tensor], optimizer: Optimizer) ->
     """Return why nothing can step in for an optimizer of these parameters; None: something can."""
     # not isinstance: AdamW is an Adam to Python, and another rule
     if type(optimizer) not in _MEMORY:
-        return f"it knows SGD, Adagrad and Adam, not {type(optimizer).__name__}"
+        return f"it knows SGD, Adagrad, Adam and AdamW, not {type(optimizer).__name__}"
     if len(optimizer.param_groups) != 1:
         return f"it knows one group of parameters, not {len(optimizer.param_groups)}"
     (group,) = optimizer.param_groups
     if {id(p) for p in group["params"]} != {id(p) for p in parameters}:
         return "the optimizer must hold all trained parameters of the network and no other"
     for option, value in _PLAIN.items():
+        # an Adam that is told so is an AdamW under another name
+        value = isinstance(optimizer, AdamW) if option == "decoupled_weight_decay" else value
         if group.get(option, value) != value:
             return f"it knows {type(optimizer).__name__} with {option}={value}, not {group[option]}"
     return None
 
 
-def knobs(optimizer: Optimizer) -> tuple[float, float, float, float]:
-    """Return learning rate, momentum or beta1, beta2, eps; 0 where the optimizer has none."""
+def knobs(optimizer: Optimizer) -> tuple[float, float, float, float, float]:
+    """Return learning rate, momentum or beta1, beta2, eps, weight decay; 0 where there is none."""
     (group,) = optimizer.param_groups
     first, second = group.get("betas", (group.get("momentum", 0.0), 0.0))
-    return float(group["lr"]), float(first), float(second), float(group.get("eps", 0.0))
+    eps, decay = group.get("eps", 0.0), group["weight_decay"]
+    return float(group["lr"]), float(first), float(second), float(eps), float(decay)
 
 
 def remembered(optimizer: Optimizer) -> tuple[str, ...]:
@@ -100,10 +103,12 @@ class Rows:
         parameters: all trained parameters of a member, one after another.
         memory: the optimizer's own: momentum; sum of squares; mean and mean square of the gradient.
         steps: updates so far.
-        lr: learning rate.
+        lr: learning rate of the next update.
         first: momentum or beta1.
         second: beta2.
         eps: keeps denominators above zero.
+        decay: of the weights; AdamW's takes a share of them off, the others' adds to the gradient.
+            None: no member has any.
     """
 
     parameters: Float[Tensor, "members size"]
@@ -114,6 +119,7 @@ class Rows:
     first: Float64[Tensor, "members 1"]
     second: Float64[Tensor, "members 1"]
     eps: Float64[Tensor, "members 1"]
+    decay: Float64[Tensor, "members 1"] | None
 
 
 def read_rows(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> Rows:
@@ -125,7 +131,10 @@ def read_rows(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> R
     numbers = [(steps_made(optimizer), *knobs(optimizer)) for optimizer in optimizers]
     columns = torch.tensor(numbers, dtype=torch.float64, device=parameters.device).split(1, dim=1)
     memory = tuple(torch.stack([_row(_kept(*pair, name)) for pair in pairs]) for name in names)
-    return Rows(parameters, memory, *columns)
+    steps, lr, first, second, eps, decay = columns
+    # asked once, because an accelerator would be waited for at each update
+    own = decay if decay.any() else None
+    return Rows(parameters, memory, steps, lr, first, second, eps, own)
 
 
 @torch.no_grad()
@@ -198,6 +207,7 @@ _RULES: dict[type[Optimizer], Callable[[Rows, Tensor], None]] = {
     SGD: _sgd,
     Adagrad: _adagrad,
     Adam: _adam,
+    AdamW: _adam,
 }
 
 
@@ -205,4 +215,8 @@ _RULES: dict[type[Optimizer], Callable[[Rows, Tensor], None]] = {
 def update_rows(rows: Rows, gradient: Float[Tensor, "members size"], kind: type[Optimizer]) -> None:
     """Make one step of every member, as torch's optimizer of this kind would."""
     rows.steps += 1
+    if rows.decay is not None and kind is AdamW:
+        rows.parameters.mul_((1 - rows.lr * rows.decay).to(gradient.dtype))
+    elif rows.decay is not None:
+        gradient = gradient + rows.parameters * rows.decay.to(gradient.dtype)
     _RULES[kind](rows, gradient)

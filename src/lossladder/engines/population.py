@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lossladder.engines.engine import Chunk, Engine
+from lossladder.engines.schedules import ConstantRate, LearningRateSchedule
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
@@ -21,8 +22,9 @@ class Population(ABC):
         task: owns the loss.
         optimizers: of the networks, in order, all of one kind; their state stays torch's own.
         gradient_clip: largest norm of a member's gradient; None: no clipping.
+        schedules: factors on the rates of the optimizers, in order; None: they stay as they are.
     Raises:
-        ValueError: if there is no member, or not one optimizer for each.
+        ValueError: if there is no member, or not one optimizer and schedule for each.
     """
 
     threads = 1  # members trained at the same moment, where the population can
@@ -33,16 +35,23 @@ class Population(ABC):
         task: Task,
         optimizers: Sequence[Optimizer],
         gradient_clip: float | None = None,
+        schedules: Sequence[LearningRateSchedule] | None = None,
     ) -> None:
         if not networks or len(networks) != len(optimizers):
             raise ValueError(
                 f"networks={len(networks)} of them, optimizers={len(optimizers)}: must be one "
                 "optimizer for each network, and at least one network"
             )
+        if schedules is not None and len(schedules) != len(networks):
+            raise ValueError(
+                f"schedules={len(schedules)} of them, networks={len(networks)}: must be one "
+                "schedule for each network"
+            )
         self.networks = networks
         self.task = task
         self.optimizers = optimizers
         self.gradient_clip = gradient_clip
+        self.schedules = schedules or [ConstantRate() for _ in networks]
 
     @abstractmethod
     def train(
@@ -62,7 +71,7 @@ class SingleMember(Engine):
 
     def _begin(self) -> None:
         self.population = self.population_class(
-            [self.network], self.task, [self.optimizer], self.gradient_clip
+            [self.network], self.task, [self.optimizer], self.gradient_clip, [self.schedule]
         )
 
     @staticmethod
@@ -81,12 +90,15 @@ def stack_chunks(chunks: Sequence[Chunk]) -> Chunk:
     """Return the members' chunks as one, with a leading member axis.
 
     Raises:
-        ValueError: if some carry their state or mask their steps, and others do not.
+        ValueError: if some carry their state or mask their steps, and others do not; or they come
+            after different numbers of updates.
     """
     first = chunks[0]
     for chunk in chunks:
         if chunk.carried != first.carried or (chunk.scored is None) != (first.scored is None):
             raise ValueError("chunks: must all be carried, or none; and all be masked, or none")
+        if chunk.first != first.first:
+            raise ValueError(f"chunks: come after {first.first} and {chunk.first} updates")
     masks = [chunk.scored for chunk in chunks if chunk.scored is not None]
     return first._replace(
         inputs=_stack([chunk.inputs for chunk in chunks]),

@@ -13,8 +13,9 @@ been measured: CUDA graphs would pay there first.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Float64, Shaped
 from torch import Generator, Tensor
 from torch.func import functional_call
 from torch.optim import Optimizer
@@ -29,6 +30,7 @@ from lossladder.engines.optimizers import (
     write_rows,
 )
 from lossladder.engines.population import Population, SingleMember
+from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.engines.stepwise import difference, in_steps
 from lossladder.models import Network, State
 from lossladder.tasks import Task
@@ -42,8 +44,8 @@ class Stacked(Population):
     """A population with all members in one call of each operation.
 
     Args:
-        networks, task, optimizers, gradient_clip: as for `Population`; networks are alike in
-            everything but the values of their tensors.
+        networks, task, optimizers, gradient_clip, schedules: as for `Population`; networks are
+            alike in everything but the values of their tensors.
         at_once: members in one call; more of them share its cost, but leave the cache. None: as
             many as measured best on a CPU; on an accelerator all of them.
     Raises:
@@ -56,9 +58,10 @@ class Stacked(Population):
         task: Task,
         optimizers: Sequence[Optimizer],
         gradient_clip: float | None = None,
+        schedules: Sequence[LearningRateSchedule] | None = None,
         at_once: int | None = None,
     ) -> None:
-        super().__init__(networks, task, optimizers, gradient_clip)
+        super().__init__(networks, task, optimizers, gradient_clip, schedules)
         self.at_once = None if at_once is None else checks.whole("at_once", at_once)
         reason = StackedEngine.unsupported_reason(networks[0], task, optimizers[0])
         reason = reason or _unstackable_reason(networks, optimizers)
@@ -102,6 +105,7 @@ class Stacked(Population):
         # copied here and back once a chunk: torch's tensors lie apart, an operation wants one block
         rows, constants = read_rows(networks, optimizers), _constants(networks)
         rows.parameters.requires_grad_()
+        own, factors = rows.lr, self._factors(some, chunk).to(rows.lr.device)
         losses, after = [], ()
         start = detached(state) if chunk.carried and state is not None else None
         for window in range(chunk.inputs.shape[1]):
@@ -110,18 +114,26 @@ class Stacked(Population):
             given = inputs, chunk.targets[:, window], scored, start
             # what is None has no member axis to map over
             axes = tuple(None if part is None else 0 for part in given)
-            of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes))
+            # dropout takes other hiddens of each member, as it would if they were alone
+            of_all = torch.vmap(self._loss, in_dims=(0, 0, *axes), randomness="different")
             loss, after = of_all(rows.parameters, constants, *given)
             # one member's loss depends on no other's parameters: the sum's gradient is everybody's
             (gradient,) = torch.autograd.grad(loss.sum(), rows.parameters)
             if self.gradient_clip is not None:
                 gradient = clip_rows(gradient, self.gradient_clip)
+            rows.lr = own * factors[:, window, None]
             update_rows(rows, gradient, type(optimizers[0]))
             after = detached(after)
             start = after if chunk.carried else None
             losses.append(loss.detach())
         write_rows(rows, networks, optimizers)
         return torch.stack(losses, dim=1), after
+
+    def _factors(self, some: slice, chunk: Chunk) -> Float64[Tensor, "members windows"]:
+        """Return what the schedules of some members make of their rates."""
+        count = chunk.inputs.shape[1]
+        factors = [schedule.factors(chunk.first, count) for schedule in self.schedules[some]]
+        return torch.from_numpy(np.stack(factors))
 
     def _loss(
         self,
@@ -170,7 +182,9 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
 
     name = type(network.recurrent).__name__
     try:
-        torch.vmap(losses)(member, inputs[None], targets[None])
+        # it was only asked: what a network draws from torch on the way is as if it had not been
+        with torch.random.fork_rng(devices=()):
+            torch.vmap(losses, randomness="different")(member, inputs[None], targets[None])
     # anything may go wrong in there; a fault of the network's own shows again when it trains alone
     except Exception as error:
         return f"torch cannot map {name} over members: {str(error).splitlines()[0]}"

@@ -1,9 +1,22 @@
 """Networks as engines compare and rewrite them: torch's layers in steps, and what tells two apart."""
 
+import copy
+import operator
+
 import torch
 from torch import Tensor
 
-from lossladder.models import GRU, LSTM, GRUCell, LSTMCell, Network, TorchRNN, TorchRNNCell
+from lossladder.models import (
+    GRU,
+    LSTM,
+    GRUCell,
+    Layers,
+    LSTMCell,
+    Network,
+    Recurrent,
+    TorchRNN,
+    TorchRNNCell,
+)
 from lossladder.models.recurrent import TorchCell, TorchLayer
 
 # torch has no batching rule for its layers on the CPU, and cuDNN's take the weights of one network
@@ -15,19 +28,30 @@ _TWINS: dict[type[TorchLayer], type[TorchCell]] = {
 
 
 def in_steps(network: Network) -> Network:
-    """Return a network of the same parameters, with torch's layer written one step at a time."""
-    recurrent = network.recurrent
-    # a subclass of a layer may compute something else, so that only the very classes have twins
-    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+    """Return a network of the same parameters, with torch's layers written one step at a time."""
+    recurrent = _in_steps(network.recurrent)
+    if recurrent is network.recurrent:
         return network
+    # all else is the network's own, which keeps its layers
+    twin = copy.copy(network)
+    twin._modules = {**network._modules, "recurrent": recurrent}
+    return twin
+
+
+def _in_steps(recurrent: Recurrent) -> Recurrent:
+    # a subclass may compute something else, so that only the very classes have twins
+    if type(recurrent) is Layers:
+        parts = [_in_steps(part) for part in recurrent.parts]
+        same = all(map(operator.is_, parts, recurrent.parts))
+        return recurrent if same else Layers(parts, recurrent.dropout)
+    if not isinstance(recurrent, TorchLayer) or type(recurrent) not in _TWINS:
+        return recurrent
     # "meta" draws no numbers: the layer's own parameters take the place of the twin's
     with torch.device("meta"):
         cell = _TWINS[type(recurrent)](recurrent.input_size, recurrent.hidden_size)
-        twin = Network(cell, network.readout.out_features)
     for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
         setattr(cell, name, getattr(recurrent.layer, f"{name}_l0"))
-    twin.readout = network.readout
-    return twin
+    return cell
 
 
 def difference(first: Network, other: Network) -> str | None:

@@ -1,6 +1,7 @@
 """Floor 1: recurrent networks. They know nothing of tasks."""
 
 from lossladder.models.gru import GRU, GRUCell
+from lossladder.models.layers import Layers
 from lossladder.models.lstm import LSTM, LSTMCell
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
@@ -17,6 +18,7 @@ __all__ = [
     "Cell",
     "GRUCell",
     "LSTMCell",
+    "Layers",
     "Network",
     "RNNByHand",
     "Recurrent",

@@ -263,8 +263,8 @@ def are_numbers(values: Iterable[str]) -> bool:
 _LEFT_OUT = ("seed", "resume", *NOT_IDENTITY)  # `seed` only says which one of several
 # Keys are tried in this order: a choice (model=lstm) says all that the keys it brings along do. The
 # engine comes last: it changes the speed of a run, not its losses.
-_ORDER = ("names.task", "names.model", "model", "task", "optimizer", "data", "trainer", "readout",
-          "names.engine", "engine")  # fmt: skip
+_ORDER = ("names.task", "names.model", "model", "task", "optimizer", "schedule", "data", "trainer",
+          "readout", "names.engine", "engine")  # fmt: skip
 
 
 def settings(configs: Sequence[Mapping[str, str]], wanted: Collection[str] = ()) -> list[Setting]:

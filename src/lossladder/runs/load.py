@@ -114,7 +114,8 @@ def _changed_config(
     merged = OmegaConf.merge(config, parsed)
     for key, _, value in (change.partition("=") for change in changes):
         was = OmegaConf.select(config, key)
-        if {key, key.partition(".")[0]} & {*fixed} and OmegaConf.select(merged, key) != was:
+        chosen = {key, key.partition(".")[0]} & {*fixed} and key != _KEPT_ELSEWHERE
+        if chosen and OmegaConf.select(merged, key) != was:
             # what it is wanted for has a key of its own, where there is a choice
             other = key == "seed" and "validation_seed" in config.get("data", {})
             hint = f"; data.validation_seed={value} draws other validation sequences"
@@ -134,7 +135,12 @@ def _changed_config(
 _TRAINED_ON = ("seed", "data.split_seed", "data.train_size")
 # A run goes on with the weights and optimizer it has, and with data that are a function of these:
 # with others it would be another run from there on, and its config true of its end only.
-_FIXED = ("seed", "task", "model", "readout", "data", "optimizer", "trainer.gradient_clip")
+_FIXED = (
+    "seed", "task", "model", "readout", "data", "optimizer", "schedule", "trainer.gradient_clip",
+)  # fmt: skip
+# but this one, by which a longer run keeps the schedule it began with: `train` holds it against the
+# checkpoint
+_KEPT_ELSEWHERE = "schedule.steps"
 
 
 def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
@@ -150,8 +156,9 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
         return dict(config)
     folder = resumed_folder(str(config["resume"]), Path(str(config["logs"])))
     # Only what was said on the command line: the defaults of today's library are not to change a
-    # run of last year's.
-    changes = [word for word in words if not word.startswith(("resume=", "logs=", "hydra."))]
+    # run of last year's. Plus signs are for Hydra, whose defaults may lack a key that the run has.
+    changes = [word.lstrip("+") for word in words]
+    changes = [word for word in changes if not word.startswith(("resume=", "logs=", "hydra."))]
     return {**_changed_config(folder, changes, "resume", _FIXED), "resume": str(folder)}
 
 

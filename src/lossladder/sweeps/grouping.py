@@ -89,10 +89,11 @@ def _engine(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:
 
 def _shared(config: Mapping[str, Any]) -> str:
     """Return everything that members have in common, as text."""
-    shared = {key: value for key, value in config.items() if key not in ("seed", "logs")}
+    own = ("seed", "logs", "schedule")
+    shared = {key: value for key, value in config.items() if key not in own}
     # of these, all else is numbers, which members have of their own: constants, and how they start
     shared["optimizer"] = config["optimizer"].get("_target_")
     shared["readout"] = config["readout"].get("alone")
-    own = initialisation_keys(config["model"])
-    shared["model"] = {k: v for k, v in config["model"].items() if k not in own}
+    start = initialisation_keys(config["model"])
+    shared["model"] = {k: v for k, v in config["model"].items() if k not in start}
     return json.dumps(shared, sort_keys=True, default=str)

@@ -15,9 +15,10 @@ from lossladder import checks
 from lossladder.checks import RequestError
 from lossladder.data.datamodule import Data, seeded
 from lossladder.data.validation_interval import make_schedule
-from lossladder.engines import Engine
+from lossladder.engines import Engine, LearningRateSchedule
+from lossladder.engines.schedules import ConstantRate
 from lossladder.ladder import Ladder, Rung
-from lossladder.models import Network, Recurrent
+from lossladder.models import Layers, Network, Recurrent
 from lossladder.tasks import Task
 from lossladder.training.config import Built, TrainerConfig, check_config, check_keys, under_key
 from lossladder.training.locate import locate_class
@@ -38,6 +39,7 @@ class Parts:
         data: chunks and validation sequences, with the schedule of the run.
         trainer: how it is trained.
         stop_at: the rung at which training stops; None: it goes on to its end.
+        schedule: of the learning rate.
         make_optimizer: parameters -> optimizer.
         make_engine: network, task, optimizer -> engine.
         make_watching: folder of the run -> callbacks and loggers that the config asks for.
@@ -48,6 +50,7 @@ class Parts:
     data: Data
     trainer: TrainerConfig
     stop_at: Rung | None
+    schedule: LearningRateSchedule
     make_optimizer: Callable[..., Optimizer]
     make_engine: Callable[..., Engine]
     make_watching: Callable[[Path], tuple[list[Callback], list[Logger]]]
@@ -65,7 +68,7 @@ def build(config: Mapping[str, Any]) -> Parts:
     trainer = under_key("trainer", lambda: TrainerConfig.parse(config["trainer"]))
     seed = under_key(None, lambda: checks.whole("seed", config["seed"], 0, _LARGEST_SEED))
     task = _construct("task", config["task"], Task)
-    recurrent = _construct("model", config["model"], Recurrent, input_size=task.input_size)
+    recurrent = _recurrent(config["model"], task.input_size)
     # keys of the readout are spelled `readout.std` in a config, `readout_std` in the network
     readout = {f"readout_{key}": value for key, value in config["readout"].items()}
     network = under_key("readout", lambda: Network(recurrent, task.output_size, **readout))
@@ -83,18 +86,38 @@ def build(config: Mapping[str, Any]) -> Parts:
     # torch takes a learning rate of 0, and of infinity
     under_key("optimizer", lambda: checks.real("lr", config["optimizer"].get("lr"), above=0))
     _check_constants(make_optimizer, network)
+    schedule = _schedule(config.get("schedule"), data.schedule.updates)
     make_engine = _constructor(
         "engine",
         config["engine"],
         Engine,
         gradient_clip=trainer.gradient_clip,
         expected_steps=data.schedule.updates * data.bptt_steps,
+        schedule=schedule,
     )
     # made once to refuse what does not fit before a folder is; the learner makes its own
     under_key("engine", lambda: make_engine(network, task, make_optimizer(network.trained())))
     stop_at = under_key("trainer", lambda: _rung(data.ladder(), trainer.stop_at))
     watching = _watching(config.get("callbacks") or {})
-    return Parts(task, network, data, trainer, stop_at, make_optimizer, make_engine, watching)
+    makers = make_optimizer, make_engine, watching
+    return Parts(task, network, data, trainer, stop_at, schedule, *makers)
+
+
+def _recurrent(config: Mapping[str, Any], input_size: int) -> Recurrent:
+    """Return a network of the class that the config names, or several on top of one another."""
+    found = locate_class("model", config.get("_target_"), Recurrent)
+    # a class that has such arguments itself does with them what it likes
+    ours = {"layers", "dropout"}.difference(inspect.signature(found).parameters)
+    one = {key: value for key, value in config.items() if key not in ours}
+    asked = {"layers": 1, "dropout": 0.0} | {key: config[key] for key in ours & {*config}}
+    layers = under_key("model", lambda: checks.whole("layers", asked["layers"]))
+    dropout = under_key("model", lambda: checks.chance("dropout", asked["dropout"]))
+    parts = [_construct("model", one, Recurrent, input_size=input_size)]
+    while len(parts) < layers:
+        parts.append(_construct("model", one, Recurrent, input_size=parts[-1].hidden_size))
+    if layers == 1 and dropout == 0:
+        return parts[0]
+    return under_key("model", lambda: Layers(parts, dropout))
 
 
 def initialisation_keys(model: Mapping[str, Any]) -> Sequence[str]:
@@ -139,6 +162,16 @@ def _rung(ladder: Ladder, name: str | None) -> Rung | None:
         return None
     checks.one_of("stop_at", name, ("floor", *(rung.name for rung in ladder)))
     return ladder.floor if name == "floor" else ladder[name]
+
+
+def _schedule(config: Mapping[str, Any] | None, updates: int) -> LearningRateSchedule:
+    """Return the schedule of the learning rate; one that asks for no length has the run's."""
+    if config is None:
+        return ConstantRate()
+    found = locate_class("schedule", config.get("_target_"), LearningRateSchedule)
+    if config.get("steps") is None and "steps" in inspect.signature(found).parameters:
+        config = {**config, "steps": updates or None}
+    return _construct("schedule", config, LearningRateSchedule)
 
 
 def _check_size(data: Data) -> None:

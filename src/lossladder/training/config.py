@@ -15,7 +15,8 @@ from lossladder.checks import RequestError
 Built = TypeVar("Built")
 
 _NEEDED = ("task", "model", "readout", "optimizer", "data", "trainer", "engine", "seed")
-_KEYS = (*_NEEDED, "callbacks", "logs", "names", "resume")
+# configs that are older than schedules have none
+_KEYS = (*_NEEDED, "schedule", "callbacks", "logs", "names", "resume")
 _READOUT_KEYS = ("std", "bias", "weights", "alone")
 
 ONE_DEVICE = (
@@ -104,7 +105,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     """
     # a key that was passed over would be a wish ignored in silence
     check_keys("", config, _KEYS, needed=_NEEDED)
-    for key in _NEEDED:
+    for key in (*_NEEDED, *({"schedule"} & {*config})):
         if key != "seed" and not isinstance(config[key], Mapping):
             raise RequestError(f"{key}={config[key]}: must have keys of its own")
     check_keys("readout.", config["readout"], _READOUT_KEYS)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Score, score
 from lossladder.engines import Chunk, Engine
+from lossladder.engines.schedules import ConstantRate
 from lossladder.models import Network, State
 from lossladder.tasks import Batch
 from lossladder.tensorboard.logger import EventFileLogger, loss_tag
@@ -45,7 +46,8 @@ class Learner(LightningModule):
     """Chunked, truncated back-propagation through time.
 
     Args:
-        parts: network, data with their schedule, and what makes optimizer and engine.
+        parts: network, data with their schedule, that of the learning rate, and what makes
+            optimizer and engine.
         name: of the task; the loss is logged as `<name>/loss`.
     """
 
@@ -58,6 +60,7 @@ class Learner(LightningModule):
         # once: with ten lags it has 1024 rungs
         self.ladder = parts.data.ladder()
         self.name = name
+        self.schedule = parts.schedule
         self.make_optimizer = parts.make_optimizer
         self.make_engine = parts.make_engine
         # those of a member; a run alone has its trainer's
@@ -120,6 +123,7 @@ class Learner(LightningModule):
 
     def training_step(self, chunk: Chunk, batch_idx: int) -> None:
         """Run the updates of a chunk; log how they went."""
+        chunk = chunk._replace(first=self.updates)
         losses, self.state = self.engine.train(chunk, self.state_before())
         length = self.data.length
         self.data.advance(self.network, range(self.updates, self.updates + len(losses)))
@@ -170,8 +174,15 @@ class Learner(LightningModule):
         self._log_points(self.training_curve.end())
 
     def _log_points(self, points: list[Point]) -> None:
+        # a line that is level says less than the number in the config
+        level = isinstance(self.schedule, ConstantRate)
         for point in points:
-            self._log({"loss": point.loss}, point.update)
+            rate = {} if level else {"learning_rate": self._rate(point.update)}
+            self._log({"loss": point.loss, **rate}, point.update)
+
+    def _rate(self, update: int) -> float:
+        """Return the learning rate of an update, counted from 1."""
+        return float(self.optimizer.param_groups[0]["lr"]) * self.schedule.factor(update - 1)
 
     def validate(self) -> None:
         """Score the network on validation sequences."""
@@ -222,7 +233,8 @@ class Learner(LightningModule):
             "engine": self.engine.name,
             "threads": torch.get_num_threads(),
             "interval": self.data.schedule.interval,
-            # those trained together draw none of their own
+            "schedule_steps": self.schedule.steps,
+            # those trained together have theirs in common, which their group keeps
             "random": random_state() if alone else None,
             "events": None if self.events is None else self.events.state(),
         }

@@ -24,6 +24,7 @@ from lossladder.runs.group import Group
 from lossladder.training.build import Parts
 from lossladder.training.callbacks import checkpoint_due, passed
 from lossladder.training.learner import Learner
+from lossladder.training.random_state import random_state, restore_random_state
 
 # what Lightning wants of a checkpoint besides what its module puts there
 _HEAD = {"pytorch-lightning_version": lightning.__version__, "lr_schedulers": []}
@@ -85,6 +86,8 @@ class PopulationLearner(LightningModule):
         self.group = group
         self.seconds = seconds
         self._written, self._cost = time.monotonic(), 0.0
+        # to take up, by those that go on
+        self._random: dict[str, Any] | None = None
 
     @property
     def updates(self) -> int:
@@ -95,8 +98,9 @@ class PopulationLearner(LightningModule):
         """Return the population of the learners that are still active."""
         networks = [learner.network for learner in self.active]
         optimizers = [learner.optimizer for learner in self.active]
+        schedules = [learner.schedule for learner in self.active]
         made = self.engine.population_class(
-            networks, self.engine.task, optimizers, self.engine.gradient_clip
+            networks, self.engine.task, optimizers, self.engine.gradient_clip, schedules
         )
         # other slices of the sweep have the other cores
         made.threads = 1
@@ -126,12 +130,19 @@ class PopulationLearner(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Start the clock of a validation interval."""
+        if self._random is not None:
+            # last of all: what was made ready before may have drawn some
+            restore_random_state(self._random)
+            self._random = None
         self.starters = list(self.active)
         self._since = time.perf_counter()
 
     def training_step(self, updates: tuple[int, int], batch_idx: int) -> None:
         """Run some updates of every learner; each takes in how its own went."""
-        chunks = [learner.data.chunk(range(*updates)) for learner in self.active]
+        chunks = [
+            learner.data.chunk(range(*updates))._replace(first=learner.updates)
+            for learner in self.active
+        ]
         states = [s for learner in self.active if (s := learner.state_before()) is not None]
         # all begin an epoch, or none does
         before = stack_states(states) if states else None
@@ -203,6 +214,8 @@ class PopulationLearner(LightningModule):
         """Write what each learner needs to go on, or to end as it would have."""
         began = time.monotonic()
         members: dict[str, dict[str, Any]] = {}
+        # one for all, of which a file holds one, too: dropout draws for everybody at once
+        random = random_state()
         for name, learner in zip(self.group.names, self.learners, strict=True):
             going, own = learner in self.active, dict[str, Any]()
             # of one that has diverged the weights are those of before, and how it went is not
@@ -213,6 +226,7 @@ class PopulationLearner(LightningModule):
                 "ended": own.get("lossladder"),
                 "engine": self.engine.name,
                 "moment": self.updates,
+                "random": random,
             }
         self.group.write(members)
         self._written = time.monotonic()
@@ -236,6 +250,7 @@ class PopulationLearner(LightningModule):
                 learner.events.restore(latest["events"], learner.updates)
             schedule = learner.data.schedule
             learner.data.schedule = replace(schedule, start=left["moment"])
+        self._random = members[self.group.names[0]].get("random")
         ended = [members[name]["ended"] is not None for name in self.group.names]
         self._go_on_with([own for own, over in zip(self.learners, ended, strict=True) if not over])
 

@@ -196,7 +196,7 @@ def _signature(wanted: Variant) -> tuple[Any, ...]:
         parameters=numbers(1),
         fixed=numbers(1),
         memory=numbers(2),
-        knobs=np.zeros(3),
+        knobs=np.zeros(5),
         rates=np.zeros(1),
         steps=whole,
         state=numbers(2),

@@ -7,6 +7,7 @@ Functions of one signature, `void f(i64 *addresses, i64 width)`:
     prologue, epilogue   what depends on parameters alone, once a window, and the way back through it
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -209,7 +210,7 @@ class Emitter:
         if view.size == 1:
             return self.n(first)
         stride = picked[1] - picked[0]
-        if all(b - a == stride for a, b in zip(picked, picked[1:], strict=False)):
+        if all(b - a == stride for a, b in itertools.pairwise(picked)):
             along = unit if stride == 1 else self.b.mul(unit, self.n(stride))
             return self.b.add(self.n(first), along)
         offset = self.layout.offsets[base]
@@ -273,7 +274,9 @@ class _Step:
             unit = self.b.add(first, ir.Constant(I64, j))
             self._unit(loop, unit, {node: value for (node, k), value in sums.items() if k == j})
 
-    def _sums(self, loop: Loop, batch: Batch, group: Any, sums: dict[tuple[Node, int], Any]) -> None:
+    def _sums(
+        self, loop: Loop, batch: Batch, group: Any, sums: dict[tuple[Node, int], Any]
+    ) -> None:
         b, e, lanes, unroll = self.b, self.e, self.lanes, loop.unroll
         start = b.add(e.n(batch.weights), b.mul(group, e.n(batch.stride)))
         weights = e.at(e.arrays["weights"], start)
@@ -359,9 +362,7 @@ class _Step:
         """Return the sum over the features of something that lies in memory."""
         place, total = self.places[node.inputs[0]], self._variable(0.0)
         count = self.e.n(node.inputs[0].size)
-        self.e.loop(
-            count, lambda u: self._add_to(total, self.lanes.load(self._address(place, u)))
-        )
+        self.e.loop(count, lambda u: self._add_to(total, self.lanes.load(self._address(place, u))))
         return self.b.load(total)
 
     def _collected(self, node: Node, unit: Any) -> Any:
@@ -540,5 +541,3 @@ class _Derived:
             self.e.loop(k, term)
 
         self.e.loop(n, lambda i: self.e.loop(m, lambda j: cell(i, j)))
-
-

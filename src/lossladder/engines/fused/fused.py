@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -19,7 +20,7 @@ from lossladder.engines.fused import verification
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
 from lossladder.engines.fused.compilation import compile_now, compiled, variant
 from lossladder.engines.fused.kernel import Kernel, aligned
-from lossladder.engines.fused.loop import MemberState, Sizes, Work, train
+from lossladder.engines.fused.loop import MemberState, Sizes, Windows, Work, train
 from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
@@ -27,6 +28,7 @@ from lossladder.engines.fused.tracing import StepGraph, trace
 from lossladder.engines.fused.updates import SGD
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
+from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.engines.stepwise import difference, in_steps
 from lossladder.ladder import CrossEntropy, HalfSquaredError, SquaredError
 from lossladder.models import Network, State
@@ -42,8 +44,8 @@ class FusedPopulation(Population):
     """A population in compiled code, as many members at once as there are cores.
 
     Args:
-        networks, task, optimizers, gradient_clip: as for `Population`; networks are alike in
-            everything but the values of their tensors.
+        networks, task, optimizers, gradient_clip, schedules: as for `Population`; networks are
+            alike in everything but the values of their tensors.
         threads: members trained at once; None: as many as there are cores.
     Raises:
         ValueError: if no kernel can be made for a network or an optimizer.
@@ -55,9 +57,10 @@ class FusedPopulation(Population):
         task: Task,
         optimizers: Sequence[Optimizer],
         gradient_clip: float | None = None,
+        schedules: Sequence[LearningRateSchedule] | None = None,
         threads: int | None = None,
     ) -> None:
-        super().__init__(networks, task, optimizers, gradient_clip)
+        super().__init__(networks, task, optimizers, gradient_clip, schedules)
         for network, optimizer in zip(networks, optimizers, strict=True):
             reason = Fused.unsupported_reason(network, task, optimizer)
             reason = reason or difference(networks[0], network)
@@ -123,7 +126,11 @@ class FusedPopulation(Population):
         members = range(len(self.networks))
         dtype, targets = self.variant
         windows = [read_windows(chunk, m, kernel.codes, dtype, targets, fresh) for m in members]
-        learners = [self._learner(m, kernel, sizes, state, chunk.targets.shape[1]) for m in members]
+        count = chunk.targets.shape[1]
+        learners = [
+            self._learner(m, kernel, sizes, state, self.schedules[m].factors(chunk.first, count))
+            for m in members
+        ]
         self._run(kernel, sizes, windows, learners)
         for member, learner in zip(self._members, learners, strict=True):
             member.write(learner.parameters, learner.memory, int(learner.steps[0]))
@@ -132,20 +139,28 @@ class FusedPopulation(Population):
         return torch.from_numpy(losses).to(state[0].dtype), after
 
     def _learner(
-        self, m: int, kernel: Kernel, sizes: Sizes, state: State, windows: int
+        self, m: int, kernel: Kernel, sizes: Sizes, state: State, factors: NDArray[np.float64]
     ) -> MemberState:
-        """Return a member's parameters, optimizer and state, as the kernel sees them."""
+        """Return a member's parameters, optimizer and state, as the kernel sees them.
+
+        Args:
+            m: the member.
+            kernel: that trains it.
+            sizes: of the windows.
+            state: of all members.
+            factors: on the learning rate, one an update.
+        """
         optimizer, dtype = self.optimizers[m], self.variant.dtype
-        lr, *others = knobs(optimizer)
+        own = np.array(knobs(optimizer))
         learner = MemberState(
             parameters=aligned((sizes.learned,), dtype),
             fixed=aligned((kernel.layout.flat - sizes.learned,), dtype),
             memory=aligned((2, sizes.learned), dtype),
-            knobs=np.array(others),
-            rates=np.full(windows, lr),
+            knobs=own,
+            rates=own[0] * factors,
             steps=aligned((1,), np.int64),
             state=aligned((sum(part[m, 0].numel() for part in state), sizes.batch), dtype),
-            losses=aligned((windows,), np.float64),
+            losses=aligned((factors.size,), np.float64),
             rule=self.rule,
             largest=math.inf if self.gradient_clip is None else float(self.gradient_clip),
         )
@@ -159,7 +174,7 @@ class FusedPopulation(Population):
         return learner
 
     def _run(
-        self, kernel: Kernel, sizes: Sizes, windows: list, learners: list[MemberState]
+        self, kernel: Kernel, sizes: Sizes, windows: list[Windows], learners: list[MemberState]
     ) -> None:
         """Train a share of the members in each thread; compiled code lets go of Python's lock.
 
@@ -203,8 +218,11 @@ class FusedPopulation(Population):
             f"the kernel made from {kind} is wrong, and autograd trains instead: {wrong} in the "
             "first window; please report the step"
         )
-        pairs = zip(self.networks, self.optimizers, strict=True)
-        self._instead = [Autograd(n, self.task, o, self.gradient_clip) for n, o in pairs]
+        members = zip(self.networks, self.optimizers, self.schedules, strict=True)
+        self._instead = [
+            Autograd(network, self.task, optimizer, self.gradient_clip, schedule=schedule)
+            for network, optimizer, schedule in members
+        ]
 
     def _first_gradients(
         self, kernel: Kernel, part: Chunk, start: State | None
@@ -213,9 +231,9 @@ class FusedPopulation(Population):
         batch, steps = part.targets.shape[2:4]
         sizes = kernel.sizes(steps, batch)
         state = start or stack_states([self.networks[0].initial_state(batch)])
-        learner = self._learner(0, kernel, sizes, state, windows=1)
         # an update that leaves the parameters where they are
-        learner = learner._replace(rates=np.zeros(1), rule=SGD, largest=math.inf)
+        learner = self._learner(0, kernel, sizes, state, np.zeros(1))
+        learner = learner._replace(knobs=np.zeros(5), rule=SGD, largest=math.inf)
         dtype, targets = self.variant.dtype, self.variant.targets
         windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)
         work = kernel.allocate(sizes, targets)
@@ -245,8 +263,8 @@ class FusedPopulation(Population):
 class Fused(SingleMember):
     """A cell's step, differentiated and compiled: forward, backward and update in one loop.
 
-    It takes any `Cell` whose step is plain torch, and torch's layers as the cells they are; SGD,
-    Adagrad or Adam; cross entropy or squared error. Parameters and optimizer state stay torch's
+    It takes any `Cell` whose step is plain torch, torch's layers as the cells they are, and layers
+    of these; SGD, Adagrad, Adam or AdamW; cross entropy or squared error. Parameters and optimizer state stay torch's
     own, so that a run can go on with another engine after any chunk. See docs/engines.md.
     """
 
@@ -268,7 +286,9 @@ class Fused(SingleMember):
             return "Numba's compiler is switched off by NUMBA_DISABLE_JIT"
         # a task may override `losses` itself, of which the kernel would know nothing
         if type(task).losses is not Task.losses or type(task.loss) not in _LOSSES:
-            return f"it knows cross entropy and squared error, not the loss of {type(task).__name__}"
+            return (
+                f"it knows cross entropy and squared error, not the loss of {type(task).__name__}"
+            )
         for tensor in (*network.parameters(), *network.buffers()):
             if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
                 where = f"{tensor.dtype} on {tensor.device}"
@@ -299,7 +319,7 @@ def _said(network: Network, error: Untraceable) -> str:
     return f"the step of {type(network.recurrent).__name__} {error.does}{instead}"
 
 
-def _parts(flat: list[np.ndarray], like: State) -> State:
+def _parts(flat: list[NDArray], like: State) -> State:
     """Return states (state, batch) of members as torch has them."""
     # in the kernel the batch is the last axis, elsewhere the first
     whole = np.stack(flat).swapaxes(-1, -2)
@@ -309,5 +329,3 @@ def _parts(flat: list[np.ndarray], like: State) -> State:
         torch.from_numpy(np.ascontiguousarray(cut)).view(part.shape)
         for cut, part in zip(cuts, like, strict=True)
     )
-
-

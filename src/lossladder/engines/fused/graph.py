@@ -373,9 +373,7 @@ def _count_uses(outputs: Sequence[Node]) -> dict[Node, int]:
     return count
 
 
-def _merged(
-    builder: Builder, node: Node, inputs: list[Node], uses: dict[Node, int]
-) -> Node | None:
+def _merged(builder: Builder, node: Node, inputs: list[Node], uses: dict[Node, int]) -> Node | None:
     """Return a sum as one affine map; None: it is none."""
     (a, b), (was_a, was_b) = inputs, node.inputs
     if b.op == "affine" and a.op != "affine":

@@ -96,9 +96,7 @@ class Lanes:
 
     def _pick(self, other_if: str, a: Any, b: Any) -> Any:
         """Return b where the comparison holds, else a; a NaN of either stays."""
-        other = self.b.or_(
-            self.b.fcmp_ordered(other_if, a, b), self.b.fcmp_unordered("!=", b, b)
-        )
+        other = self.b.or_(self.b.fcmp_ordered(other_if, a, b), self.b.fcmp_unordered("!=", b, b))
         return self.b.select(other, b, a)
 
     def relu(self, a: Any) -> Any:
@@ -144,9 +142,7 @@ class Lanes:
         x = self._within(x, -8.2, 8.2)
         s = self.mul(x, x)
         p = self._polynomial(s, 1.110280327e-5, 2.919356828e-3, 1.289537035e-1, 9.999992177e-1)
-        q = self._polynomial(
-            s, 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0
-        )
+        q = self._polynomial(s, 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0)
         return self.mul(self.mul(x, p), self._fast_reciprocal(q))
 
     def _within(self, x: Any, low: float, high: float) -> Any:

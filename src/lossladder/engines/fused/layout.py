@@ -1,12 +1,12 @@
 """Where everything lies that a step reads and writes.
 
-    rows    (steps + 1, features, batch): a row of ones, the input, the state before each step, and
-            what the way back needs of it
-    gates   (steps, columns, batch): the loss's derivative by each affine map's result; before that,
-            forward values in the same places, where each is read for the last time as its place is
-            overwritten
-    temp    (rows, batch): of the step under way; `direct` and sums over steps stay in it
-    flat    parameters: learned ones, then frozen ones, buffers and constants, then what is derived
+rows    (steps + 1, features, batch): a row of ones, the input, the state before each step, and
+        what the way back needs of it
+gates   (steps, columns, batch): the loss's derivative by each affine map's result; before that,
+        forward values in the same places, where each is read for the last time as its place is
+        overwritten
+temp    (rows, batch): of the step under way; `direct` and sums over steps stay in it
+flat    parameters: learned ones, then frozen ones, buffers and constants, then what is derived
 """
 
 from collections.abc import Sequence
@@ -311,7 +311,7 @@ class _Layer:
                 and v is not g
             ]
             # best what is made of this very map, for it is read where its derivative is made
-            fits.sort(key=lambda v: (v is not affine and affine not in v.inputs))
+            fits.sort(key=lambda v: v is not affine and affine not in v.inputs)
             pad = layout.backward[stored[g]].unroll
             if fits:
                 self.places[fits[0]] = ("gates", 0, at)
@@ -422,4 +422,3 @@ def _store(loops: list[Loop], stores: list[tuple[Node, Place]]) -> None:
     for node, place in stores:
         if node in where:
             where[node].stores.append((node, place))
-

@@ -15,7 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lossladder.engines.fused.graph import ELEMENTWISE, LARGEST, SUM, Base, Builder, Node, Weight, places
+from lossladder.engines.fused.graph import (
+    ELEMENTWISE,
+    LARGEST,
+    SUM,
+    Base,
+    Builder,
+    Node,
+    Weight,
+    places,
+)
 
 BATCH = 10007  # a size that no other axis has; the traced tensors have no numbers, and cost nothing
 
@@ -186,7 +195,9 @@ class Operations:
             value, index = self.whole(node, index.shape), np.arange(node.size).reshape(index.shape)
         table = index.transpose([*keep, *over]).reshape(math.prod(shape), -1)
         if value.batched:
-            return self._result(self.b.collect(value.source, table.tolist(), kind), shape, value.rows)
+            return self._result(
+                self.b.collect(value.source, table.tolist(), kind), shape, value.rows
+            )
         view = self.b.view(value.source, range(int(table.max()) + 1))
         starts = tuple(range(0, table.size + 1, table.shape[1]))
         attr = (kind, starts, tuple(table.ravel().tolist()))
@@ -319,10 +330,7 @@ class Operations:
         nodes = [self.b.expand(self.node(v), v.index.size) for v in values]
         at = np.cumsum([0, *(v.index.size for v in values)])
         index = np.concatenate(
-            [
-                at[k] + np.arange(v.index.size).reshape(v.index.shape)
-                for k, v in enumerate(values)
-            ],
+            [at[k] + np.arange(v.index.size).reshape(v.index.shape) for k, v in enumerate(values)],
             axis,
         )
         if batched:
@@ -414,7 +422,9 @@ class Operations:
     def _do_gelu(self, out: Any, a: Any, approximate: str = "none") -> Any:
         if approximate == "tanh":
             cube = self.elementwise("mul", self._do_pow(out, a, 3), 0.044715)
-            inner = self.elementwise("mul", self.elementwise("add", a, cube), math.sqrt(2 / math.pi))
+            inner = self.elementwise(
+                "mul", self.elementwise("add", a, cube), math.sqrt(2 / math.pi)
+            )
             curve = self.elementwise("tanh", inner)
         else:
             curve = self.elementwise("erf", self.elementwise("mul", a, math.sqrt(0.5)))
@@ -490,18 +500,16 @@ class Operations:
         return self._chosen(test, yes, no)
 
     def _chosen(self, test: Less, yes: Any, no: Any) -> Any:
-        return self.elementwise("select", test.a, test.b, *((no, yes) if test.unless else (yes, no)))
+        return self.elementwise(
+            "select", test.a, test.b, *((no, yes) if test.unless else (yes, no))
+        )
 
     # --- sums and products ------------------------------------------------------------------------
 
-    def _do_sum(
-        self, out: Any, a: Any, dims: Any = None, keepdim: bool = False, **_: Any
-    ) -> Value:
+    def _do_sum(self, out: Any, a: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Value:
         return self._in_shape(self.reduce(a, dims or None), out)
 
-    def _do_mean(
-        self, out: Any, a: Any, dims: Any = None, keepdim: bool = False, **_: Any
-    ) -> Any:
+    def _do_mean(self, out: Any, a: Any, dims: Any = None, keepdim: bool = False, **_: Any) -> Any:
         return self._in_shape(self._mean(self._as_value(a), dims or None), out)
 
     def _mean(self, a: Value, dims: Any) -> Any:
@@ -610,7 +618,9 @@ class Operations:
         features, rows = _without_batch(tuple(out.shape))
         lines = a.index.reshape(-1, a.index.shape[-1])
         weight = self.weight(b)
-        terms = [self.b.affine([(self.b.gather(a.source, line.tolist()), weight)]) for line in lines]
+        terms = [
+            self.b.affine([(self.b.gather(a.source, line.tolist()), weight)]) for line in lines
+        ]
         return self.whole(self.b.concat(terms), features, True, rows)
 
     def _operand(self, value: Value) -> Node:

@@ -58,7 +58,9 @@ def losses(sizes: Any, scale: float, work: Any, width: int) -> float:
                 if sizes.loss == CROSS_ENTROPY:
                     _many_classes(logits, targets, weights, surprise, sizes.outputs, t, i)
                 else:
-                    _squares(sizes.loss, logits, work.values, weights, surprise, sizes.outputs, t, i)
+                    _squares(
+                        sizes.loss, logits, work.values, weights, surprise, sizes.outputs, t, i
+                    )
         waiting += 1
         if waiting == TOGETHER:
             _take_logarithms(surprise, width)

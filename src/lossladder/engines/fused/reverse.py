@@ -114,9 +114,7 @@ def _wanted(results: Sequence[Node]) -> set[Node]:
     return wanted
 
 
-def _total(
-    b: Builder, node: Node, terms: list[Node], products: list[tuple[Node, Weight]]
-) -> Node:
+def _total(b: Builder, node: Node, terms: list[Node], products: list[tuple[Node, Weight]]) -> Node:
     total = b.affine(products) if products else None
     for term in terms:
         total = term if total is None else b.elementwise("add", total, term)

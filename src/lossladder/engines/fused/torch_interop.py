@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
-from torch.optim import SGD, Adagrad, Adam, Optimizer
+from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 
 from lossladder.engines.engine import Chunk
 from lossladder.engines.fused import updates
@@ -14,7 +14,7 @@ from lossladder.engines.fused.loop import Windows
 from lossladder.engines.optimizers import remembered, set_steps, start_state
 from lossladder.models import Network
 
-RULES = {SGD: updates.SGD, Adagrad: updates.ADAGRAD, Adam: updates.ADAM}
+RULES = {SGD: updates.SGD, Adagrad: updates.ADAGRAD, Adam: updates.ADAM, AdamW: updates.ADAMW}
 
 
 class Member:

@@ -6,9 +6,8 @@ shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and s
 
 import linecache
 import sysconfig
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from lossladder.engines.fused.graph import Builder, Node, Picked, Weight, order, rebuild
-from lossladder.engines.fused.operations import BATCH, Less, Operations, Untraceable, Value
-from lossladder.models import Network
+from lossladder.engines.fused.operations import BATCH, Operations, Untraceable, Value
+from lossladder.models import Layers, Network
 from lossladder.models.recurrent import Cell, output_and_state
 
 # nothing in there is a person's own
@@ -70,10 +69,10 @@ def trace(network: Network) -> StepGraph:
     cell = network.recurrent
     if type(network) is not Network:
         raise Untraceable(f"is one of {type(network).__name__}, which may compute something else")
-    whole = type(cell).forward is not Cell.forward
-    if not isinstance(cell, Cell) or whole:
-        kind = type(cell).__name__
-        raise Untraceable(f"is not written out: {kind} computes whole windows", "a Cell's step")
+    for part in cell.parts if isinstance(cell, Layers) else (cell,):
+        if not isinstance(part, Cell) or type(part).forward is not Cell.forward:
+            kind = type(part).__name__
+            raise Untraceable(f"is not written out: {kind} computes whole windows", "a Cell")
     reader = _Reader(network)
     try:
         with _Recorder(reader):
@@ -84,7 +83,8 @@ def trace(network: Network) -> StepGraph:
         raise _located(_explained(error), error) from None
     if [v.described() for v in first] != [v.described() for v in second]:
         raise Untraceable(
-            "does something else each time", "a function of x and state, and of nothing that changes"
+            "does something else each time",
+            "a function of x and state, and of nothing that changes",
         )
     return reader.graph(first)
 
@@ -98,6 +98,7 @@ class _Step(nn.Module):
 
     def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         cell = self.network.recurrent
+        assert isinstance(cell, (Cell, Layers))
         output, after = output_and_state(cell.step(x, state))
         start = cell.initial_state(BATCH) if cell.learns_initial_state else ()
         return (self.network.readout(output), *after, *start)
@@ -121,7 +122,9 @@ class _Recorder(TorchDispatchMode):
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise Untraceable(f"draws random numbers ({name})", "what is the same in every step")
         reader = self.reader
-        symbolic = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)]
+        symbolic = [
+            t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)
+        ]
         if not symbolic:
             return func(*args, **kwargs)  # of constants, or making one: done once and for all
         if func._schema.is_mutable:
@@ -185,7 +188,8 @@ class _Reader:
                 raise Untraceable(f"has a state of {part.dtype}", "a state of real numbers")
         self.shapes = [tuple(part.shape[1:]) for part in start]
         self.state = [
-            self.b.given("state", int(np.prod(shape)), (k, 0)) for k, shape in enumerate(self.shapes)
+            self.b.given("state", int(np.prod(shape)), (k, 0))
+            for k, shape in enumerate(self.shapes)
         ]
         self.input = self.b.given("input", cell.input_size)
         # tensors are held, so that their ids stay theirs
@@ -336,7 +340,7 @@ class _Reader:
             part = leaf.attr[0]
             mine = [
                 self.b.given("state", stop - start, (part, start))
-                for start, stop in zip(at, at[1:], strict=False)
+                for start, stop in pairwise(at)
             ]
             pieces.append(mine)
             replace[leaf] = self.b.concat(mine)
@@ -403,8 +407,7 @@ def _located(reason: Untraceable, error: BaseException) -> Untraceable:
     """Return a reason that names the line of the step."""
     if (line := _own_line(error.__traceback__)) is None:
         return reason
-    located = Untraceable(f"{reason.does} {line}", reason.instead)
-    return located
+    return Untraceable(f"{reason.does} {line}", reason.instead)
 
 
 def _own_line(traceback: TracebackType | None) -> str | None:
@@ -417,5 +420,3 @@ def _own_line(traceback: TracebackType | None) -> str | None:
             found = f"(line {number} of {Path(name).name}: `{source}`)"
         traceback = traceback.tb_next
     return found
-
-

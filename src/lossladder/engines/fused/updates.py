@@ -5,7 +5,7 @@ from typing import Any
 
 from lossladder.engines.fused.arithmetic import compiled
 
-SGD, ADAGRAD, ADAM = 0, 1, 2
+SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
 
 
 @compiled
@@ -30,10 +30,19 @@ def update(
     """Make one step of an optimizer, as torch's would.
 
     `memory` holds momentum; or the sum of squares; or the means of gradient and square. `knobs`
-    are momentum or beta1, beta2 and eps. `step` counts the updates with this one.
+    are lr, momentum or beta1, beta2, eps and weight decay; `rate` is lr as it is scheduled. `step`
+    counts the updates with this one.
     """
     number = gradient.dtype.type
-    lr, first, second, eps = number(rate), number(knobs[0]), number(knobs[1]), number(knobs[2])
+    lr, first, second, eps = number(rate), number(knobs[1]), number(knobs[2]), number(knobs[3])
+    if rule == ADAMW:
+        kept = number(1 - rate * knobs[4])
+        for i in range(gradient.size):
+            parameters[i] *= kept
+    elif knobs[4] != 0:
+        decay = number(knobs[4])
+        for i in range(gradient.size):
+            gradient[i] += decay * parameters[i]
     if rule == SGD:
         momentum = memory[0]
         for i in range(gradient.size):
@@ -46,10 +55,10 @@ def update(
             parameters[i] -= lr * gradient[i] / (math.sqrt(squares[i]) + eps)
     else:
         mean, square = memory[0], memory[1]
-        new_mean, new_square = number(1 - knobs[0]), number(1 - knobs[1])
+        new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
         # both means start at zero: undo that bias, in float64, where 1 - 0.999 keeps its digits
-        stride = number(rate / (1 - knobs[0] ** step))
-        root = number(math.sqrt(1 - knobs[1] ** step))
+        stride = number(rate / (1 - knobs[1] ** step))
+        root = number(math.sqrt(1 - knobs[2] ** step))
         for i in range(gradient.size):
             g = gradient[i]
             mean[i] += (g - mean[i]) * new_mean
