@@ -4,7 +4,7 @@ Functions of one signature, `void f(i64 *addresses, i64 width)`:
 
     forward, backward    over the steps of a window, a block of lanes at a time
     begin                from the first step back into an initial state that is learned
-    prologue, epilogue   what depends on parameters alone, once a window, and the way back through it
+    prologue, epilogue   what depends on parameters alone, once a window; the way back through it
 """
 
 import itertools
@@ -16,14 +16,21 @@ from llvmlite import ir
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
 from lossladder.engines.fused.lanes import I64, Lanes
 from lossladder.engines.fused.layout import Layout
-from lossladder.engines.fused.loops import Batch, Loop, Place
+from lossladder.engines.fused.loops import Batch, Loop, Place, Segment
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
 
-ARRAYS = ("rows", "gates", "logits", "temp", "weights", "flat", "gradient", "scored", "sizes")
+ARRAYS = ("rows", "gates", "logits", "temp", "weights", "flat", "gradient", "scored", "tables")
 STEPS = len(ARRAYS)  # in the addresses behind the arrays: steps, and how far rows lie apart
 # numbers that formulas have; others lie behind `flat`, so that a sweep over one shares the code
 _COMMON = {0.0, 1.0, -1.0, 0.5, 2.0}
+
+
+def i64(value: int) -> ir.Constant:
+    """Return a number as LLVM writes it: sizes stand in the code, which is then for them alone."""
+    # reading them from a table would serve all sizes of a cell, but takes as long again to compile
+    # and runs up to a tenth slower
+    return ir.Constant(I64, int(value))
 
 
 class Emitter:
@@ -33,34 +40,28 @@ class Emitter:
         layout: what to compute; its batches of sums know where their weights are.
         double: float64.
         processor: that it is written for.
-        literal: True: sizes are written into the code. False: they are read from a table, so that
-            cells of one structure share the code whatever their sizes.
     """
 
-    def __init__(self, layout: Layout, double: bool, processor: Processor, literal: bool) -> None:
-        self.layout, self.processor, self.literal = layout, processor, literal
+    def __init__(self, layout: Layout, double: bool, processor: Processor) -> None:
+        self.layout, self.processor = layout, processor
         self.graph = layout.graph.builder
         self.number = ir.DoubleType() if double else ir.FloatType()
         self.register = processor.register
         self.module = ir.Module("cell")
         self.module.triple = processor.triple
-        self.sizes: list[int] = []
+        self.tables: list[int] = []
         self.behind: list[float] = []
-        self._tables: list[tuple[int, Sequence[int]]] = []
-        layout_end = layout.flat + sum(node.size for node in layout.graph.derived)
-        self.flat_size = layout_end
+        self.flat_size = layout.flat + sum(node.size for node in layout.graph.derived)
+        self._begins: dict[tuple[int, ...], int] = {}
 
     def write(self) -> str:
-        """Return the module; `sizes` is then the table it reads, `behind` numbers after `flat`."""
+        """Return the module; it reads `tables`, and `behind` after the numbers of `flat`."""
         layout = self.layout
         self._pass("forward", layout.forward, layout.places[0], down=False)
         self._pass("backward", layout.backward, layout.places[1], down=True)
         self._pass("begin", layout.begin, layout.places[2], down=True, once=True)
         self._of_parameters("prologue", back=False)
         self._of_parameters("epilogue", back=True)
-        for slot, table in self._tables:
-            self.sizes[slot] = len(self.sizes)
-            self.sizes += table
         return str(self.module)
 
     # --- a function -------------------------------------------------------------------------------
@@ -78,13 +79,13 @@ class Emitter:
         b = ir.IRBuilder(outer.append_basic_block())
         given = []
         for k, ty in enumerate(kinds[:-1]):
-            value = b.load(b.gep(outer.args[0], [ir.Constant(I64, k)]))
+            value = b.load(b.gep(outer.args[0], [i64(k)]))
             given.append(b.inttoptr(value, ty) if k < STEPS else value)
         b.call(inner, [*given, outer.args[1]])
         b.ret_void()
         self.arrays = dict(zip(ARRAYS, inner.args, strict=False))
         self.steps, self.stride, self.width = inner.args[STEPS:]
-        entry = inner.append_basic_block("sizes")
+        entry = inner.append_basic_block("variables")
         self.b = ir.IRBuilder(inner.append_basic_block("body"))
         self.entries = ir.IRBuilder(entry)
         self._body = self.b.block
@@ -93,25 +94,17 @@ class Emitter:
         self.b.ret_void()
         self.entries.branch(self._body)
 
-    def n(self, value: int) -> Any:
-        """Return a size: written down, or from the table."""
-        if self.literal:
-            return ir.Constant(I64, value)
-        return self._slot(value)
-
     def table(self, values: Sequence[int]) -> Any:
         """Return where a table of numbers begins."""
-        self._tables.append((len(self.sizes), values))
-        return self._slot(0)
-
-    def _slot(self, value: int) -> Any:
-        self.sizes.append(int(value))
-        index = ir.Constant(I64, len(self.sizes) - 1)
-        return self.entries.load(self.entries.gep(self.arrays["sizes"], [index]))
+        key = tuple(values)
+        if key not in self._begins:
+            self._begins[key] = len(self.tables)
+            self.tables += key
+        return i64(self._begins[key])
 
     def look_up(self, table: Any, index: Any) -> Any:
         """Return a number of a table."""
-        return self.b.load(self.at(self.arrays["sizes"], self.b.add(table, index)))
+        return self.b.load(self.at(self.arrays["tables"], self.b.add(table, index)))
 
     def constant(self, value: float, lanes: Lanes) -> Any:
         """Return a number of the cell's."""
@@ -119,25 +112,25 @@ class Emitter:
             return lanes.const(value)
         if value not in self.behind:
             self.behind.append(value)
-        place = self.n(self.flat_size + self.behind.index(value))
+        place = i64(self.flat_size + self.behind.index(value))
         return lanes.spread(self.b.load(self.at(self.arrays["flat"], place)))
 
     def loop(
         self, stop: Any, body: Callable[[Any], None], step: int = 1, down: bool = False
     ) -> None:
         """Write `for index in range(0, stop, step)`, or from stop - 1 down to 0."""
-        b, one = self.b, ir.Constant(I64, 1)
+        b, one = self.b, i64(1)
         before = b.block
         head, inside = b.append_basic_block(), b.append_basic_block()
         after = b.append_basic_block()
         b.branch(head)
         b.position_at_end(head)
         index = b.phi(I64)
-        index.add_incoming(ir.Constant(I64, 0), before)
+        index.add_incoming(i64(0), before)
         b.cbranch(b.icmp_signed("<", index, stop), inside, after)
         b.position_at_end(inside)
         body(b.sub(b.sub(stop, index), one) if down else index)
-        index.add_incoming(b.add(index, ir.Constant(I64, step)), b.block)
+        index.add_incoming(b.add(index, i64(step)), b.block)
         b.branch(head)
         b.position_at_end(after)
 
@@ -157,11 +150,11 @@ class Emitter:
     ) -> None:
         self._open(name)
         b = self.b
-        wide, one = 2 * self.register, ir.Constant(I64, self.register)
+        wide, one = 2 * self.register, i64(self.register)
         sizes = {
-            "rows": self.n(self.layout.rows + 3),
-            "gates": self.n(self.layout.gates + 3),
-            "logits": self.n(-(-self.layout.outputs // 4) * 4),
+            "rows": i64(self.layout.rows + 3),
+            "gates": i64(self.layout.gates + 3),
+            "logits": i64(-(-self.layout.outputs // 4) * 4),
         }
 
         def step(t: Any) -> None:
@@ -171,7 +164,7 @@ class Emitter:
                 pointers[array, 0] = self.at(self.arrays[array], b.mul(t, stride))
                 pointers[array, 1] = self.at(pointers[array, 0], stride)
             pointers["temp", 0] = self.arrays["temp"]
-            last = b.icmp_signed("==", b.add(t, ir.Constant(I64, 1)), self.steps)
+            last = b.icmp_signed("==", b.add(t, i64(1)), self.steps)
             mark = b.load(self.at(self.arrays["scored"], t))
             quiet = b.icmp_signed("==", mark, ir.Constant(ir.IntType(8), 0))
 
@@ -181,12 +174,12 @@ class Emitter:
                 _Step(self, here, width, stopped, places).run(loops)
 
             self.loop(b.sub(self.width, one), lambda i: block(i, wide), step=wide)
-            rest = b.icmp_signed("!=", b.and_(self.width, one), ir.Constant(I64, 0))
+            rest = b.icmp_signed("!=", b.and_(self.width, one), i64(0))
             with b.if_then(rest):
                 block(b.sub(self.width, one), self.register)
 
         if loops:
-            self.loop(ir.Constant(I64, 1) if once else self.steps, step, down=down)
+            self.loop(i64(1) if once else self.steps, step, down=down)
         self._close()
 
     # --- functions of parameters alone ------------------------------------------------------------
@@ -208,11 +201,11 @@ class Emitter:
         base, picked = view.attr
         first = self.layout.offsets[base] + picked[0]
         if view.size == 1:
-            return self.n(first)
+            return i64(first)
         stride = picked[1] - picked[0]
         if all(b - a == stride for a, b in itertools.pairwise(picked)):
-            along = unit if stride == 1 else self.b.mul(unit, self.n(stride))
-            return self.b.add(self.n(first), along)
+            along = unit if stride == 1 else self.b.mul(unit, i64(stride))
+            return self.b.add(i64(first), along)
         offset = self.layout.offsets[base]
         return self.look_up(self.table([offset + p for p in picked]), unit)
 
@@ -248,9 +241,9 @@ class _Step:
             for total in loop.totals:
                 self.totals[total] = self._variable(0.0)
             if loop.size == 1:
-                self._units(loop, ir.Constant(I64, 0))
+                self._units(loop, i64(0))
             else:
-                groups = self.e.n(-(-loop.size // loop.unroll))
+                groups = i64(-(-loop.size // loop.unroll))
                 self.e.loop(groups, lambda group, loop=loop: self._units(loop, group))
 
     def _variable(self, start: float) -> Any:
@@ -260,7 +253,7 @@ class _Step:
 
     def _address(self, place: Place, unit: Any) -> Any:
         array, later, row = place
-        index = self.e.n(row) if unit is None else self.b.add(self.e.n(row), unit)
+        index = i64(row) if unit is None else self.b.add(i64(row), unit)
         pointer = self.e.at(self.here[array, later], self.b.mul(index, self.e.stride))
         return self.b.bitcast(pointer, self.lanes.type.as_pointer())
 
@@ -269,41 +262,47 @@ class _Step:
         sums: dict[tuple[Node, int], Any] = {}
         for batch in loop.batches:
             self._sums(loop, batch, group, sums)
-        first = self.b.mul(group, ir.Constant(I64, loop.unroll))
+        first = self.b.mul(group, i64(loop.unroll))
         for j in range(loop.unroll):
-            unit = self.b.add(first, ir.Constant(I64, j))
+            unit = self.b.add(first, i64(j))
             self._unit(loop, unit, {node: value for (node, k), value in sums.items() if k == j})
 
     def _sums(
         self, loop: Loop, batch: Batch, group: Any, sums: dict[tuple[Node, int], Any]
     ) -> None:
         b, e, lanes, unroll = self.b, self.e, self.lanes, loop.unroll
-        start = b.add(e.n(batch.weights), b.mul(group, e.n(batch.stride)))
+        start = b.add(i64(batch.weights), b.mul(group, i64(batch.stride)))
         weights = e.at(e.arrays["weights"], start)
         places = {}
         for s, affine in enumerate(batch.sums):
             for j in range(unroll):
                 places[s, j] = self._variable(0.0)
                 if affine.attr[1] or any(i.op == "input" for i in affine.inputs):
-                    constant = b.load(e.at(weights, ir.Constant(I64, s * unroll + j)))
+                    constant = b.load(e.at(weights, i64(s * unroll + j)))
                     b.store(lanes.spread(constant), places[s, j])
-        weights = e.at(weights, ir.Constant(I64, len(batch.sums) * unroll))
+        weights = e.at(weights, i64(len(batch.sums) * unroll))
         for segment in batch.segments:
-            each = ir.Constant(I64, len(segment.sums) * unroll)
-            count = e.n(segment.count)
+            each = i64(len(segment.sums) * unroll)
+            count = i64(segment.count)
             runs = count
             if segment.when != "always":
                 stopped = self.stopped[segment.when]
-                runs = b.select(stopped, ir.Constant(I64, 0), count)
+                runs = b.select(stopped, i64(0), count)
             base = b.bitcast(self._address(segment.place, None), e.number.as_pointer())
 
-            def row(k: Any, segment=segment, base=base, weights=weights, each=each) -> None:
+            def row(
+                k: Any,
+                segment: Segment = segment,
+                base: Any = base,
+                weights: Any = weights,
+                each: Any = each,
+            ) -> None:
                 pointer = e.at(base, b.mul(k, e.stride))
                 value = lanes.load(b.bitcast(pointer, lanes.type.as_pointer()))
                 mine = e.at(weights, b.mul(k, each))
                 for p, s in enumerate(segment.sums):
                     for j in range(unroll):
-                        weight = b.load(e.at(mine, ir.Constant(I64, p * unroll + j)))
+                        weight = b.load(e.at(mine, i64(p * unroll + j)))
                         product = lanes.mul(lanes.spread(weight), value)
                         b.store(lanes.add(b.load(places[s, j]), product), places[s, j])
 
@@ -348,8 +347,8 @@ class _Step:
             return self.e.constant(node.attr, self.lanes)
         if node.op == "view":
             place = self.e.place(node, unit)
-            number = self.b.load(self.e.at(self.e.arrays["flat"], place))
-            values[node] = self.lanes.spread(number)
+            value = self.b.load(self.e.at(self.e.arrays["flat"], place))
+            values[node] = self.lanes.spread(value)
         else:
             where = unit if node.size > 1 else None
             values[node] = self.lanes.load(self._address(self.places[node], where))
@@ -361,7 +360,7 @@ class _Step:
     def _sum(self, node: Node) -> Any:
         """Return the sum over the features of something that lies in memory."""
         place, total = self.places[node.inputs[0]], self._variable(0.0)
-        count = self.e.n(node.inputs[0].size)
+        count = i64(node.inputs[0].size)
         self.e.loop(count, lambda u: self._add_to(total, self.lanes.load(self._address(place, u))))
         return self.b.load(total)
 
@@ -377,7 +376,7 @@ class _Step:
             return feature(unit)
         begins = self.e.table(starts)
         first = self.e.look_up(begins, unit)
-        end = self.e.look_up(begins, self.b.add(unit, ir.Constant(I64, 1)))
+        end = self.e.look_up(begins, self.b.add(unit, i64(1)))
         result = self._variable(0.0)
         if kind == LARGEST:
             self.b.store(feature(first), result)
@@ -405,7 +404,7 @@ class _Derived:
     def __init__(self, emitter: Emitter, node: Node, number: int) -> None:
         self.e, self.b, self.node = emitter, emitter.b, node
         self.lanes = Lanes(emitter.b, emitter.number, 1, emitter.processor)
-        self.start = emitter.n(emitter.layout.offsets[node])
+        self.start = i64(emitter.layout.offsets[node])
         self.cot = emitter.graph.given("cot", node.size, ("derived", number))
 
     def run(self, back: bool) -> None:
@@ -446,7 +445,7 @@ class _Derived:
             for view, g in found.items():
                 self._add(values[g], self.e.place(view, u))
 
-        self.e.loop(self.e.n(node.size), unit)
+        self.e.loop(i64(node.size), unit)
 
     def _collect(self, back: bool) -> None:
         (view,), (kind, starts, lists) = self.node.inputs, self.node.attr
@@ -457,7 +456,7 @@ class _Derived:
 
         def unit(u: Any) -> None:
             first = self.e.look_up(begins, u)
-            end = self.e.look_up(begins, self.b.add(u, ir.Constant(I64, 1)))
+            end = self.e.look_up(begins, self.b.add(u, i64(1)))
             if not back:
                 self._store(self.lanes.const(0.0), "flat", self._own(u))
 
@@ -472,10 +471,10 @@ class _Derived:
 
             self.e.loop(self.b.sub(end, first), one)
 
-        self.e.loop(self.e.n(self.node.size), unit)
+        self.e.loop(i64(self.node.size), unit)
 
     def _largest(self, back: bool) -> None:
-        """Write the largest of some numbers, all of which are the same in every window's formula."""
+        """Write the largest of some numbers."""
         # it is only ever used where its derivative cancels: as the shift of a softmax
         (view,), (_, starts, lists) = self.node.inputs, self.node.attr
         if back:
@@ -484,7 +483,7 @@ class _Derived:
 
         def unit(u: Any) -> None:
             first = self.e.look_up(begins, u)
-            end = self.e.look_up(begins, self.b.add(u, ir.Constant(I64, 1)))
+            end = self.e.look_up(begins, self.b.add(u, i64(1)))
             start = self._load("flat", self.e.place(view, self.e.look_up(features, first)))
             self._store(start, "flat", self._own(u))
 
@@ -496,30 +495,30 @@ class _Derived:
 
             self.e.loop(self.b.sub(end, first), one)
 
-        self.e.loop(self.e.n(self.node.size), unit)
+        self.e.loop(i64(self.node.size), unit)
 
     def _join(self, back: bool) -> None:
         at = 0
         for part in self.node.inputs:
-            begin = self.e.n(at)
+            begin = i64(at)
 
             def unit(u: Any, part: Node = part, begin: Any = begin) -> None:
                 place = self._own(self.b.add(begin, u))
                 if part.op != "view":
                     if not back:
-                        number = self.e.constant(part.inputs[0].attr, self.lanes)
-                        self._store(number, "flat", place)
+                        value = self.e.constant(part.inputs[0].attr, self.lanes)
+                        self._store(value, "flat", place)
                 elif back:
                     self._add(self._load("gradient", place), self.e.place(part, u))
                 else:
                     self._store(self._load("flat", self.e.place(part, u)), "flat", place)
 
-            self.e.loop(self.e.n(part.size), unit)
+            self.e.loop(i64(part.size), unit)
             at += part.size
 
     def _matmul(self, back: bool) -> None:
         left, right = self.node.inputs
-        n, k, m = (self.e.n(size) for size in self.node.attr)
+        n, k, m = (i64(size) for size in self.node.attr)
 
         def cell(i: Any, j: Any) -> None:
             own = self._own(self.b.add(self.b.mul(i, m), j))

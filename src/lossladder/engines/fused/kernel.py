@@ -30,7 +30,6 @@ class Kernel:
         names: of the parameters that are trained.
         loss: which, as in `readout.py`.
         dtype: float32 or float64.
-        literal: sizes are written into the code, which is then for them alone.
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class Kernel:
         names: list[str],
         loss: int,
         dtype: DTypeLike,
-        literal: bool = False,
     ) -> None:
         self.codes = codes.as_features() if reads_features(graph) else codes
         self.dtype, self.loss = np.dtype(dtype), loss
@@ -49,10 +47,10 @@ class Kernel:
         self.layout = lay_out(graph, self.codes, outputs, relative, names)
         self.weights = map_weights(self.layout)
         processor = this_processor()
-        emitter = Emitter(self.layout, self.dtype == np.float64, processor, literal)
+        emitter = Emitter(self.layout, self.dtype == np.float64, processor)
         self.text = emitter.write()
         self.key = repr((self.text, processor, llvmlite.__version__))
-        self._table = np.array(emitter.sizes or [0], np.int64)
+        self._tables = np.array(emitter.tables or [0], np.int64)
         self._behind = np.array(emitter.behind, self.dtype)
         self._flat_size = emitter.flat_size
         self._plan: loop.Plan | None = None
@@ -135,7 +133,7 @@ class Kernel:
             where=addresses.ctypes.data,
         )
         work.rows[:, 0] = 1
-        named = {**work._asdict(), "weights": work.packed, "sizes": self._table}
+        named = {**work._asdict(), "weights": work.packed, "tables": self._tables}
         addresses[:] = [*(named[name].ctypes.data for name in ARRAYS), steps, width]
         return work
 

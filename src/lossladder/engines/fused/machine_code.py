@@ -1,4 +1,4 @@
-"""From LLVM's language to machine code in memory, and to bytes that can be kept and loaded again."""
+"""From LLVM's language to machine code in memory, and to bytes that can be kept and loaded."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import llvmlite.binding as llvm
 
 from lossladder.engines.fused.processor import Processor
 
+_SMALL = 190_000  # characters
 FUNCTIONS = ("forward", "backward", "begin", "prologue", "epilogue")
 
 
@@ -18,7 +19,8 @@ def compile_module(text: str, processor: Processor) -> bytes:
     # the lanes are the vectors
     options.loop_vectorization = False
     options.slp_vectorization = False
-    options.loop_unrolling = True
+    # of many loops it takes a second and wins nothing
+    options.loop_unrolling = len(text) < _SMALL
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
     return machine.emit_object(module)

@@ -339,8 +339,7 @@ class _Reader:
             at = sorted(cuts[leaf])
             part = leaf.attr[0]
             mine = [
-                self.b.given("state", stop - start, (part, start))
-                for start, stop in pairwise(at)
+                self.b.given("state", stop - start, (part, start)) for start, stop in pairwise(at)
             ]
             pieces.append(mine)
             replace[leaf] = self.b.concat(mine)
