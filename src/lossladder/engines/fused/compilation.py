@@ -32,6 +32,9 @@ _PATIENCE = 30.0
 # of Numba's: a kernel that was slow or careful for once must not be found by every later run
 _OPTIONS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
 
+# what the loop calls; how a cell's step is compiled is none of it
+_SOURCES = ("loop", "readout", "products", "updates", "arithmetic", "instructions", "simd")
+
 # held, because Python warns of a child process that is dropped while it runs: nobody waits for them
 _COMPILERS: list[subprocess.Popen[bytes]] = []
 
@@ -128,8 +131,8 @@ train._cache = _KEPT = _Kept()
 
 
 def _fingerprint() -> str:
-    """Return a hash of all that the kernel is compiled from."""
-    sources = sorted(Path(__file__).parent.glob("*.py"))
+    """Return a hash of all that the loop is compiled from."""
+    sources = [Path(__file__).with_name(f"{name}.py") for name in _SOURCES]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
