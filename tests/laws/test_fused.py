@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from lossladder.engines.fused.compilation import Variant
 
 from lossladder.engines import (
     Autograd,
@@ -20,7 +21,6 @@ from lossladder.engines import (
     stack_states,
 )
 from lossladder.engines.fused import compilation
-from lossladder.engines.fused.compilation import Variant
 from lossladder.engines.fused.loop import train
 from lossladder.models import GRU, LSTM, RNN, Network, RNNByHand, TorchRNN
 from lossladder.tasks import Echo, Task
@@ -82,12 +82,13 @@ OPTIMIZERS = {
 
 @given(
     cell=st.sampled_from(CELLS),
-    hidden=st.integers(1, 13),
+    # few sizes, because each is compiled for itself
+    hidden=st.sampled_from([1, 4, 7, 13]),
     batch=st.sampled_from([1, 2, 7, 16, 31, 33, 50, 200, 300]),
     time=st.integers(1, 12),
-    classes=st.integers(2, 12),
-    symbols=st.integers(1, 5),
-    inputs=st.integers(1, 4),
+    classes=st.sampled_from([2, 3, 12]),
+    symbols=st.sampled_from([1, 2, 5]),
+    inputs=st.sampled_from([1, 3]),
     real=st.booleans(),
     masked=st.booleans(),
     carried=st.booleans(),

@@ -5,21 +5,11 @@ from torch import Tensor
 
 from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk, Engine
-from lossladder.engines.fused import store
-from lossladder.engines.fused.compilation import (
-    Variant,
-    compile_for_later,
-    compiled,
-    variant,
-)
 from lossladder.engines.fused.fused import Fused
 from lossladder.engines.population import SingleMember
 from lossladder.engines.stacked import StackedEngine
 from lossladder.models import State
 
-# of autograd, for a step of a window of any batch: torch's operations cost it, not arithmetic
-_SECONDS_A_STEP = 1e-4
-_COMPILE_SECONDS = 10.0
 # from here on torch's matrix products are faster than ours
 _LARGEST_HIDDEN = 256
 # members; fewer pay more for the mapping than they share
@@ -30,13 +20,9 @@ class Auto(Engine):
     """An engine that is `fused` where it fits and pays, and `autograd` otherwise.
 
     It is decided once, at the start.
-
-    Compiling the fused kernel takes a while, once for a machine. A run that would be over by then
-    trains on autograd, and the kernel is compiled in the background for the next one.
     """
 
     def _begin(self) -> None:
-        self._for_later: Variant | None = None
         reason, engine = self._choose()
         self.engine = self._made(engine)
         self.name, self.why = self.engine.name, reason
@@ -59,7 +45,6 @@ class Auto(Engine):
         self.engine = self._made(kinds[name])
         self.name, self.why = name, "the engine that the run began with"
         self.windows_per_chunk = self.engine.windows_per_chunk
-        self._for_later = None
 
     def _made(self, kind: type[Autograd] | type[Fused]) -> Autograd | Fused:
         parts = self.network, self.task, self.optimizer
@@ -73,27 +58,12 @@ class Auto(Engine):
         hidden = self.network.recurrent.hidden_size
         if hidden > _LARGEST_HIDDEN:
             return f"with {hidden} hidden units torch's matrix products are faster", Autograd
-        wanted = variant(self.network)
-        if compiled(wanted):
-            return "the fastest that fits", Fused
-        seconds = (self.expected_steps or 0) * _SECONDS_A_STEP
-        obstacle = store.obstacle()
-        if seconds > _COMPILE_SECONDS:
-            once = "once, " if obstacle is None else ""
-            first = f"compiled first, {once}in about {_COMPILE_SECONDS:.0f} s"
-            return f"the fastest that fits; {first}", Fused
-        if obstacle is not None:
-            short = "too short a run to compile fused, which cannot be kept here"
-            return f"{short}: {obstacle}", Autograd
-        self._for_later = wanted
-        return "too short a run to wait for fused, which is compiled for the next one", Autograd
+        return "the fastest that fits", Fused
 
     def prepare(self) -> None:
-        """Make the chosen engine ready; have `fused` compiled if only that spoke against it."""
+        """Make the chosen engine ready."""
         # not when the engine is built: a network that is only looked at or scored trains nothing
         self.engine.prepare()
-        if self._for_later is not None:
-            compile_for_later(self._for_later)
 
     def train(self, chunk: Chunk, state: State | None) -> tuple[Float[Tensor, " windows"], State]:
         """Make one update a window; see `Engine.train`."""

@@ -20,6 +20,7 @@ from lossladder.engines.fused.loops import Batch, Loop, Place, Segment
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
 
+FUNCTIONS = ("forward", "backward", "begin", "prologue", "epilogue")
 ARRAYS = ("rows", "gates", "logits", "temp", "weights", "flat", "gradient", "scored", "tables")
 STEPS = len(ARRAYS)  # in the addresses behind the arrays: steps, and how far rows lie apart
 # numbers that formulas have; others lie behind `flat`, so that a sweep over one shares the code

@@ -19,14 +19,14 @@ from lossladder.engines.autograd import Autograd
 from lossladder.engines.engine import Chunk
 from lossladder.engines.fused import verification
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
-from lossladder.engines.fused.compilation import compile_now, compiled, variant
 from lossladder.engines.fused.kernel import Kernel, aligned
+from lossladder.engines.fused.layout import WHOLE, up
 from lossladder.engines.fused.loop import MemberState, Sizes, Windows, Work, train
 from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
 from lossladder.engines.fused.tracing import StepGraph, trace
-from lossladder.engines.fused.updates import SGD
+from lossladder.engines.fused.updates import SGD, knobs_of, rates_of
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
 from lossladder.engines.schedules import LearningRateSchedule
@@ -70,7 +70,8 @@ class FusedPopulation(Population):
                 reason = "members must be alike in their kind of optimizer"
             if reason is not None:
                 raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
-        self.variant = variant(networks[0])
+        self.dtype = np.dtype(str(next(networks[0].parameters()).dtype).removeprefix("torch."))
+        self.targets = np.dtype(np.uint8 if networks[0].output_size <= 256 else np.int64)
         self.rule = RULES[type(optimizers[0])]
         self.threads = threads or core_count()
         self._twins = [in_steps(network) for network in networks]
@@ -89,7 +90,7 @@ class FusedPopulation(Population):
             names = [n for n, p in twin.named_parameters() if p.requires_grad]
             loss = _LOSSES[type(self.task.loss)]
             codes = self._codes(real, graph)
-            self._kernels[real] = Kernel(graph, codes, names, loss, self.variant.dtype)
+            self._kernels[real] = Kernel(graph, codes, names, loss, self.dtype)
             others = [n for n in graph.tensors if n not in names]
             constants = {n: t for n, t in graph.tensors.items() if n.startswith("constant ")}
             self._members = [
@@ -101,8 +102,8 @@ class FusedPopulation(Population):
     def _codes(self, real: bool, graph: StepGraph) -> Codes:
         """Return what the network sees of an input."""
         if real:
-            return code_features(graph.input_size, self.variant.dtype)
-        return code_symbols(self.task.encoding.numpy().astype(self.variant.dtype))
+            return code_features(graph.input_size, self.dtype)
+        return code_symbols(self.task.encoding.numpy().astype(self.dtype))
 
     def train(
         self, chunk: Chunk, state: State | None
@@ -126,7 +127,7 @@ class FusedPopulation(Population):
         batch, steps = chunk.targets.shape[2:4]
         sizes = kernel.sizes(steps, batch)
         members = range(len(self.networks))
-        dtype, targets = self.variant
+        dtype, targets = self.dtype, self.targets
         windows = [read_windows(chunk, m, kernel.codes, dtype, targets, fresh) for m in members]
         count = chunk.targets.shape[1]
         learners = [
@@ -134,8 +135,11 @@ class FusedPopulation(Population):
             for m in members
         ]
         self._run(kernel, sizes, windows, learners)
-        for member, learner in zip(self._members, learners, strict=True):
-            member.write(learner.parameters, learner.memory, int(learner.steps[0]))
+        for member, optimizer, learner in zip(
+            self._members, self.optimizers, learners, strict=True
+        ):
+            steps_after = steps_made(optimizer) + count
+            member.write(learner.parameters, learner.memory, steps_after)
         losses = np.stack([learner.losses for learner in learners])
         after = _parts([learner.state for learner in learners], state)
         return torch.from_numpy(losses).to(state[0].dtype), after
@@ -152,27 +156,28 @@ class FusedPopulation(Population):
             state: of all members.
             factors: on the learning rate, one an update.
         """
-        optimizer, dtype = self.optimizers[m], self.variant.dtype
-        own = np.array(knobs(optimizer))
+        optimizer, dtype = self.optimizers[m], self.dtype
+        own, size = np.array(knobs(optimizer)), up(sizes.learned, WHOLE)
+        largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
+        rates = rates_of(self.rule, own, factors, steps_made(optimizer))
         learner = MemberState(
-            parameters=aligned((sizes.learned,), dtype),
-            fixed=aligned((kernel.layout.flat - sizes.learned,), dtype),
-            memory=aligned((2, sizes.learned), dtype),
-            knobs=own,
-            rates=own[0] * factors,
-            steps=aligned((1,), np.int64),
+            parameters=aligned((size,), dtype),
+            frozen=aligned((sizes.fixed,), dtype),
+            memory=aligned((2, size), dtype),
+            knobs=knobs_of(own, largest).astype(dtype),
+            rates=rates.astype(dtype),
             state=aligned((sum(part[m, 0].numel() for part in state), sizes.batch), dtype),
-            losses=aligned((factors.size,), np.float64),
+            losses=aligned((factors.size,), dtype),
             rule=self.rule,
-            largest=math.inf if self.gradient_clip is None else float(self.gradient_clip),
+            decays=bool(own[-1]),
+            clips=self.gradient_clip is not None,
         )
-        learner.steps[0] = steps_made(optimizer)
         at = 0
         for part in state:
             flat = part[m].detach().flatten(1).numpy().T
             learner.state[at : at + len(flat)] = flat
             at += len(flat)
-        self._members[m].read(learner.parameters, learner.memory, learner.fixed)
+        self._members[m].read(learner.parameters, learner.memory, learner.frozen)
         return learner
 
     def _run(
@@ -187,7 +192,7 @@ class FusedPopulation(Population):
         if which != self._sizes:
             shares = min(self.threads, len(self.networks))
             self._sizes = which
-            self._works = [kernel.allocate(sizes, self.variant.targets) for _ in range(shares)]
+            self._works = [kernel.allocate(sizes) for _ in range(shares)]
         plan = kernel.load()
 
         def train_share(first: int) -> None:
@@ -206,9 +211,9 @@ class FusedPopulation(Population):
     def _verify(self, chunk: Chunk, state: State | None) -> None:
         """Compare a kernel's first window with autograd's; train on autograd if they differ."""
         kernel = self.kernel(chunk.inputs.is_floating_point())
-        if kernel.key in _VERIFIED:
+        if kernel.text in _VERIFIED:
             return
-        _VERIFIED.add(kernel.key)
+        _VERIFIED.add(kernel.text)
         fresh = state is None or not chunk.carried
         part, start = verification.first_window(chunk, None if fresh else state, 0)
         loss, gradients = self._first_gradients(kernel, part, start)
@@ -238,10 +243,10 @@ class FusedPopulation(Population):
         state = start or stack_states([self.networks[0].initial_state(batch)])
         # an update that leaves the parameters where they are
         learner = self._learner(0, kernel, sizes, state, np.zeros(1))
-        learner = learner._replace(knobs=np.zeros(5), rule=SGD, largest=math.inf)
-        dtype, targets = self.variant.dtype, self.variant.targets
+        learner = learner._replace(rule=SGD, decays=False, clips=False)
+        dtype, targets = self.dtype, self.targets
         windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)
-        work = kernel.allocate(sizes, targets)
+        work = kernel.allocate(sizes)
         train(sizes, work, kernel.load(), windows, learner)
         gradient, at, found = torch.from_numpy(work.gradient), 0, {}
         for name, parameter in self._twins[0].named_parameters():
@@ -279,17 +284,9 @@ class Fused(SingleMember):
     # a window takes some ten microseconds, so that the trainer's cost a chunk needs many of them
     windows_per_chunk = 1000
 
-    @property
-    def waits_for(self) -> str | None:
-        """Return that it waits for the compiler, which happens once on a machine."""
-        return None if compiled(variant(self.network)) else "compiling the kernel, once"
-
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Return why network, task and optimizer do not fit; None: they do."""
-        # without it, `train` is the plain function it was made from
-        if not hasattr(train, "overloads"):
-            return "Numba's compiler is switched off by NUMBA_DISABLE_JIT"
         # a task may override `losses` itself, of which the kernel would know nothing
         if type(task).losses is not Task.losses or type(task.loss) not in _LOSSES:
             return (
@@ -307,7 +304,6 @@ class Fused(SingleMember):
 
     def prepare(self) -> None:
         """Load the loop and the kernel, or compile them."""
-        compile_now(variant(self.network))
         population = self.population
         assert isinstance(population, FusedPopulation)
         drawn = self.task.draw(torch.Generator().manual_seed(0), batch_size=1, num_steps=2)

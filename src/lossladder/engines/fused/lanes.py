@@ -146,7 +146,7 @@ class Lanes:
         s = self.mul(x, x)
         p = self._polynomial(s, 1.110280327e-5, 2.919356828e-3, 1.289537035e-1, 9.999992177e-1)
         q = self._polynomial(s, 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0)
-        return self.mul(self.mul(x, p), self._fast_reciprocal(q))
+        return self.mul(self.mul(x, p), self.fast_reciprocal(q))
 
     def _within(self, x: Any, low: float, high: float) -> Any:
         """Return x clamped; a NaN stays."""
@@ -154,7 +154,7 @@ class Lanes:
         x = b.select(b.fcmp_ordered("<", x, low_), low_, x)
         return b.select(b.fcmp_ordered(">", x, high_), high_, x)
 
-    def _fast_reciprocal(self, x: Any) -> Any:
+    def fast_reciprocal(self, x: Any) -> Any:
         """Return 1 / x for x neither 0 nor infinite: a division takes as long as half a tanh."""
         register = self.processor.register
         table = self.processor.reciprocal_table

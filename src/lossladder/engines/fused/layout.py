@@ -27,6 +27,8 @@ from lossladder.engines.fused.loops import Loop, Place, is_free, make_loops, seg
 from lossladder.engines.fused.reverse import Backward, differentiate
 from lossladder.engines.fused.tracing import StepGraph
 
+# the largest register: vectors of parameters are whole registers, so that no rest is left over
+WHOLE = 16
 # of the readout's weights, by what is read: their differences to those of class 0, or themselves
 OUT = "readout"
 
@@ -43,7 +45,7 @@ class Layout:
         forward, backward, begin: loops of a step there, back, and back into the initial state.
         places: of nodes, on the way there, back, and back into the initial state.
         offsets: of parameters and of what is derived from them, in `flat`.
-        learned: numbers at the start of `flat` that are trained.
+        learned: numbers at the start of `flat` that are trained; others begin at `fixed_at`.
         flat: numbers before what is derived.
         rows, gates, temp: of the arrays, in rows.
         columns: of each affine map in `gates`; `hulls`: the rows that it reads.
@@ -63,6 +65,7 @@ class Layout:
     places: list[dict[Node, Place]] = field(default_factory=list)
     offsets: dict[Base, int] = field(default_factory=dict)
     learned: int = 0
+    fixed_at: int = 0
     flat: int = 0
     rows: int = 0
     gates: int = 0
@@ -137,7 +140,8 @@ class _Layer:
         for name in (*names, *(n for n in tensors if n not in names)):
             layout.offsets[name], at = at, at + tensors[name].numel()
             if name in names:
-                layout.learned = at
+                layout.learned, layout.fixed_at = at, up(at, WHOLE)
+                at = layout.fixed_at if name == names[-1] else at
         layout.flat = at
         for node in self.graph.derived:
             layout.offsets[node], at = at, at + node.size

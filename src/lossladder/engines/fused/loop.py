@@ -1,29 +1,29 @@
-"""The loop over windows, for any cell: compiled by Numba once for a machine and a precision.
+"""The loop over windows, for any cell: compiled once for a machine and a precision.
 
 For each window: pack the weights, run the cell's compiled step there and back by its address, the
 readout and the loss between, sum products to the gradient, clip it, and make the optimizer's step.
 A batch is taken in slabs so narrow that the states of a window stay near the processor.
 """
 
-import inspect
+import ctypes
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 from llvmlite import ir
-from numba import njit, types
 from numpy.typing import NDArray
 
-from lossladder.engines.fused import readout
-from lossladder.engines.fused.arithmetic import compiled
-from lossladder.engines.fused.instructions import flush_tiny_numbers, restore_tiny_numbers
-from lossladder.engines.fused.products import add_products
-from lossladder.engines.fused.simd import NARROW, REGISTER, intrinsic, load, total, zeros
+from lossladder.engines.fused.machine_code import load
+from lossladder.engines.fused.processor import this_processor
+from lossladder.engines.fused.products import add_products, add_vectors
+from lossladder.engines.fused.readout import Readout
 from lossladder.engines.fused.updates import clip, update
-
-FORWARD, BACKWARD, BEGIN, PROLOGUE, EPILOGUE = range(5)  # addresses in `Plan.functions`
+from lossladder.engines.fused.writer import Array, Numbers, Variable, Whole, Writer
 
 
 class Sizes(NamedTuple):
-    """What the loop must know.
+    """Whole numbers that the loop must know.
 
     Args:
         codes: numbers that tell one input from another; see `codes.py`.
@@ -31,8 +31,12 @@ class Sizes(NamedTuple):
         outputs: of the readout; of a cross entropy, one less than there are classes.
         loss: which, as in `readout.py`.
         steps, batch: of a window.
-        learned: numbers at the start of `flat` that are trained.
-        derived: where those begin that are made of them; where `flat` ends there are none.
+        slab: sequences computed side by side.
+        row_count, gate_count, temp_count: of the arrays of `layout.py`, as allocated.
+        fours, lines: of the readout's outputs and of what it reads, whole fours and one more.
+        learned: numbers at the start of `flat` that are trained; `fixed` come behind, from
+            `fixed_at` on.
+        derived: whether any are made of others.
         begins: whether an initial state is learned.
     """
 
@@ -42,9 +46,17 @@ class Sizes(NamedTuple):
     loss: int
     steps: int
     batch: int
+    slab: int
+    row_count: int
+    gate_count: int
+    temp_count: int
+    fours: int
+    lines: int
     learned: int
+    fixed_at: int
+    fixed: int
     derived: int
-    begins: bool
+    begins: int
 
 
 class Plan(NamedTuple):
@@ -57,7 +69,7 @@ class Plan(NamedTuple):
         vectors: rows of `temp` to be summed.
         state_rows: of the numbers of the state.
         starts: where an initial state that is learned lies in `flat`; -1: it is not.
-        functions: addresses of compiled passes.
+        functions: addresses of the cell's compiled passes, as in `emission.FUNCTIONS`.
     """
 
     pack_to: NDArray
@@ -77,20 +89,20 @@ class Work(NamedTuple):
     """Working memory for one member at a time; for the first four arrays see `layout.py`.
 
     Args:
-        rows: (steps + 1, rows, width).
-        gates: (steps, columns, width).
-        temp: (rows, width).
+        rows: (steps + 1, rows, slab).
+        gates: (steps, columns, slab).
+        temp: (rows, slab).
         flat: parameters, what is derived from them, and numbers of the cell's.
-        logits: the readout's outputs (steps, outputs, width), then the loss's derivative by them.
+        logits: the readout's outputs (steps, outputs, slab), then the loss's derivative by them.
         packed: weights in the order in which the loops read them.
         gradient: of `flat`.
         scored: steps at which any sequence is scored (steps).
-        targets: classes (steps, width); `values`: real targets (steps, outputs, width).
-        weights: of each step in the loss (steps, width): 0 where not scored.
-        surprise: summed over steps (3, width): the linear part, the logarithms, factors to come.
-        out: the readout's part of `packed` (fours, 1 + hidden_4, 4).
-        sums: of products; `out_sums`: the readout's part of them (outputs, 1 + hidden_4).
-        addresses: of what compiled passes are handed; `where` these lie.
+        targets: classes (steps, slab); `values`: real targets (steps, outputs, slab).
+        weights: of each step in the loss (steps, slab): 0 where not scored.
+        surprise: summed over steps (3, slab): the linear part, the logarithms, factors to come.
+        out: the readout's part of `packed` (fours, lines, 4).
+        sums: of products; `out_sums`: the readout's part of them (outputs, lines).
+        handed: addresses that the cell's passes are handed.
     """
 
     rows: NDArray
@@ -108,8 +120,7 @@ class Work(NamedTuple):
     out: NDArray
     sums: NDArray
     out_sums: NDArray
-    addresses: NDArray
-    where: int
+    handed: NDArray
 
 
 class Windows(NamedTuple):
@@ -118,20 +129,20 @@ class Windows(NamedTuple):
     Args:
         symbols: (windows, steps, batch), or empty.
         features: (windows, steps, inputs, batch), used if there are no symbols.
-        targets: classes (windows, steps, batch), or empty.
-        values: real targets (windows, steps, outputs, batch), used if there are no classes.
-        scored: (windows, steps, batch), or empty: all of them.
-        codes: of each symbol (symbols, codes).
+        classes: (windows, steps, batch), or empty.
+        reals: real targets (windows, steps, outputs, batch), used if there are no classes.
+        marks: of steps that are scored (windows, steps, batch), or empty: all of them.
+        table: codes of each symbol (symbols, codes).
         carried: the state goes on from window to window.
         fresh: the first window begins in the initial state.
     """
 
     symbols: NDArray
     features: NDArray
-    targets: NDArray
-    values: NDArray
-    scored: NDArray
-    codes: NDArray
+    classes: NDArray
+    reals: NDArray
+    marks: NDArray
+    table: NDArray
     carried: bool
     fresh: bool
 
@@ -140,232 +151,290 @@ class MemberState(NamedTuple):
     """What changes as a member learns, in memory of which no other touches a cache line.
 
     Args:
-        parameters: that are trained, as torch has them.
-        fixed: frozen parameters, buffers and constants.
+        parameters: that are trained, as torch has them; whole registers.
+        frozen: frozen parameters, buffers and constants.
         memory: the optimizer's vectors (2, parameters).
-        knobs: of the optimizer; see `updates.update`.
-        rates: learning rates, one an update (windows).
-        steps: updates made so far (1).
+        knobs: of the optimizer; see `updates.knobs_of`.
+        rates: of each update; see `updates.rates_of`.
         state: its numbers (state, batch).
-        losses: one a window, nats (windows), written.
+        losses: one a window, written.
         rule: which optimizer.
-        largest: norm a gradient is clipped to; infinity: no clipping.
+        decays: whether weights decay; `clips`: whether the gradient is clipped.
     """
 
     parameters: NDArray
-    fixed: NDArray
+    frozen: NDArray
     memory: NDArray
     knobs: NDArray
     rates: NDArray
-    steps: NDArray
     state: NDArray
     losses: NDArray
     rule: int
-    largest: float
+    decays: bool
+    clips: bool
 
 
-@intrinsic
-def _call(typing_context: Any, function: Any, addresses: Any, width: Any) -> Any:
-    """Call a compiled pass by its address."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number, pointer = ir.IntType(64), ir.IntType(64).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number])
-        target = builder.inttoptr(args[0], kind.as_pointer())
-        builder.call(target, [builder.inttoptr(args[1], pointer), args[2]])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), generate
+_COUNTS = ("windows", "pack_count", "unpack_count", "block_count", "vector_count", "state_count")
+_COUNTS += ("packed_count", "sums_count", "has_marks", "has_symbols", "has_classes")
+_COUNTS += ("symbols_count", "flat_count", "handed_at")
+# everything is handed over by name, in this order
+ARGUMENTS = (
+    *(name for kind in (Sizes, Plan, Work, Windows, MemberState) for name in kind._fields),
+    *_COUNTS,
+)
+FORWARD, BACKWARD, BEGIN, PROLOGUE, EPILOGUE = range(5)
 
 
-@compiled
-def _apply(target: Any, source: Any, to: Any, of: Any, by: Any) -> None:
-    for k in range(to.size):
-        target[to[k]] += by[k] * source[of[k]]
-
-
-@compiled
-def _add_vectors(sums: Any, temp: Any, vectors: Any, width: int) -> None:
-    for v in range(vectors.shape[0]):
-        for j in range(vectors[v, 1]):
-            s = zeros(temp, NARROW)
-            for i in range(0, width, REGISTER):
-                s += load(temp, (vectors[v, 0] + j, i), NARROW)
-            sums[vectors[v, 2] + j] += total(s)
-
-
-@compiled
-def _count_scored(sizes: Any, windows: Any, window: int, scored: Any) -> int:
-    """Return how many steps of a window are scored; mark those at which any sequence is."""
-    if windows.scored.size == 0:
-        return sizes.steps * sizes.batch
-    count = 0
-    for t in range(sizes.steps):
-        here = 0
-        for mark in windows.scored[window, t]:
-            here += mark
-        scored[t] = here > 0
-        count += here
-    return count
-
-
-@compiled
-def _read(
-    sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int, width: int
-) -> None:
-    """Bring a slab's inputs and targets into the working memory."""
-    end = start + rows
-    for t in range(sizes.steps):
-        if windows.targets.size:
-            _copy(windows.targets[window, t, start:end], work.targets[t])
-        else:
-            for c in range(sizes.outputs):
-                _copy(windows.values[window, t, c, start:end], work.values[t, c])
-        for code in range(sizes.codes):
-            row = work.rows[t, 1 + code]
-            if windows.symbols.size == 0:
-                _copy(windows.features[window, t, code, start:end], row)
-            else:
-                _look_up(windows.symbols[window, t, start:end], windows.codes, code, row)
-            _repeat_last(row, rows, width)
-
-
-@compiled
-def _weigh(
-    sizes: Any, work: Any, windows: Any, window: int, start: int, rows: int, scale: float
-) -> None:
-    """Set the weight of each step of a slab in the loss; lanes beyond the batch never count."""
-    for t in range(sizes.steps):
-        weights = work.weights[t]
-        weights[:] = 0
-        if windows.scored.size == 0:
-            weights[:rows] = scale
-        else:
-            marks = windows.scored[window, t, start : start + rows]
-            for i in range(rows):
-                weights[i] = scale if marks[i] else 0
-
-
-@compiled
-def _copy(source: Any, target: Any) -> None:
-    for i in range(source.size):
-        target[i] = source[i]
-
-
-@compiled
-def _repeat_last(row: Any, rows: int, width: int) -> None:
-    # lanes beyond the batch are one of its sequences again: whatever a cell makes of zeros, such
-    # as a division by them, it must not make there
-    for i in range(rows, width):
-        row[i] = row[rows - 1]
-
-
-@compiled
-def _look_up(symbols: Any, codes: Any, code: int, row: Any) -> None:
-    # a straight line through two points: no look-up, and vectorised
-    if codes.shape[0] == 2:
-        low = codes[0, code]
-        rise = codes[1, code] - low
-        for i in range(symbols.size):
-            row[i] = low + rise * symbols[i]
-    else:
-        for i in range(symbols.size):
-            row[i] = codes[symbols[i], code]
-
-
-@compiled
-def _enter(
-    work: Any, plan: Any, state: Any, start: int, rows: int, width: int, begins: bool
-) -> None:
-    """Bring in the state before the window's first step."""
-    for f in range(plan.state_rows.size):
-        row = work.rows[0, plan.state_rows[f]]
-        if begins and plan.starts[f] >= 0:
-            row[:width] = work.flat[plan.starts[f]]
-        else:
-            _copy(state[f, start : start + rows], row)
-            _repeat_last(row, rows, width)
-
-
-@compiled
-def _leave(sizes: Any, work: Any, plan: Any, state: Any, start: int, rows: int) -> None:
-    """Take out the state after the last step."""
-    # no gradient comes back through it, which is the truncation
-    for f in range(plan.state_rows.size):
-        last = work.rows[sizes.steps, plan.state_rows[f], :rows]
-        _copy(last, state[f, start : start + rows])
-
-
-@compiled
-def _slab(sizes: Any, work: Any, plan: Any, scale: float, width: int, begins: bool) -> float:
-    """Run a slab in working memory there and back; return its share of the loss."""
-    _call(plan.functions[FORWARD], work.where, width)
-    loss = readout.losses(sizes, scale, work, width)
-    readout.add_products(sizes, work, width)
-    work.temp[:] = 0
-    _call(plan.functions[BACKWARD], work.where, width)
-    if begins:
-        _call(plan.functions[BEGIN], work.where, width)
-    for k in range(plan.blocks.shape[0]):
-        add_products(work.sums, work.rows, work.gates, plan.blocks[k], sizes.steps, width)
-    _add_vectors(work.sums, work.temp, plan.vectors, width)
-    return loss
-
-
-def _entry(function: Any) -> Any:
-    """Compile the function that Python calls, on its first call with arguments of given types."""
-    decorate: Any = njit  # some of its options are not declared
-    return decorate(nogil=True, _nrt=False, error_model="numpy")(inspect.unwrap(function))
-
-
-@_entry
 def train(sizes: Sizes, work: Work, plan: Plan, windows: Windows, member: MemberState) -> None:
-    """Train a member on its chunk, in place."""
-    parameters, state, losses = member.parameters, member.state, member.losses
-    flat, gradient, scored = work.flat, work.gradient, work.scored
-    scored[:] = True
-    _copy(member.fixed, flat[sizes.learned :])
-    before = flush_tiny_numbers()
-    for window in range(losses.size):
+    """Train a member on its chunk, in place; Python's lock is let go of."""
+    named: dict[str, Any] = {
+        **sizes._asdict(),
+        **plan._asdict(),
+        **work._asdict(),
+        **windows._asdict(),
+        **member._asdict(),
+        "windows": member.losses.size,
+        "pack_count": plan.pack_to.size,
+        "unpack_count": plan.unpack_to.size,
+        "block_count": len(plan.blocks),
+        "vector_count": len(plan.vectors),
+        "state_count": plan.state_rows.size,
+        "packed_count": work.packed.size,
+        "sums_count": work.sums.size,
+        "has_marks": windows.marks.size > 0,
+        "has_symbols": windows.symbols.size > 0,
+        "has_classes": windows.classes.size > 0,
+        "symbols_count": len(windows.table),
+        "flat_count": work.gradient.size,
+        "handed_at": work.handed.ctypes.data,
+    }
+    given = [named[name] for name in ARGUMENTS]
+    arguments = np.array([g.ctypes.data if isinstance(g, np.ndarray) else g for g in given])
+    arguments = arguments.astype(np.int64)
+    double = member.parameters.dtype == np.float64
+    function = _compiled(double, windows.classes.dtype.itemsize)
+    function(arguments.ctypes.data)
+
+
+@cache
+def _compiled(double: bool, class_bytes: int) -> Any:
+    """Return the loop as Python can call it."""
+    code = load(write(double, class_bytes), this_processor(), ("train",))
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0])
+
+
+def write(double: bool, class_bytes: int) -> str:
+    """Return the loop in LLVM's language, for a precision and integers that hold classes."""
+    processor = this_processor()
+    module = ir.Module("loop")
+    module.triple = processor.triple
+    w = Writer(module, "train", double, processor, ARGUMENTS)
+    _Loop(w, class_bytes).write()
+    w.close()
+    return str(module)
+
+
+class _Loop:
+    """Writes the loop.
+
+    Args:
+        w: writes the code.
+        class_bytes: of the integers that hold classes.
+    """
+
+    def __init__(self, w: Writer, class_bytes: int) -> None:
+        self.w = w
+        slab, steps, batch, codes = w["slab"], w["steps"], w["batch"], w["codes"]
+        self.rows = w.array("rows", w["row_count"], slab)
+        self.gates = w.array("gates", w["gate_count"], slab)
+        self.temp, self.flat = w.array("temp", slab), w.array("flat")
+        self.gradient, self.parameters = w.array("gradient"), w.array("parameters")
+        self.packed, self.sums = w.array("packed"), w.array("sums")
+        self.scored = w.array("scored", bytes_=1)
+        self.targets, self.weights = w.array("targets", slab), w.array("weights", slab)
+        self.values = w.array("values", w["outputs"], slab)
+        self.symbols = w.array("symbols", steps, batch, bytes_=1)
+        self.features = w.array("features", steps, codes, batch)
+        self.classes = w.array("classes", steps, batch, bytes_=class_bytes)
+        self.reals = w.array("reals", steps, w["outputs"], batch)
+        self.marks = w.array("marks", steps, batch, bytes_=1)
+        self.table = w.array("table", codes)
+        self.state, self.losses = w.array("state", batch), w.array("losses")
+        self.state_rows = w.array("state_rows", bytes_=8)
+        self.starts = w.array("starts", bytes_=8)
+        self.functions = w.array("functions", bytes_=8)
+        self.blocks = w.array("blocks", 6, bytes_=8)
+        self.vectors = w.array("vectors", 3, bytes_=8)
+
+    def write(self) -> None:
+        """Write all of it."""
+        w = self.w
+        before = w.flush_tiny_numbers()
+        with w.range(w["steps"]) as t:
+            self.scored[t] = 1
+        frozen = w.array("frozen")
+        with w.range(w["fixed"]) as k:
+            self.flat[w["fixed_at"] + k] = frozen[k]
+        with w.range(w["windows"]) as window:
+            self._window(window)
+        w.flush_tiny_numbers(before)
+
+    def _window(self, window: Whole) -> None:
+        w = self.w
+        count = self._count_scored(window)
         # every scored step of the window weighs the same, in whichever slab it is computed
-        count = _count_scored(sizes, windows, window, scored)
-        scale = parameters.dtype.type(1) / parameters.dtype.type(count)
-        begins = sizes.begins and (not windows.carried or (window == 0 and windows.fresh))
-        _copy(parameters, flat)
-        if sizes.derived < gradient.size:
-            _call(plan.functions[PROLOGUE], work.where, 0)
-        work.packed[:] = 0
-        _apply(work.packed, flat, plan.pack_to, plan.pack_of, plan.pack_by)
-        work.sums[:] = 0
-        loss = 0.0
-        slab = work.rows.shape[2]
-        for start in range(0, sizes.batch, slab):
-            rows = min(slab, sizes.batch - start)
-            # whole registers: the lanes beyond have weight 0
-            width = (rows + REGISTER - 1) // REGISTER * REGISTER
-            _read(sizes, work, windows, window, start, rows, width)
-            # weights stay from window to window where all steps count and one slab holds all
-            if window == 0 or windows.scored.size > 0 or sizes.batch > slab:
-                _weigh(sizes, work, windows, window, start, rows, scale)
-            _enter(work, plan, state, start, rows, width, begins)
-            loss += _slab(sizes, work, plan, scale, width, begins)
-            if windows.carried or window + 1 == losses.size:
-                _leave(sizes, work, plan, state, start, rows)
-        losses[window] = loss
-        gradient[:] = 0
-        _apply(gradient, work.sums, plan.unpack_to, plan.unpack_of, plan.unpack_by)
-        if sizes.derived < gradient.size:
-            _call(plan.functions[EPILOGUE], work.where, 0)
-        learned = gradient[: sizes.learned]
-        clip(learned, member.largest)
-        member.steps[0] += 1
-        update(
-            member.rule,
-            parameters,
-            learned,
-            member.memory,
-            member.steps[0],
-            member.rates[window],
-            member.knobs,
-        )
-    restore_tiny_numbers(before)
+        scale = w.variable(1)
+        scale.set(Numbers(w, w.numbers(1.0, 1), 1) / w.real(count))
+        fresh = ~w["carried"].is_(1) | (window.is_(0) & w["fresh"].is_(1))
+        begins = w["begins"].is_(1) & fresh
+        w.spans(w["learned"], self._copying(self.flat, self.parameters))
+        with w.when(w["derived"].is_(1)):
+            w.call(self.functions[PROLOGUE], w["handed_at"], 0)
+        self._clear(self.packed, w["packed_count"])
+        self._apply("pack", self.packed, self.flat)
+        self._clear(self.sums, w["sums_count"])
+        loss = w.variable(1)
+        with w.range(0, w["batch"], step=w["slab"]) as start:
+            rows = (w["batch"] - start).smaller(w["slab"])
+            self._slab(window, start, rows, scale.get(), begins, loss)
+        self.losses[window] = loss.get()
+        self._clear(self.gradient, w["flat_count"])
+        self._apply("unpack", self.gradient, self.sums)
+        with w.when(w["derived"].is_(1)):
+            w.call(self.functions[EPILOGUE], w["handed_at"], 0)
+        with w.when(w["clips"].is_(1)):
+            clip(w, self.gradient, w.array("knobs"))
+        update(w, window)
+
+    def _clear(self, array: Array, count: Whole) -> None:
+        # allocated in whole registers
+        with self.w.range(0, count, step=self.w.register) as k:
+            array.store(k, 0.0, self.w.register)
+
+    def _apply(self, kind: str, target: Array, source: Array) -> None:
+        """Write target[to] += by * source[of], for all of a list."""
+        w = self.w
+        to, of = (w.array(f"{kind}_{which}", bytes_=4) for which in ("to", "of"))
+        by = w.array(f"{kind}_by")
+        with w.range(w[f"{kind}_count"]) as k:
+            target.add(to[k], by[k] * source[of[k]])
+
+    def _count_scored(self, window: Whole) -> Whole:
+        """Write how many steps of a window are scored; mark those at which any sequence is."""
+        w = self.w
+        count = w.counter(w["steps"] * w["batch"])
+        with w.when(w["has_marks"].is_(1)):
+            count.set(0)
+            with w.range(w["steps"]) as t:
+                here = w.counter(0)
+                with w.range(w["batch"]) as i:
+                    here.set(here.get() + self.marks[window, t, i])
+                self.scored[t] = w.chosen(here.get().is_(0), 0, 1)
+                count.set(count.get() + here.get())
+        return count.get()
+
+    def _slab(
+        self,
+        window: Whole,
+        start: Whole,
+        rows: Whole,
+        scale: Numbers,
+        begins: Whole,
+        loss: Variable,
+    ) -> None:
+        """Write a slab's way there and back."""
+        w = self.w
+        # whole registers: the lanes beyond have weight 0
+        width = rows.up(w.register)
+        self._read(window, start, rows, width)
+        # weights stay from window to window where all steps count and one slab holds all
+        again = window.is_(0) | w["has_marks"].is_(1) | (w["slab"] < w["batch"])
+        with w.when(again):
+            self._weigh(window, start, rows, scale)
+        self._enter(start, rows, width, begins)
+        w.call(self.functions[FORWARD], w["handed_at"], width)
+        readout = Readout(w, self.rows, width, scale)
+        readout.losses(loss)
+        readout.add_products()
+        with w.range(w["temp_count"]) as row, w.range(0, w["slab"], step=w.register) as i:
+            self.temp.store((row, i), 0.0, w.register)
+        w.call(self.functions[BACKWARD], w["handed_at"], width)
+        with w.when(begins):
+            w.call(self.functions[BEGIN], w["handed_at"], width)
+        with w.range(w["block_count"]) as k:
+            block = [self.blocks[k, column] for column in range(6)]
+            add_products(w, self.sums, self.rows, self.gates, block, width)
+        add_vectors(w, self.sums, self.temp, self.vectors, width)
+        last = (window + 1).is_(w["windows"])
+        with w.when(w["carried"].is_(1) | last):
+            self._leave(start, rows)
+
+    def _read(self, window: Whole, start: Whole, rows: Whole, width: Whole) -> None:
+        """Write how a slab's inputs and targets come into the working memory."""
+        w = self.w
+        with w.range(w["steps"]) as t:
+            with w.when(w["has_classes"].is_(1)):
+                classes, targets = self.classes.part(window, t, start), self.targets.part(t)
+                w.spans(rows, lambda i, n: targets.store(i, classes.reals(i, n), n))
+            with w.when(~w["has_classes"].is_(1)), w.range(w["outputs"]) as c:
+                reals = self.reals.part(window, t, c, start)
+                w.spans(rows, self._copying(self.values.part(t, c), reals))
+            with w.range(w["codes"]) as code:
+                row = self.rows.part(t, code + 1)
+                with w.when(w["has_symbols"].is_(1)):
+                    self._look_up(self.symbols.part(window, t, start), rows, code, row)
+                with w.when(~w["has_symbols"].is_(1)):
+                    w.spans(rows, self._copying(row, self.features.part(window, t, code, start)))
+                self._repeat_last(row, rows, width)
+
+    def _copying(self, target: Array, source: Array) -> Callable[[Whole, int], None]:
+        return lambda i, n: target.store(i, source.load(i, n), n)
+
+    def _look_up(self, symbols: Array, rows: Whole, code: Whole, row: Array) -> None:
+        w = self.w
+        two = w["symbols_count"].is_(2)
+        # a straight line through two points: no look-up
+        with w.when(two):
+            low = self.table[0, code]
+            rise = self.table[1, code] - low
+            w.spans(rows, lambda i, n: row.store(i, low + rise * symbols.reals(i, n), n))
+        with w.when(~two), w.range(rows) as i:
+            row[i] = self.table[symbols[i], code]
+
+    def _repeat_last(self, row: Array, rows: Whole, width: Whole) -> None:
+        # lanes beyond the batch are one of its sequences again: whatever a cell makes of zeros,
+        # such as a division by them, it must not make there
+        with self.w.range(rows, width) as i:
+            row[i] = row[rows - 1]
+
+    def _weigh(self, window: Whole, start: Whole, rows: Whole, scale: Numbers) -> None:
+        """Write the weight of each step in the loss; lanes beyond the batch never count."""
+        w = self.w
+        with w.range(w["steps"]) as t:
+            with w.range(0, w["slab"], step=w.register) as i:
+                self.weights.store((t, i), 0.0, w.register)
+            weights, marks = self.weights.part(t), self.marks.part(window, t, start)
+            with w.when(~w["has_marks"].is_(1)):
+                w.spans(rows, lambda i, n: weights.store(i, scale, n))
+            with w.when(w["has_marks"].is_(1)):
+                w.spans(rows, lambda i, n: weights.store(i, scale * marks.reals(i, n), n))
+
+    def _enter(self, start: Whole, rows: Whole, width: Whole, begins: Whole) -> None:
+        """Write how the state before the first step comes in."""
+        w = self.w
+        with w.range(w["state_count"]) as f:
+            row, place = self.rows.part(0, self.state_rows[f]), self.starts[f]
+            learned = begins & ~(place < 0)
+            with w.when(learned), w.range(0, width, step=w.register) as i:
+                row.store(i, self.flat[place], w.register)
+            with w.when(~learned):
+                w.spans(rows, self._copying(row, self.state.part(f, start)))
+                self._repeat_last(row, rows, width)
+
+    def _leave(self, start: Whole, rows: Whole) -> None:
+        """Write how the state after the last step goes out."""
+        # no gradient comes back through it, which is the truncation
+        w = self.w
+        with w.range(w["state_count"]) as f:
+            last = self.rows.part(w["steps"], self.state_rows[f])
+            w.spans(rows, self._copying(self.state.part(f, start), last))

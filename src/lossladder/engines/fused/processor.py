@@ -1,10 +1,10 @@
 """The processor that kernels are compiled for: its name, its features, and its registers."""
 
+import os
 from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as llvm
-from numba.core import config
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Processor:
 
 @cache
 def this_processor() -> Processor:
-    """Return the processor of this machine, as Numba was told, else as it is."""
-    named, features = (vars(config).get(key) for key in ("CPU_NAME", "CPU_FEATURES"))
+    """Return the processor of this machine; or what the environment says, to try another."""
+    named, features = map(os.getenv, ("LOSSLADDER_CPU", "LOSSLADDER_CPU_FEATURES"))
     return Processor(
         llvm.get_default_triple(),
         llvm.get_host_cpu_name() if named is None else named,

@@ -10,18 +10,7 @@ overflows, however small a probability. The logarithms are the costly part: the 
 are multiplied and one logarithm is taken of the product, which stays far from the largest number.
 """
 
-from typing import Any
-
-from lossladder.engines.fused.arithmetic import (
-    compiled,
-    exponential,
-    logarithm,
-    logistic,
-    magnitude,
-    reciprocal,
-)
-from lossladder.engines.fused.instructions import choose, larger
-from lossladder.engines.fused.simd import NARROW, REGISTER, WIDE, load, same, store, total, zeros
+from lossladder.engines.fused.writer import Array, Numbers, Variable, Whole, Writer
 
 CROSS_ENTROPY, HALF_SQUARED, SQUARED = 0, 1, 2  # losses
 LINEAR, LOGARITHMS, FACTORS = 0, 1, 2  # rows of `surprise`
@@ -29,183 +18,168 @@ LINEAR, LOGARITHMS, FACTORS = 0, 1, 2  # rows of `surprise`
 TOGETHER = 8
 
 
-@compiled
-def losses(sizes: Any, scale: float, work: Any, width: int) -> float:
-    """Return the slab's share of the loss, nats; leave the logits' derivatives in `logits`."""
-    first, hidden = 1 + sizes.codes, sizes.hidden
-    out, rows, logits = work.out, work.rows, work.logits
-    targets, weights, surprise = work.targets, work.weights, work.surprise
-    surprise[LINEAR] = 0
-    surprise[LOGARITHMS] = 0
-    surprise[FACTORS] = 1
-    waiting = 0
-    for t in range(sizes.steps):
-        if not work.scored[t]:
-            continue
-        if sizes.loss == CROSS_ENTROPY and sizes.outputs == 1:
-            for i in range(0, width - REGISTER, 2 * REGISTER):
-                _two_classes(
-                    out, rows, logits, targets, weights, surprise, first, hidden, t, i, WIDE
-                )
-            if width % (2 * REGISTER):
-                i = width - REGISTER
-                _two_classes(
-                    out, rows, logits, targets, weights, surprise, first, hidden, t, i, NARROW
-                )
-        else:
-            for i in range(0, width, REGISTER):
-                _logits(out, rows, logits, first, hidden, t, i)
-                if sizes.loss == CROSS_ENTROPY:
-                    _many_classes(logits, targets, weights, surprise, sizes.outputs, t, i)
-                else:
-                    _squares(
-                        sizes.loss, logits, work.values, weights, surprise, sizes.outputs, t, i
-                    )
-        waiting += 1
-        if waiting == TOGETHER:
-            _take_logarithms(surprise, width)
-            waiting = 0
-    _take_logarithms(surprise, width)
-    linear = logarithms = zeros(surprise, NARROW)
-    for i in range(0, width, REGISTER):
-        linear += load(surprise, (LINEAR, i), NARROW)
-        logarithms += load(surprise, (LOGARITHMS, i), NARROW)
-    return total(linear) + scale * total(logarithms)
+class Readout:
+    """Writes what lies between the cell's way there and its way back.
 
+    Args:
+        w: writes the code.
+        rows: (steps + 1, rows, width).
+        width: lanes in use.
+        scale: weight of a step in the loss.
+    """
 
-@compiled
-def _take_logarithms(surprise: Any, width: int) -> None:
-    for i in range(0, width, REGISTER):
-        more = logarithm(load(surprise, (FACTORS, i), NARROW))
-        store(surprise, (LOGARITHMS, i), load(surprise, (LOGARITHMS, i), NARROW) + more)
-    surprise[FACTORS] = 1
+    def __init__(self, w: Writer, rows: Array, width: Whole, scale: Numbers) -> None:
+        self.w, self.rows, self.width, self.scale = w, rows, width, scale
+        slab, lines = w["slab"], w["lines"]
+        self.first, self.hidden, self.outputs = w["codes"] + 1, w["hidden"], w["outputs"]
+        self.logits = w.array("logits", w["fours"], slab)
+        self.targets, self.weights = w.array("targets", slab), w.array("weights", slab)
+        self.values = w.array("values", self.outputs, slab)
+        self.surprise = w.array("surprise", slab)
+        self.out, self.out_sums = w.array("out", lines, 4), w.array("out_sums", lines)
+        self.scored = w.array("scored", bytes_=1)
 
+    def losses(self, total: Variable) -> None:
+        """Write the losses of all steps, added to `total`, and the logits' derivatives."""
+        w = self.w
+        two = w["loss"].is_(CROSS_ENTROPY) & self.outputs.is_(1)
+        with w.range(0, self.width, step=w.register) as i:
+            for row, start in ((LINEAR, 0.0), (LOGARITHMS, 0.0), (FACTORS, 1.0)):
+                self.surprise.store((row, i), start, w.register)
+        with w.range(w["steps"]) as t, w.when(~self.scored[t].is_(0)):
+            with w.when(two):
+                with w.range(0, self.width - w.register, step=2 * w.register) as i:
+                    self._two_classes(t, i, 2 * w.register)
+                with w.when(~(self.width % (2 * w.register)).is_(0)):
+                    self._two_classes(t, self.width - w.register, w.register)
+            with w.when(~two), w.range(0, self.width, step=w.register) as i:
+                self._outputs(t, i)
+                with w.when(w["loss"].is_(CROSS_ENTROPY)):
+                    self._many_classes(t, i)
+                for loss in (HALF_SQUARED, SQUARED):
+                    with w.when(w["loss"].is_(loss)):
+                        self._squares(t, i, loss)
+            with w.when((t % TOGETHER).is_(TOGETHER - 1)):
+                self._take_logarithms()
+        self._take_logarithms()
+        linear, logarithms = w.variable(), w.variable()
+        with w.range(0, self.width, step=w.register) as i:
+            linear.add(self.surprise.load((LINEAR, i), w.register))
+            logarithms.add(self.surprise.load((LOGARITHMS, i), w.register))
+        total.add(linear.get().total() + self.scale * logarithms.get().total())
 
-@compiled
-def _count(surprise: Any, i: int, linear: Any, factor: Any, weight: Any, width: Any) -> None:
-    """Add a step to the surprise, where it is scored."""
-    store(surprise, (LINEAR, i), load(surprise, (LINEAR, i), width) + weight * linear)
-    # a factor of 1 where the weight is 0: its logarithm adds nothing
-    factor = choose(0.0 * weight, weight, factor, 0.0 * weight + 1.0)
-    store(surprise, (FACTORS, i), load(surprise, (FACTORS, i), width) * factor)
+    def _take_logarithms(self) -> None:
+        w = self.w
+        with w.range(0, self.width, step=w.register) as i:
+            more = self.surprise.load((FACTORS, i), w.register).of("log")
+            self.surprise.add((LOGARITHMS, i), more, w.register)
+            self.surprise.store((FACTORS, i), 1.0, w.register)
 
+    def _count(self, i: Whole, linear: Numbers, factor: Numbers, weight: Numbers) -> None:
+        """Write the addition of a step to the surprise, where it is scored."""
+        width = linear.width
+        self.surprise.add((LINEAR, i), weight * linear, width)
+        # a factor of 1 where the weight is 0: its logarithm adds nothing
+        factor = (weight * 0.0).below(weight, factor, 1.0)
+        self.surprise.store((FACTORS, i), self.surprise.load((FACTORS, i), width) * factor, width)
 
-@compiled
-def _two_classes(
-    out: Any,
-    rows: Any,
-    logits: Any,
-    targets: Any,
-    weights: Any,
-    surprise: Any,
-    first: int,
-    hidden: int,
-    t: int,
-    i: int,
-    width: Any,
-) -> None:
-    """Add a step of two classes: the softmax of (0, q) is the logistic function of q."""
-    q, q1 = same(out, (0, 0, 0), width), zeros(logits, width)
-    # two sums under way
-    for unit in range(0, hidden - 1, 2):
-        q += out[0, 1 + unit, 0] * load(rows, (t + 1, first + unit, i), width)
-        q1 += out[0, 2 + unit, 0] * load(rows, (t + 1, first + unit + 1, i), width)
-    if hidden % 2:
-        q += out[0, hidden, 0] * load(rows, (t + 1, first + hidden - 1, i), width)
-    q += q1
-    target = load(targets, (t, i), width)
-    weight = load(weights, (t, i), width)
-    # of -|q|, which cannot overflow: the two signs of q share the rest
-    e = exponential(0.0 - magnitude(q))
-    inverse = reciprocal(1.0 + e)
-    p = choose(q, 0.0, e * inverse, inverse)
-    store(logits, (t, 0, i), weight * (p - target))
-    _count(surprise, i, larger(q, 0.0) - target * q, 1.0 + e, weight, width)
+    def _two_classes(self, t: Whole, i: Whole, width: int) -> None:
+        """Write a step of two classes: the softmax of (0, q) is the logistic function of q."""
+        w = self.w
+        # two sums under way
+        sums = [w.variable(width), w.variable(width)]
+        sums[0].set(self.out[0, 0, 0])
+        with w.range(0, self.hidden - 1, step=2) as unit:
+            for k, total in enumerate(sums):
+                row = self.rows.load((t + 1, self.first + unit + k, i), width)
+                total.add(self.out[0, unit + (1 + k), 0] * row)
+        with w.when((self.hidden % 2).is_(1)):
+            row = self.rows.load((t + 1, self.first + self.hidden - 1, i), width)
+            sums[0].add(self.out[0, self.hidden, 0] * row)
+        q = sums[0].get() + sums[1].get()
+        target, weight = self.targets.load((t, i), width), self.weights.load((t, i), width)
+        # of -|q|, which cannot overflow: the two signs of q share the rest
+        e = q.of("abs").of("neg").of("exp")
+        inverse = (e + 1.0).of("fast_reciprocal")
+        p = q.below(0.0, e * inverse, inverse)
+        self.logits.store((t, 0, i), weight * (p - target), width)
+        self._count(i, q.of("relu") - target * q, e + 1.0, weight)
 
+    def _outputs(self, t: Whole, i: Whole) -> None:
+        """Write the outputs of a step, four at a time."""
+        w, register = self.w, self.w.register
+        with w.range(0, self.outputs, step=4) as c:
+            four = Whole(w, w.b.lshr(c.value, w.whole(2).value))
+            sums = [w.variable() for _ in range(4)]
+            for k, total in enumerate(sums):
+                total.set(self.out[four, 0, k])
+            with w.range(self.hidden) as unit:
+                row = self.rows.load((t + 1, self.first + unit, i), register)
+                for k, total in enumerate(sums):
+                    total.add(self.out[four, unit + 1, k] * row)
+            for k, total in enumerate(sums):
+                self.logits.store((t, c + k, i), total.get(), register)
 
-@compiled
-def _many_classes(
-    logits: Any, targets: Any, weights: Any, surprise: Any, others: int, t: int, i: int
-) -> None:
-    """Add a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
-    target = load(targets, (t, i), NARROW)
-    weight = load(weights, (t, i), NARROW)
-    nothing = zeros(logits, NARROW)
-    most = picked = nothing
-    for c in range(others):
-        q = load(logits, (t, c, i), NARROW)
-        most = larger(q, most)
+    def _many_classes(self, t: Whole, i: Whole) -> None:
+        """Write a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
+        w, register = self.w, self.w.register
+        target, weight = self.targets.load((t, i), register), self.weights.load((t, i), register)
+        most, picked = w.variable(), w.variable()
+        with w.range(self.outputs) as c:
+            q = self.logits.load((t, c, i), register)
+            most.set(q.larger(most.get()))
+            picked.add(self._at_target(target, c, q))
+        s = w.variable()
+        s.set(most.get().of("neg").of("exp"))
+        with w.range(self.outputs) as c:
+            e = (self.logits.load((t, c, i), register) - most.get()).of("exp")
+            s.add(e)
+            self.logits.store((t, c, i), e, register)
+        scale = weight * s.get().of("fast_reciprocal")
+        with w.range(self.outputs) as c:
+            slope = self.logits.load((t, c, i), register) * scale
+            self.logits.store((t, c, i), slope - self._at_target(target, c, weight), register)
+        self._count(i, most.get() - picked.get(), s.get(), weight)
+
+    def _at_target(self, target: Numbers, c: Whole, value: Numbers) -> Numbers:
         # lanes know no "equal": within a half of the target's number is the target
-        picked = picked + choose(magnitude(target - (c + 1.0)), 0.5, q, nothing)
-    s = exponential(nothing - most)
-    for c in range(others):
-        e = exponential(load(logits, (t, c, i), NARROW) - most)
-        s += e
-        store(logits, (t, c, i), e)
-    scale = weight * reciprocal(s)
-    for c in range(others):
-        at_target = choose(magnitude(target - (c + 1.0)), 0.5, weight, nothing)
-        store(logits, (t, c, i), load(logits, (t, c, i), NARROW) * scale - at_target)
-    _count(surprise, i, most - picked, s, weight, NARROW)
+        off = (target - self.w.real(c + 1)).of("abs")
+        return off.below(0.5, value, 0.0)
 
+    def _squares(self, t: Whole, i: Whole, loss: int) -> None:
+        """Write a step of real targets: half the squared distance, or all of it."""
+        w, register = self.w, self.w.register
+        weight, distance = self.weights.load((t, i), register), w.variable()
+        with w.range(self.outputs) as c:
+            q = self.logits.load((t, c, i), register)
+            p = q.of("sigmoid") if loss == HALF_SQUARED else q
+            off = p - self.values.load((t, c, i), register)
+            if loss == HALF_SQUARED:
+                distance.add(off * off * 0.5)
+                slope = off * p * (1.0 - p)
+            else:
+                distance.add(off * off)
+                slope = off * 2.0
+            self.logits.store((t, c, i), weight * slope, register)
+        self.surprise.add((LINEAR, i), weight * distance.get(), register)
 
-@compiled
-def _squares(
-    loss: int, logits: Any, values: Any, weights: Any, surprise: Any, outputs: int, t: int, i: int
-) -> None:
-    """Add a step of real targets: half the squared distance of the logistic function, or all."""
-    weight = load(weights, (t, i), NARROW)
-    distance = zeros(logits, NARROW)
-    for c in range(outputs):
-        q, target = load(logits, (t, c, i), NARROW), load(values, (t, c, i), NARROW)
-        p = logistic(q)
-        p = p if loss == HALF_SQUARED else q
-        off = p - target
-        slope = off * p * (1.0 - p) if loss == HALF_SQUARED else 2.0 * off
-        distance += 0.5 * off * off if loss == HALF_SQUARED else off * off
-        store(logits, (t, c, i), weight * slope)
-    store(surprise, (LINEAR, i), load(surprise, (LINEAR, i), NARROW) + weight * distance)
-
-
-@compiled
-def _logits(out: Any, rows: Any, logits: Any, first: int, hidden: int, t: int, i: int) -> None:
-    for four in range(out.shape[0]):
-        weight = out[four]
-        s0, s1 = same(weight, (0, 0), NARROW), same(weight, (0, 1), NARROW)
-        s2, s3 = same(weight, (0, 2), NARROW), same(weight, (0, 3), NARROW)
-        for unit in range(hidden):
-            v = load(rows, (t + 1, first + unit, i), NARROW)
-            s0 += weight[1 + unit, 0] * v
-            s1 += weight[1 + unit, 1] * v
-            s2 += weight[1 + unit, 2] * v
-            s3 += weight[1 + unit, 3] * v
-        store(logits, (t, 4 * four, i), s0)
-        store(logits, (t, 4 * four + 1, i), s1)
-        store(logits, (t, 4 * four + 2, i), s2)
-        store(logits, (t, 4 * four + 3, i), s3)
-
-
-@compiled
-def add_products(sizes: Any, work: Any, width: int) -> None:
-    """Add to the readout's gradient, sums over steps and sequences of dloss/dq_c times 1 and h."""
-    rows, sums, first = work.rows, work.out_sums, 1 + sizes.codes
-    for c in range(sizes.outputs):
-        for unit in range(0, sizes.hidden, 4):
-            bias = s0 = s1 = s2 = s3 = zeros(rows, NARROW)
-            for t in range(sizes.steps):
-                if not work.scored[t]:
-                    continue
-                for i in range(0, width, REGISTER):
-                    v = load(work.logits, (t, c, i), NARROW)
-                    bias += v
-                    s0 += v * load(rows, (t + 1, first + unit, i), NARROW)
-                    s1 += v * load(rows, (t + 1, first + unit + 1, i), NARROW)
-                    s2 += v * load(rows, (t + 1, first + unit + 2, i), NARROW)
-                    s3 += v * load(rows, (t + 1, first + unit + 3, i), NARROW)
+    def add_products(self) -> None:
+        """Write the readout's gradient: sums over steps and sequences of dloss/dq times 1 and h."""
+        w, register = self.w, self.w.register
+        with w.range(self.outputs) as c, w.range(0, self.hidden, step=4) as unit:
+            bias, sums = w.variable(), [w.variable() for _ in range(4)]
+            with (
+                w.range(w["steps"]) as t,
+                w.when(~self.scored[t].is_(0)),
+                w.range(0, self.width, step=register) as i,
+            ):
+                slope = self.logits.load((t, c, i), register)
+                bias.add(slope)
+                for k, total in enumerate(sums):
+                    row = self.rows.load((t + 1, self.first + unit + k, i), register)
+                    total.add(slope * row)
             # every four sums it anew, and one of them is enough
-            if unit == 0:
-                sums[c, 0] += total(bias)
-            sums[c, unit + 1] += total(s0)
-            sums[c, unit + 2] += total(s1)
-            sums[c, unit + 3] += total(s2)
-            sums[c, unit + 4] += total(s3)
+            with w.when(unit.is_(0)):
+                self.out_sums.add((c, 0), bias.get().total())
+            for k, total in enumerate(sums):
+                self.out_sums.add((c, unit + (1 + k)), total.get().total())

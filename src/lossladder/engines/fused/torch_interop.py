@@ -37,6 +37,7 @@ class Member:
         named = {**dict(network.named_parameters()), **dict(network.named_buffers()), **constants}
         tensors = [named[name] for name in names]
         self.trained = [t for t in tensors if t.requires_grad]
+        self.count = sum(t.numel() for t in self.trained)
         self.others = [t for t in tensors if not t.requires_grad]
         self.optimizer = optimizer
         self.names = remembered(optimizer)
@@ -49,7 +50,7 @@ class Member:
         self._look()
         # not strict: an optimizer that remembers less leaves the last vectors zero
         for views, vector in zip(self._views, (parameters, *memory), strict=False):
-            np.concatenate(views, out=vector)
+            np.concatenate(views, out=vector[: self.count])
         at = 0
         for tensor in self.others:
             fixed[at : at + tensor.numel()] = tensor.detach().numpy().ravel()
@@ -95,27 +96,27 @@ def read_windows(
         targets: type of classes.
         fresh: the first window begins in the initial state.
     """
-    # what there is none of is an empty array: compiled code wants one type for both cases
-    symbols, features = np.zeros((0, 0, 0), np.uint8), np.zeros((0, 0, 0, 0), dtype)
-    classes, values = np.zeros((0, 0, 0), targets), np.zeros((0, 0, 0, 0), dtype)
+    # what there is none of is an empty array
+    symbols, features = np.zeros(0, np.uint8), np.zeros(0, dtype)
+    classes, reals = np.zeros(0, targets), np.zeros(0, dtype)
     if chunk.inputs.is_floating_point():
         features = _contiguous(chunk.inputs[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
     else:
         symbols = _contiguous(chunk.inputs[m].mT).astype(np.uint8, copy=False)
     if chunk.targets.is_floating_point():
-        values = _contiguous(chunk.targets[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
+        reals = _contiguous(chunk.targets[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
     else:
         classes = _contiguous(chunk.targets[m].mT).astype(targets, copy=False)
-    scored = np.zeros((0, 0, 0), np.bool_)
+    marks = np.zeros(0, np.uint8)
     if chunk.scored is not None:
-        scored = _contiguous(chunk.scored[m].mT)
+        marks = _contiguous(chunk.scored[m].mT).view(np.uint8)
     return Windows(
         symbols=symbols,
         features=features,
-        targets=classes,
-        values=values,
-        scored=scored,
-        codes=codes.table,
+        classes=classes,
+        reals=reals,
+        marks=marks,
+        table=np.ascontiguousarray(codes.table),
         carried=chunk.carried,
         fresh=fresh,
     )

@@ -1,66 +1,93 @@
-"""Clipping and the optimizers' updates in compiled code, as torch makes them."""
+"""Clipping and the optimizers' updates, as torch makes them, in code.
 
-import math
-from typing import Any
+Vectors are whole registers long: what lies behind the last parameter is zero, and may become
+anything.
+"""
 
-from lossladder.engines.fused.arithmetic import compiled
+import numpy as np
+from numpy.typing import NDArray
+
+from lossladder.engines.fused.writer import Array, Numbers, Whole, Writer
 
 SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
+# what an update needs that changes from update to update, and what does not
+RATES = ("rate", "stride", "root", "kept")
+KNOBS = ("first", "second", "eps", "decay", "new_mean", "new_square", "largest")
 
 
-@compiled
-def clip(gradient: Any, largest: float) -> None:
-    """Shorten the gradient to `largest`, as clip_grad_norm_ of torch does; infinity: leave it."""
-    if largest == math.inf:
-        return
-    squares = gradient.dtype.type(0)
-    for g in gradient:
-        squares += g * g
-    shorten = largest / (math.sqrt(squares) + 1e-6)
-    # "not above 1" is true of NaN as well, which must reach the parameters
-    if not shorten > 1:
-        for i in range(gradient.size):
-            gradient[i] *= shorten
+def knobs_of(knobs: NDArray[np.float64], largest: float) -> NDArray[np.float64]:
+    """Return what every update needs.
 
-
-@compiled
-def update(
-    rule: int, parameters: Any, gradient: Any, memory: Any, step: int, rate: float, knobs: Any
-) -> None:
-    """Make one step of an optimizer, as torch's would.
-
-    `memory` holds momentum; or the sum of squares; or the means of gradient and square. `knobs`
-    are lr, momentum or beta1, beta2, eps and weight decay; `rate` is lr as it is scheduled. `step`
-    counts the updates with this one.
+    Args:
+        knobs: lr, momentum or beta1, beta2, eps, weight decay.
+        largest: norm a gradient is clipped to.
     """
-    number = gradient.dtype.type
-    lr, first, second, eps = number(rate), number(knobs[1]), number(knobs[2]), number(knobs[3])
-    if rule == ADAMW:
-        kept = number(1 - rate * knobs[4])
-        for i in range(gradient.size):
-            parameters[i] *= kept
-    elif knobs[4] != 0:
-        decay = number(knobs[4])
-        for i in range(gradient.size):
-            gradient[i] += decay * parameters[i]
-    if rule == SGD:
-        momentum = memory[0]
-        for i in range(gradient.size):
-            momentum[i] = first * momentum[i] + gradient[i]
-            parameters[i] -= lr * momentum[i]
-    elif rule == ADAGRAD:
-        squares = memory[0]
-        for i in range(gradient.size):
-            squares[i] += gradient[i] * gradient[i]
-            parameters[i] -= lr * gradient[i] / (math.sqrt(squares[i]) + eps)
-    else:
-        mean, square = memory[0], memory[1]
-        new_mean, new_square = number(1 - knobs[1]), number(1 - knobs[2])
-        # both means start at zero: undo that bias, in float64, where 1 - 0.999 keeps its digits
-        stride = number(rate / (1 - knobs[1] ** step))
-        root = number(math.sqrt(1 - knobs[2] ** step))
-        for i in range(gradient.size):
-            g = gradient[i]
-            mean[i] += (g - mean[i]) * new_mean
-            square[i] = second * square[i] + new_square * g * g
-            parameters[i] -= stride * mean[i] / (math.sqrt(square[i]) / root + eps)
+    _, first, second, eps, decay = knobs
+    return np.array([first, second, eps, decay, 1 - first, 1 - second, largest])
+
+
+def rates_of(
+    rule: int, knobs: NDArray[np.float64], factors: NDArray[np.float64], steps: int
+) -> NDArray[np.float64]:
+    """Return what each update needs of its own (updates, RATES), computed in float64.
+
+    Args:
+        rule: which optimizer.
+        knobs: lr, momentum or beta1, beta2, eps, weight decay.
+        factors: on the learning rate, one an update.
+        steps: updates made before.
+    """
+    lr, first, second, _, decay = knobs
+    rate, step = lr * factors, steps + 1 + np.arange(factors.size)
+    stride, root = rate, np.ones_like(rate)
+    if rule in (ADAM, ADAMW):
+        # both means start at zero: undo that bias
+        stride, root = rate / (1 - first**step), np.sqrt(1 - second**step)
+    kept = 1 - rate * decay if rule == ADAMW else np.ones_like(rate)
+    return np.stack([rate, stride, root, kept], axis=1)
+
+
+def clip(w: Writer, gradient: Array, knobs: Array) -> None:
+    """Write clipping: the gradient is shortened to `largest`, as clip_grad_norm_ of torch does."""
+    register = w.register
+    squares = w.variable()
+    with w.range(0, w["learned"], step=register) as i:
+        squares.add(gradient.load(i, register).of("square"))
+    shorten = knobs[KNOBS.index("largest")] / (squares.get().total().of("sqrt") + 1e-6)
+    # "not above 1" is true of NaN as well, which must reach the parameters
+    one = Numbers(w, w.numbers(1.0, 1), 1)
+    factor = one.below(shorten, one, shorten)
+    with w.range(0, w["learned"], step=register) as i:
+        gradient.store(i, gradient.load(i, register) * factor, register)
+
+
+def update(w: Writer, window: Whole) -> None:
+    """Write one step of an optimizer, whichever it is."""
+    register, size = w.register, w["learned"].up(w.register)
+    parameters, gradient = w.array("parameters"), w.array("gradient")
+    memory, rates, knobs = w.array("memory", size), w.array("rates", len(RATES)), w.array("knobs")
+    first, second, eps, decay, new_mean, new_square, _ = (knobs[k] for k in range(len(KNOBS)))
+    rate, stride, root, kept = (rates[window, k] for k in range(len(RATES)))
+    with w.when(w["rule"].is_(ADAMW)), w.range(0, size, step=register) as i:
+        parameters.store(i, parameters.load(i, register) * kept, register)
+    with w.when(~w["rule"].is_(ADAMW) & w["decays"].is_(1)), w.range(0, size, step=register) as i:
+        gradient.add(i, parameters.load(i, register) * decay, register)
+    with w.when(w["rule"].is_(SGD)), w.range(0, size, step=register) as i:
+        momentum = memory.load((0, i), register) * first + gradient.load(i, register)
+        memory.store((0, i), momentum, register)
+        parameters.store(i, parameters.load(i, register) - momentum * rate, register)
+    with w.when(w["rule"].is_(ADAGRAD)), w.range(0, size, step=register) as i:
+        g = gradient.load(i, register)
+        squares = memory.load((0, i), register) + g * g
+        memory.store((0, i), squares, register)
+        way = g * rate / (squares.of("sqrt") + eps)
+        parameters.store(i, parameters.load(i, register) - way, register)
+    adam = w["rule"].is_(ADAM) | w["rule"].is_(ADAMW)
+    with w.when(adam), w.range(0, size, step=register) as i:
+        g, mean = gradient.load(i, register), memory.load((0, i), register)
+        mean = mean + (g - mean) * new_mean
+        square = memory.load((1, i), register) * second + g * g * new_square
+        memory.store((0, i), mean, register)
+        memory.store((1, i), square, register)
+        way = mean * stride / (square.of("sqrt") / root + eps)
+        parameters.store(i, parameters.load(i, register) - way, register)

@@ -1,0 +1,383 @@
+"""Writing LLVM's language as one would write loops: arrays, whole numbers, and lanes.
+
+    with w.range(steps) as t, w.range(0, width, w.register) as i:
+        total.add(rows[t, k, i] * gates[t, j, i])
+
+What Python decides is decided when the code is written; a `with w.range` is a loop in the code.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+from lossladder.engines.fused.lanes import I64, Lanes
+from lossladder.engines.fused.processor import Processor
+
+_BYTES = {1: ir.IntType(8), 4: ir.IntType(32), 8: I64}
+
+
+class Whole:
+    """A whole number in the code."""
+
+    def __init__(self, w: "Writer", value: Any) -> None:
+        self.w, self.value = w, value
+
+    def _other(self, other: "Whole | int") -> Any:
+        return other.value if isinstance(other, Whole) else ir.Constant(I64, other)
+
+    def __add__(self, other: "Whole | int") -> "Whole":
+        return Whole(self.w, self.w.b.add(self.value, self._other(other)))
+
+    def __sub__(self, other: "Whole | int") -> "Whole":
+        return Whole(self.w, self.w.b.sub(self.value, self._other(other)))
+
+    def __mul__(self, other: "Whole | int") -> "Whole":
+        return Whole(self.w, self.w.b.mul(self.value, self._other(other)))
+
+    def __mod__(self, other: int) -> "Whole":
+        return Whole(self.w, self.w.b.srem(self.value, self._other(other)))
+
+    def up(self, multiple: int) -> "Whole":
+        """Return the next multiple of a power of two."""
+        return Whole(
+            self.w, self.w.b.and_((self + (multiple - 1)).value, ir.Constant(I64, -multiple))
+        )
+
+    def smaller(self, other: "Whole") -> "Whole":
+        """Return the smaller of two."""
+        return Whole(self.w, self.w.b.select((self < other).value, self.value, other.value))
+
+    def __lt__(self, other: "Whole | int") -> "Whole":
+        return Whole(self.w, self.w.b.icmp_signed("<", self.value, self._other(other)))
+
+    def is_(self, other: "Whole | int") -> "Whole":
+        """Return whether two are equal."""
+        return Whole(self.w, self.w.b.icmp_signed("==", self.value, self._other(other)))
+
+    def __and__(self, other: "Whole") -> "Whole":
+        return Whole(self.w, self.w.b.and_(self.value, other.value))
+
+    def __or__(self, other: "Whole") -> "Whole":
+        return Whole(self.w, self.w.b.or_(self.value, other.value))
+
+    def __invert__(self) -> "Whole":
+        return Whole(self.w, self.w.b.not_(self.value))
+
+
+class Numbers:
+    """Numbers side by side, or a single one, which goes with any others."""
+
+    def __init__(self, w: "Writer", value: Any, width: int) -> None:
+        self.w, self.value, self.width = w, value, width
+
+    @property
+    def _lanes(self) -> Lanes:
+        return self.w.lanes(self.width)
+
+    def _pair(self, other: "Numbers | float") -> tuple[Lanes, Any, Any]:
+        width = max(self.width, other.width if isinstance(other, Numbers) else 1)
+        lanes = self.w.lanes(width)
+        return lanes, self.spread(width), self.w.numbers(other, width)
+
+    def spread(self, width: int) -> Any:
+        """Return LLVM's value in `width` lanes."""
+        if self.width == width:
+            return self.value
+        single = self.w.b.extract_element(self.value, ir.Constant(I64, 0))
+        return self.w.lanes(width).spread(single)
+
+    def _computed(self, op: str, other: "Numbers | float") -> "Numbers":
+        lanes, a, b = self._pair(other)
+        return Numbers(self.w, getattr(lanes, op)(a, b), lanes.width)
+
+    def __add__(self, other: "Numbers | float") -> "Numbers":
+        return self._computed("add", other)
+
+    def __sub__(self, other: "Numbers | float") -> "Numbers":
+        return self._computed("sub", other)
+
+    def __mul__(self, other: "Numbers | float") -> "Numbers":
+        return self._computed("mul", other)
+
+    def __truediv__(self, other: "Numbers | float") -> "Numbers":
+        return self._computed("div", other)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __rsub__(self, other: float) -> "Numbers":
+        return Numbers(self.w, self.w.numbers(other, self.width), self.width) - self
+
+    def larger(self, other: "Numbers | float") -> "Numbers":
+        """Return the larger of two; a NaN of either stays."""
+        return self._computed("maximum", other)
+
+    def below(self, limit: "Numbers | float", yes: "Numbers", no: "Numbers | float") -> "Numbers":
+        """Return `yes` where this is below a limit, else `no`, also where it is NaN."""
+        lanes, a, b = self._pair(limit)
+        width = lanes.width
+        chosen = lanes.select(a, b, yes.spread(width), self.w.numbers(no, width))
+        return Numbers(self.w, chosen, width)
+
+    def of(self, function: str) -> "Numbers":
+        """Return a function of the graph's, such as `exp`."""
+        return Numbers(self.w, getattr(self._lanes, function)(self.value), self.width)
+
+    def total(self) -> "Numbers":
+        """Return the sum over lanes."""
+        # in any order: one after another would take as many additions as there are lanes
+        w, kind = self.w, self._lanes.type
+        name = f"llvm.vector.reduce.fadd.v{self.width}f{w.bytes * 8}"
+        reduce = w.external(name, w.number, [w.number, kind])
+        zero = ir.Constant(w.number, 0.0)
+        summed = w.b.call(reduce, [zero, self.value], fastmath=("reassoc",))
+        return Numbers(w, w.lanes(1).spread(summed), 1)
+
+
+class Variable:
+    """Numbers that change: in registers once LLVM has seen all of the code."""
+
+    def __init__(self, w: "Writer", width: int, start: float = 0.0) -> None:
+        self.w, self.width = w, width
+        self._place = w.entry.alloca(w.lanes(width).type)
+        self.set(start)
+
+    def get(self) -> Numbers:
+        """Return them as they are now."""
+        return Numbers(self.w, self.w.b.load(self._place), self.width)
+
+    def set(self, value: Numbers | float) -> None:
+        """Change them."""
+        self.w.b.store(self.w.numbers(value, self.width), self._place)
+
+    def add(self, more: Numbers | float) -> None:
+        """Add to them."""
+        self.set(self.get() + more)
+
+
+class Counter:
+    """A whole number that changes."""
+
+    def __init__(self, w: "Writer", start: Whole | int) -> None:
+        self.w = w
+        self._place = w.entry.alloca(I64)
+        self.set(start)
+
+    def get(self) -> Whole:
+        """Return it as it is now."""
+        return Whole(self.w, self.w.b.load(self._place))
+
+    def set(self, value: Whole | int) -> None:
+        """Change it."""
+        self.w.b.store(self.w.whole(value).value, self._place)
+
+
+class Array:
+    """An array of numbers, or of whole numbers.
+
+    Args:
+        w: writes the code.
+        address: of its first.
+        sizes: of its axes but the first.
+        bytes_: of a whole number; 0: it holds numbers.
+    """
+
+    def __init__(
+        self, w: "Writer", address: Any, sizes: Sequence[Whole | int] = (), bytes_: int = 0
+    ) -> None:
+        self.w, self.bytes = w, bytes_
+        self._base, self._sizes = address, list(sizes)
+
+    def _place(self, index: Any) -> Any:
+        axes = list(index) if isinstance(index, tuple) else [index]
+        flat = self.w.whole(axes[0])
+        for size, at in zip(self._sizes, axes[1:], strict=True):
+            flat = flat * size + at
+        return self.w.b.gep(self._base, [flat.value], inbounds=True)
+
+    def load(self, index: Any, width: int) -> Numbers:
+        """Return lanes, the first at an index."""
+        lanes = self.w.lanes(width)
+        pointer = self.w.b.bitcast(self._place(index), lanes.type.as_pointer())
+        return Numbers(self.w, lanes.load(pointer), width)
+
+    def reals(self, index: Any, width: int) -> Numbers:
+        """Return whole numbers as numbers."""
+        w = self.w
+        kind = ir.VectorType(_BYTES[self.bytes], width)
+        value = w.b.load(w.b.bitcast(self._place(index), kind.as_pointer()), typ=kind)
+        value.align = self.bytes
+        return Numbers(w, w.b.uitofp(value, w.lanes(width).type), width)
+
+    def store(self, index: Any, value: Numbers | float, width: int) -> None:
+        """Store lanes, the first at an index."""
+        lanes = self.w.lanes(width)
+        pointer = self.w.b.bitcast(self._place(index), lanes.type.as_pointer())
+        lanes.store(self.w.numbers(value, width), pointer)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one number, or one whole number."""
+        if not self.bytes:
+            return self.load(index, 1)
+        value = self.w.b.load(self._place(index))
+        return Whole(self.w, value if self.bytes == 8 else self.w.b.zext(value, I64))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not self.bytes:
+            self.store(index, value, 1)
+            return
+        value = self.w.whole(value).value
+        narrow = value if self.bytes == 8 else self.w.b.trunc(value, _BYTES[self.bytes])
+        self.w.b.store(narrow, self._place(index))
+
+    def add(self, index: Any, more: Numbers, width: int = 1) -> None:
+        """Add to numbers in place."""
+        self.store(index, self.load(index, width) + more, width)
+
+    def part(self, *index: Any) -> "Array":
+        """Return what lies behind the first indices."""
+        whole = (*index, *[0] * (len(self._sizes) + 1 - len(index)))
+        return Array(self.w, self._place(whole), self._sizes[len(index) :], self.bytes)
+
+
+class Writer:
+    """Writes one function, `void name(i64 *arguments)`.
+
+    Args:
+        module: where to.
+        name: of the function.
+        double: float64.
+        processor: that it is written for.
+        arguments: names of whole numbers and addresses, in order.
+    """
+
+    def __init__(
+        self,
+        module: ir.Module,
+        name: str,
+        double: bool,
+        processor: Processor,
+        arguments: Sequence[str],
+    ) -> None:
+        self.module, self.processor = module, processor
+        self.number = ir.DoubleType() if double else ir.FloatType()
+        self.bytes, self.register = 8 if double else 4, processor.register
+        kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer()])
+        function = ir.Function(module, kind, name)
+        entry = function.append_basic_block("variables")
+        self.b: Any = ir.IRBuilder(function.append_basic_block("body"))
+        self.entry: Any = ir.IRBuilder(entry)
+        self._body = self.b.block
+        self._given = {
+            argument: self.entry.load(self.entry.gep(function.args[0], [ir.Constant(I64, k)]))
+            for k, argument in enumerate(arguments)
+        }
+
+    def close(self) -> None:
+        """End the function."""
+        self.b.ret_void()
+        self.entry.branch(self._body)
+
+    def __getitem__(self, name: str) -> Whole:
+        """Return an argument."""
+        return Whole(self, self._given[name])
+
+    def array(self, name: str, *sizes: Whole | int, bytes_: int = 0) -> Array:
+        """Return an array by the argument with its address; `sizes` are without the first axis."""
+        kind = _BYTES[bytes_] if bytes_ else self.number
+        address = self.entry.inttoptr(self._given[name], kind.as_pointer())
+        return Array(self, address, sizes, bytes_)
+
+    def whole(self, value: Whole | int) -> Whole:
+        """Return a whole number."""
+        return value if isinstance(value, Whole) else Whole(self, ir.Constant(I64, value))
+
+    def numbers(self, value: Numbers | float, width: int) -> Any:
+        """Return LLVM's value of numbers in `width` lanes."""
+        return value.spread(width) if isinstance(value, Numbers) else self.lanes(width).const(value)
+
+    def real(self, whole: Whole) -> Numbers:
+        """Return a whole number as a number."""
+        return Numbers(self, self.lanes(1).spread(self.b.sitofp(whole.value, self.number)), 1)
+
+    def lanes(self, width: int) -> Lanes:
+        """Return arithmetic on `width` lanes."""
+        return Lanes(self.b, self.number, width, self.processor)
+
+    def variable(self, width: int | None = None, start: float = 0.0) -> Variable:
+        """Return numbers that change, a register of them unless another width is named."""
+        return Variable(self, width or self.register, start)
+
+    def external(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
+        """Return a function that LLVM or the processor has."""
+        known = self.module.globals.get(name)
+        return known or ir.Function(self.module, ir.FunctionType(result, arguments), name)
+
+    def call(self, address: Whole, arguments: Whole, width: Whole | int) -> None:
+        """Call a pass by its address."""
+        pointer = I64.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I64])
+        target = self.b.inttoptr(address.value, kind.as_pointer())
+        given = self.b.inttoptr(arguments.value, pointer)
+        self.b.call(target, [given, self.whole(width).value])
+
+    def counter(self, start: Whole | int) -> "Counter":
+        """Return a whole number that changes."""
+        return Counter(self, start)
+
+    def chosen(self, condition: Whole, yes: Whole | int, no: Whole | int) -> Whole:
+        """Return one of two whole numbers."""
+        pair = self.whole(yes).value, self.whole(no).value
+        return Whole(self, self.b.select(condition.value, *pair))
+
+    @contextmanager
+    def range(self, *limits: Whole | int, step: Whole | int = 1) -> Iterator[Whole]:
+        """Write a loop: of a count, or from a start to a stop."""
+        start, stop = (0, *limits)[-2:]
+        b, before = self.b, self.b.block
+        head, inside = b.append_basic_block(), b.append_basic_block()
+        after = b.append_basic_block()
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(self.whole(start).value, before)
+        b.cbranch(b.icmp_signed("<", index, self.whole(stop).value), inside, after)
+        b.position_at_end(inside)
+        yield Whole(self, index)
+        index.add_incoming(b.add(index, self.whole(step).value), b.block)
+        b.branch(head)
+        b.position_at_end(after)
+
+    def spans(self, count: Whole, body: Callable[[Whole, int], None]) -> None:
+        """Write a body for whole registers of a count, and for what is left one by one."""
+        left = count % self.register
+        with self.range(0, count - left, step=self.register) as i:
+            body(i, self.register)
+        with self.range(count - left, count) as i:
+            body(i, 1)
+
+    @contextmanager
+    def when(self, condition: Whole) -> Iterator[None]:
+        """Write code that runs where a condition holds."""
+        with self.b.if_then(condition.value):
+            yield
+
+    def flush_tiny_numbers(self, before: Any = None) -> Any:
+        """Let this thread take numbers below 1e-38 for zero, and return how it was; or undo it."""
+        # A gradient that vanishes over a long window ends in such numbers, and each of them costs
+        # the processor a hundred times an ordinary one.
+        if not self.processor.is_x86:
+            return None
+        i32, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        place = self.entry.alloca(i32)
+        where = self.b.bitcast(place, pointer)
+        read = self.external("llvm.x86.sse.stmxcsr", ir.VoidType(), [pointer])
+        write = self.external("llvm.x86.sse.ldmxcsr", ir.VoidType(), [pointer])
+        self.b.call(read, [where])
+        found = self.b.load(place)
+        # the processor's two switches: tiny results are zero, tiny operands are zero
+        wanted = self.b.or_(found, ir.Constant(i32, 0x8040)) if before is None else before
+        self.b.store(wanted, place)
+        self.b.call(write, [where])
+        return found
