@@ -1,4 +1,4 @@
-"""Networks as engines compare and rewrite them: torch's layers in steps, and what tells two apart."""
+"""Networks as engines rewrite and compare them: torch's layers in steps; what tells two apart."""
 
 import copy
 import operator

@@ -76,8 +76,8 @@ class Layers(Recurrent):
         for part in self.parts:
             part.initialise(generator)
 
-    def readout(self, output_size: int) -> nn.Linear:
-        """Return the linear map that goes with the highest part."""
+    def readout(self, output_size: int) -> nn.Module:
+        """Return the map that goes with the highest part."""
         return self.parts[-1].readout(output_size)
 
     def forward(

@@ -50,6 +50,7 @@ class Network(nn.Module):
         self.readout_std = readout_std
         self.readout_bias = checks.real("readout_bias", readout_bias)
         self.recurrent = recurrent
+        self.output_size = output_size
         self.readout = recurrent.readout(output_size)
         if readout_weights is not None:
             readout_weights = checks.matrix(
@@ -67,14 +68,18 @@ class Network(nn.Module):
         # parameters are set in place, which torch refuses while it records
         with torch.no_grad():
             self.recurrent.initialise(generator)
-            weight, std = self.readout.weight, self.readout_std
+            *hidden, last = (m for m in self.readout.modules() if isinstance(m, nn.Linear))
+            for layer in hidden:
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
+            weight, std = last.weight, self.readout_std
             if self.readout_weights is not None:
                 weight.copy_(torch.tensor(self.readout_weights, dtype=torch.float64))
             elif std is None:
                 nn.init.xavier_uniform_(weight, generator=generator)
             else:
                 nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
-            nn.init.constant_(self.readout.bias, self.readout_bias)
+            nn.init.constant_(last.bias, self.readout_bias)
 
     def trained(self) -> list[nn.Parameter]:
         """Return the parameters that are not frozen."""

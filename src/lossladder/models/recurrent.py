@@ -69,8 +69,12 @@ class Recurrent(nn.Module, ABC):
         parameter = next(self.parameters())
         return tuple(parameter.new_zeros(batch_size, *shape) for shape in self.state_shapes)
 
-    def readout(self, output_size: int) -> nn.Linear:
-        """Return the linear map from hiddens to outputs that goes with this network."""
+    def readout(self, output_size: int) -> nn.Module:
+        """Return the map from hiddens to outputs that goes with this network.
+
+        A linear one, or layers of which the last is linear: `nn.Sequential(nn.Linear(...),
+        nn.Tanh(), nn.Linear(...))`.
+        """
         return nn.Linear(self.hidden_size, output_size)
 
 

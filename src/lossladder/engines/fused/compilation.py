@@ -54,7 +54,7 @@ class Variant(NamedTuple):
 def variant(network: Network) -> Variant:
     """Return what the loop must be compiled for to train a network."""
     double = next(network.parameters()).dtype == torch.float64
-    few = network.readout.out_features <= 256
+    few = network.output_size <= 256
     return Variant(
         dtype="float64" if double else "float32",
         targets="uint8" if few else "int64",

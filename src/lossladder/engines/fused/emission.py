@@ -83,7 +83,7 @@ class Emitter:
             given.append(b.inttoptr(value, ty) if k < STEPS else value)
         b.call(inner, [*given, outer.args[1]])
         b.ret_void()
-        self.arrays = dict(zip(ARRAYS, inner.args, strict=False))
+        self.arrays: dict[str, Any] = dict(zip(ARRAYS, inner.args, strict=False))
         self.steps, self.stride, self.width = inner.args[STEPS:]
         entry = inner.append_basic_block("variables")
         self.b = ir.IRBuilder(inner.append_basic_block("body"))

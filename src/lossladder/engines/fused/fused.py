@@ -1,5 +1,6 @@
 """Members trained side by side in compiled code, each with its own optimizer, data and state."""
 
+import logging
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ from lossladder.ladder import CrossEntropy, HalfSquaredError, SquaredError
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 
+_LOG = logging.getLogger(__name__)
 _LOSSES = {CrossEntropy: CROSS_ENTROPY, HalfSquaredError: HALF_SQUARED, SquaredError: SQUARED}
 # kernels that have been held against autograd in this process
 _VERIFIED: set[str] = set()
@@ -186,7 +188,7 @@ class FusedPopulation(Population):
             shares = min(self.threads, len(self.networks))
             self._sizes = which
             self._works = [kernel.allocate(sizes, self.variant.targets) for _ in range(shares)]
-        plan = kernel.plan
+        plan = kernel.load()
 
         def train_share(first: int) -> None:
             for m in range(first, len(learners), len(self._works)):
@@ -214,10 +216,13 @@ class FusedPopulation(Population):
         if wrong is None:
             return
         kind = type(self.networks[0].recurrent).__name__
-        console.note(
+        said = (
             f"the kernel made from {kind} is wrong, and autograd trains instead: {wrong} in the "
             "first window; please report the step"
         )
+        console.note(said)
+        sizes = ", ".join(f"{n} {tuple(p.shape)}" for n, p in self._twins[0].named_parameters())
+        _LOG.error("%s; window %s, parameters %s", said, tuple(part.inputs.shape), sizes)
         members = zip(self.networks, self.optimizers, self.schedules, strict=True)
         self._instead = [
             Autograd(network, self.task, optimizer, self.gradient_clip, schedule=schedule)
@@ -237,7 +242,7 @@ class FusedPopulation(Population):
         dtype, targets = self.variant.dtype, self.variant.targets
         windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)
         work = kernel.allocate(sizes, targets)
-        train(sizes, work, kernel.plan, windows, learner)
+        train(sizes, work, kernel.load(), windows, learner)
         gradient, at, found = torch.from_numpy(work.gradient), 0, {}
         for name, parameter in self._twins[0].named_parameters():
             if parameter.requires_grad:
@@ -264,8 +269,9 @@ class Fused(SingleMember):
     """A cell's step, differentiated and compiled: forward, backward and update in one loop.
 
     It takes any `Cell` whose step is plain torch, torch's layers as the cells they are, and layers
-    of these; SGD, Adagrad, Adam or AdamW; cross entropy or squared error. Parameters and optimizer state stay torch's
-    own, so that a run can go on with another engine after any chunk. See docs/engines.md.
+    of these; SGD, Adagrad, Adam or AdamW; cross entropy or squared error. Parameters and optimizer
+    state stay torch's own, so that a run can go on with another engine after any chunk. See
+    docs/engines.md.
     """
 
     name = "fused"
@@ -293,7 +299,7 @@ class Fused(SingleMember):
             if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
                 where = f"{tensor.dtype} on {tensor.device}"
                 return f"it runs on the CPU in float32 or float64, not {where}"
-        if network.readout.out_features < 2 and type(task.loss) is CrossEntropy:
+        if network.output_size < 2 and type(task.loss) is CrossEntropy:
             return "it classifies, and there is one class"
         reason = unsupported_optimizer(network.trained(), optimizer)
         graph = _graph(network) if reason is None else None
@@ -302,6 +308,10 @@ class Fused(SingleMember):
     def prepare(self) -> None:
         """Load the loop and the kernel, or compile them."""
         compile_now(variant(self.network))
+        population = self.population
+        assert isinstance(population, FusedPopulation)
+        drawn = self.task.draw(torch.Generator().manual_seed(0), batch_size=1, num_steps=2)
+        population.kernel(drawn.inputs.is_floating_point()).load()
 
 
 def _graph(network: Network) -> StepGraph | Untraceable:

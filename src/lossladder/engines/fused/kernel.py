@@ -60,8 +60,7 @@ class Kernel:
         """Return whether its machine code is loaded, or lies whole on disk."""
         return self.key in _LOADED or store.find(self.key) is not None
 
-    @property
-    def plan(self) -> loop.Plan:
+    def load(self) -> loop.Plan:
         """Return the tables of the loop; compile or load the code, the first time."""
         if self._plan is None:
             w, dtype = self.weights, self.dtype

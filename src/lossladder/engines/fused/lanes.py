@@ -1,3 +1,4 @@
+# ruff: noqa: D102  methods have the names of the graph's functions, and are these
 """Arithmetic on lanes in LLVM's own language: numbers side by side, one lane a sequence.
 
 In float32 functions are polynomials or ratios of two, because a call of the C library computes one
@@ -31,7 +32,9 @@ class Lanes:
     def __init__(
         self, builder: ir.IRBuilder, number: ir.Type, width: int, processor: Processor
     ) -> None:
-        self.b, self.number, self.width, self.processor = builder, number, width, processor
+        # its stubs know neither flags nor alignment
+        self.b: Any = builder
+        self.number, self.width, self.processor = number, width, processor
         self.type = ir.VectorType(number, width)
         self.double = isinstance(number, ir.DoubleType)
         self._align = 8 if self.double else 4
@@ -170,7 +173,7 @@ class Lanes:
         r = parts[0]
         if len(parts) == 2:
             every = ir.Constant(ir.VectorType(I32, self.width), [*range(self.width)])
-            r = self.b.shuffle_vector(*parts, every)
+            r = self.b.shuffle_vector(parts[0], parts[1], every)
         # a Newton step on the processor's rough guess
         return self.mul(r, self.sub(self.const(2.0), self.mul(x, r)))
 

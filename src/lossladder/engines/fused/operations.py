@@ -314,7 +314,7 @@ class Operations:
         return [replace(a, index=np.take(a.index, k, axis)) for k in range(a.index.shape[axis])]
 
     def _do_flip(self, out: Any, a: Value, dims: Sequence[int]) -> Value:
-        return replace(a, index=np.flip(a.index, [_axis(a, d) for d in dims]))
+        return replace(a, index=np.flip(a.index, tuple(_axis(a, d) for d in dims)))
 
     def _do_roll(self, out: Any, a: Value, shifts: Any, dims: Sequence[int] = ()) -> Value:
         if not dims:
@@ -669,7 +669,7 @@ class Operations:
 
 
 def _without_batch(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """Return the features' shape of a shape of torch's, and how often its first axis has the batch."""
+    """Return the features' shape of a shape of torch's, and the batch's share of its first axis."""
     if BATCH in shape[1:]:
         raise _mixes("moves the batch to another axis")
     if not shape or shape[0] % BATCH or not shape[0]:

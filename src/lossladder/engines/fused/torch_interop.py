@@ -91,7 +91,8 @@ def read_windows(
         chunk: of all members.
         m: the member.
         codes: how inputs are told apart.
-        dtype: precision; targets: type of classes.
+        dtype: precision.
+        targets: type of classes.
         fresh: the first window begins in the initial state.
     """
     # what there is none of is an empty array: compiled code wants one type for both cases

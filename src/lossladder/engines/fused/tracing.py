@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -138,13 +138,13 @@ class _Recorder(TorchDispatchMode):
         kwargs_of_shapes = {k: v for k, v in shapes[1].items() if k != "device"}
         out = func(*shapes[0], **kwargs_of_shapes)
         given = tree_map(lambda t: reader.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
-        result = reader.operations.call(name, out, *given)
+        result: Any = reader.operations.call(name, out, *given)
         # what is computed while torch records no gradients has none
         if not torch.is_grad_enabled() and isinstance(result, Value) and result.batched:
             result = reader.operations.elementwise("stop", result)
         if isinstance(out, Tensor):
             return reader.known(result, out)
-        return type(out)(reader.known(r, o) for r, o in zip_longest(result, out))
+        return type(out)(reader.known(r, o) for r, o in zip_longest(cast("Any", result), out))
 
     def _in_place(self, name: str, args: Any, kwargs: Any) -> Any:
         """Let a tensor stand for something else, if it alone has these numbers."""
@@ -256,17 +256,14 @@ class _Reader:
         read, weight, biases = self._readout(logits)
         leaves, results = list(self.state), after
         parts: list[int | None] = list(range(len(after)))
-        if read in results:  # the state that is read comes first
-            first = results.index(read)
-        else:
-            first = len(leaves)
-            leaves.append(self.b.given("state", read.size, (first, 0)))
+        if read not in results:
+            leaves.append(self.b.given("state", read.size, (len(leaves), 0)))
             results, parts, starts = [*results, read], [*parts, None], [*starts, None]
+        # what is read comes first
+        first = results.index(read)
         turn = [first, *(k for k in range(len(leaves)) if k != first)]
-        leaves, results, parts, starts = (
-            [some[k] for k in turn] for some in (leaves, results, parts, starts)
-        )
-        pieces, ends = self._in_pieces(leaves, results)
+        pieces, ends = self._in_pieces([leaves[k] for k in turn], [results[k] for k in turn])
+        parts, starts = [parts[k] for k in turn], [starts[k] for k in turn]
         tensors = {**self.tensors, **self.operations.constants}
         graph = StepGraph(
             self.b, pieces, ends, parts, weight, biases, tensors, self.input.size, starts
@@ -291,7 +288,7 @@ class _Reader:
         return starts or [None] * len(self.state)
 
     def _readout(self, logits: Node) -> tuple[Node, Weight, tuple[Picked, ...]]:
-        """Return what the readout reads, and its weights; logits of any other kind are read whole."""
+        """Return what the readout reads, and its weights; other logits are read whole."""
         if logits.op == "affine" and len({w[0] for w in logits.attr[0]}) == 1:
             weights, biases = logits.attr
             bases = {(w[0], w[3]) for w in weights}

@@ -41,7 +41,8 @@ def disagreement(
     Args:
         network: whose first window it is.
         task: owns the loss.
-        chunk, state: of `first_window`.
+        chunk: of `first_window`.
+        state: of `first_window`.
         loss: the kernel's.
         gradients: the kernel's, by parameter.
     """
