@@ -25,15 +25,16 @@ from importlib import import_module
 from itertools import pairwise
 from math import prod
 
+import llvmlite.binding as llvm
 import numpy as np
 
 from lossladder.console import many
-from lossladder.engines.fused import store
+from lossladder.engines.fused import machine_code, store
 from lossladder.engines.fused.graph import GIVEN, SUM, Base, Node, Picked, Weight, is_gather, order
 from lossladder.engines.fused.kernel import Kernel
 from lossladder.engines.fused.layout import OUT, Layout, up
 from lossladder.engines.fused.loops import Loop, Place, is_free
-from lossladder.engines.fused.machine_code import assemble, compile_module
+from lossladder.engines.fused.machine_code import compile_module
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.reverse import turned
 
@@ -91,7 +92,8 @@ def step_text(kernel: Kernel) -> str:
     lines.append(names.logits_line())
     if kernel.layout.relative:
         of = names.weight(graph.weight).removesuffix(".T")
-        lines.append(f"  V and c: of {of} and its bias, each class less class 0, whose logit is 0")
+        what = f"V and c: of {of} and its bias" if graph.biases else f"V: of {of}"
+        lines.append(f"  {what}, each class less class 0, whose logit is 0")
     return _titled("The step, in normal form", lines)
 
 
@@ -197,8 +199,16 @@ def llvm_text(kernel: Kernel) -> str:
 
 
 def assembly_text(kernel: Kernel) -> str:
-    """Return the assembly of what LLVM makes, after all its passes."""
-    return assemble(kernel.text, this_processor())
+    """Return the assembly of the code that is run."""
+    machine = machine_code._machine(this_processor())
+    module = llvm.parse_assembly(kernel.text)
+    # the passes of `compile_module`: without them every sum would stand in memory
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    options.loop_unrolling = len(kernel.text) < machine_code._SMALL
+    passes = llvm.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(module, passes)
+    return machine.emit_assembly(module)
 
 
 # --- names ----------------------------------------------------------------------------------------
