@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HELP = """Show what the fused engine makes of a network: its step as a graph, the way back, the
 loops, where each value lies, what it costs.
 
-%(prog)s model=leaky                             as train.py would train it
+%(prog)s model=gru                               as train.py would train it
 %(prog)s model=lstm task=count model.hidden_size=8
 %(prog)s model=rnn --llvm                        what is handed to LLVM
 %(prog)s model=rnn --assembly                    what LLVM makes of it
