@@ -50,7 +50,7 @@ class Compilation(Contestant):
             "Fused(network, task_of(problem), optimizer_of(problem, network)).prepare()\n"
         )
         with tempfile.TemporaryDirectory() as cache:
-            os.environ["NUMBA_CACHE_DIR"] = cache
+            os.environ["LOSSLADDER_CACHE"] = cache
             wall, cpu = _timed([["-c", program]])
         return Round(wall, cpu, 1.0)
 

@@ -1,7 +1,6 @@
 """The kernels that are kept: whatever became of them, a run is made, and by the right kernel."""
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -14,13 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
 
-from lossladder.engines import auto
-from lossladder.engines.fused import compilation, store
-from lossladder.engines.fused.compilation import Variant
-from lossladder.models import RNN, Network
-from lossladder.tasks import Echo
+from lossladder.engines.fused import store
 
 TRAIN = [sys.executable, str(Path(__file__).parents[2] / "train.py"), "trainer.progress=false"]
 SHORT = ("model=rnn", "model.hidden_size=4", "trainer.max_epochs=null", "trainer.max_steps=20")
@@ -135,23 +129,9 @@ def test_what_is_damaged_is_not_found_but_removed_and_kept_again(home, capsys, d
     assert store.find("a key") == whole
 
 
-def test_what_is_whole_and_no_kernel_is_compiled_again(home, capsys):
-    """As it may be after a change in how Numba pickles that its version does not tell."""
-    sought = Variant(1, "float64", "int64")
-    key = compilation._key(compilation._signature(sought))
-    kept = compilation._Kept()
-    for content in (b"no pickle", b"\x80\x04K\x01."):
-        store.keep(key, content)
-        assert kept.has(key)
-        signature = compilation._signature(sought)
-        assert kept.load_overload(signature, compilation.train.targetctx) is None
-        assert files(home) == []
-        assert not kept.has(key)
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """A home of one kernel, and the result of a run by it: of four that started at once."""
+    """A home of a loop and a step, and the result of a run by them: of four started at once."""
     tmp_path = tmp_path_factory.mktemp("trained")
     folders = [tmp_path / str(number) for number in range(4)]
     started = [start(folder, tmp_path / "home", "engine=fused") for folder in folders]
@@ -164,28 +144,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 def test_four_runs_that_start_at_once_are_made_by_one_kernel(trained):
     home, one = trained
     assert one["status"] == "done"
-    assert [name.endswith(store._SUFFIX) for name in files(home)] == [True]
+    assert [name.endswith(store._SUFFIX) for name in files(home)] == [True, True]
     assert home.stat().st_mode & 0o777 == 0o700
-    (kernel,) = home.iterdir()
-    assert kernel.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.slow
-def test_a_run_too_short_to_compile_has_a_damaged_kernel_compiled_for_the_next(trained, tmp_path):
-    home = tmp_path / "home"
-    shutil.copytree(trained[0], home)
-    names = files(home)
-    flip(home / names[0], 300_000)
-    short, said = result(start(tmp_path / "run", home, "engine=auto"), tmp_path / "run")
-    assert short["engine"] == "autograd"
-    assert short["engine_why"].endswith("compiled for the next one")
-    assert said == "lossladder: a kept kernel was damaged, and is compiled again where needed\n"
-    end = time.monotonic() + 400  # it gives way to all else
-    while files(home) != names and time.monotonic() < end:
-        time.sleep(0.2)
-    following, said = result(start(tmp_path / "next", home, "engine=auto"), tmp_path / "next")
-    assert numbers(following) == numbers(trained[1])
-    assert said == ""
+    assert all(kernel.stat().st_mode & 0o777 == 0o600 for kernel in home.iterdir())
 
 
 @pytest.mark.slow
@@ -246,8 +207,6 @@ def test_a_home_that_is_not_the_users_alone_is_left_alone(
     assert store.find("a key") is None
     store.keep("a key", b"content")
     store.keep("another key", b"content")
-    with store.turn("a key", patience=0) as came:
-        assert came
     assert reason in str(store.obstacle())
     assert sorted(tmp_path.rglob("*")) == before
     assert capsys.readouterr().err == ""
@@ -280,8 +239,6 @@ def test_of_two_users_with_one_temporary_folder_each_has_a_store(home, monkeypat
         monkeypatch.setenv("LOSSLADDER_CACHE", str(folder / "home"))
         store.keep("a key", b"of the stranger")
         assert store.find("a key") == b"of the stranger"
-        with store.turn("a key", patience=0) as came:
-            assert came
 
 
 @needs_root
@@ -303,20 +260,16 @@ def test_a_home_that_may_not_be_written_is_read_and_promises_nothing(monkeypatch
         assert store.obstacle() == f"{folder}: cannot be written"
         assert store.find("a key") == path.read_bytes()[32:]
         store.keep("another key", b"content")
-        with store.turn("another key", patience=0) as came:
-            assert came
         assert files(folder) == [path.name]
         monkeypatch.setenv("LOSSLADDER_CACHE", str(folder / "below"))
         assert "Permission denied" in str(store.obstacle())
 
 
 def test_the_home_is_the_first_that_is_named(tmp_path, monkeypatch):
-    names = ("LOSSLADDER_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "HOME")
+    names = ("LOSSLADDER_CACHE", "XDG_CACHE_HOME", "HOME")
     for name in names:
         monkeypatch.setenv(name, str(tmp_path / name))
-    for name, below in zip(
-        names, ("", "lossladder", "lossladder", ".cache/lossladder"), strict=True
-    ):
+    for name, below in zip(names, ("", "lossladder", ".cache/lossladder"), strict=True):
         store.keep("a key", b"content")
         assert len(files(tmp_path / name / below)) == 1
         monkeypatch.setenv(name, "")  # as good as none
@@ -324,7 +277,7 @@ def test_the_home_is_the_first_that_is_named(tmp_path, monkeypatch):
 
 
 def test_a_user_without_a_home_keeps_nothing(monkeypatch):
-    for name in ("LOSSLADDER_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"):
+    for name in ("LOSSLADDER_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
 
     def nobody(*_):
@@ -361,80 +314,11 @@ def test_what_is_long_out_of_use_is_removed_and_nothing_else(home):
     assert (home / "mine.kernel").exists()
 
 
-# --- turns ---------------------------------------------------------------------------------
-
-
-def test_one_at_a_time_and_no_longer_than_patience_lasts(home):
-    with store.turn("a key", patience=0) as came:
-        assert came
-        with store.turn("a key", patience=0.2) as second, store.turn("another", 0) as other:
-            assert not second
-            assert other
-        with store.turn("a key", patience=0) as third:  # the second has not ended the first's
-            assert not third
-    with store.turn("a key", patience=0) as came:
-        assert came
-    assert files(home) == []
-
-
-@pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_a_link_in_the_place_of_a_lock_empties_no_file(home, tmp_path, link):
-    (tmp_path / "mine").write_text("precious")
-    lock = kept_at(home).with_suffix(f".lock{store._SUFFIX}")
-    link(tmp_path / "mine", lock)
-    with store.turn("a key", patience=0) as came:
-        assert came
-    assert (tmp_path / "mine").read_text() == "precious"
-
-
-@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_needs_none(home, monkeypatch, code):
-    def unable(*_):
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(fcntl, "flock", unable)
-    with store.turn("a key", patience=60) as came:
-        assert came
-
-
 # --- engines -------------------------------------------------------------------------------
 
 
-def choice(expected_steps: int) -> auto.Auto:
-    network = Network(RNN(2, 4), 2)
-    optimizer = torch.optim.SGD(network.parameters(), 0.1)
-    return auto.Auto(network, Echo(), optimizer, None, expected_steps)
-
-
-def test_what_cannot_be_kept_is_not_promised_for_the_next_run(tmp_path, monkeypatch):
+def test_a_run_where_nothing_can_be_kept_is_made_all_the_same(tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("LOSSLADDER_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(auto, "compiled", lambda wanted: False)
-    monkeypatch.setattr(auto, "compile_for_later", pytest.fail)
-    short, long = choice(1_000), choice(1_000_000)
-    short.prepare()
-    assert short.name == "autograd"
-    assert f"cannot be kept here: {tmp_path / 'file'}" in short.why
-    assert long.name == "fused"
-    assert "once" not in long.why
-
-
-@pytest.mark.slow
-def test_a_run_is_compiled_in_memory_where_nothing_can_be_kept(trained, tmp_path):
-    run, said = result(start(tmp_path / "run", Path("/dev/null"), "engine=fused"), tmp_path / "run")
-    assert numbers(run) == numbers(trained[1])
+    run, said = result(start(tmp_path / "run", tmp_path / "file", "engine=auto"), tmp_path / "run")
+    assert run["engine"] == "fused"
     assert said == ""
-
-
-def test_without_numbas_compiler_auto_takes_another_and_fused_is_refused(tmp_path):
-    off = {"NUMBA_DISABLE_JIT": "1"}
-    asked = start(tmp_path / "asked", tmp_path / "home", "engine=fused", **off)
-    run, _ = result(
-        start(tmp_path / "auto", tmp_path / "home", "engine=auto", **off), tmp_path / "auto"
-    )
-    assert run["engine"] == "autograd"
-    assert "switched off by NUMBA_DISABLE_JIT" in run["engine_why"]
-    _, said = asked.communicate(timeout=100)
-    assert asked.returncode == 2
-    assert said.count("\n") == 1
-    assert "engine=fused does not fit: Numba's compiler is switched off" in said

@@ -9,19 +9,15 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lossladder.engines.fused.compilation import Variant
 
 from lossladder.engines import (
     Autograd,
     Chunk,
     Fused,
     FusedPopulation,
-    auto,
     stack_chunks,
     stack_states,
 )
-from lossladder.engines.fused import compilation
-from lossladder.engines.fused.loop import train
 from lossladder.models import GRU, LSTM, RNN, Network, RNNByHand, TorchRNN
 from lossladder.tasks import Echo, Task
 
@@ -251,28 +247,17 @@ def test_what_does_not_fit_is_refused_with_the_reason():
     assert Fused.unsupported_reason(network, task, adam(network.parameters())) is None
 
 
-def test_a_precision_is_compiled_once():
-    """Whatever the sizes, the layouts handed over, the optimizer or the kind of input."""
-    g = torch.Generator().manual_seed(6)
-    for batch, hidden, real, masked in (
-        (1, 1, False, False),
-        (9, 3, True, True),
-        (4, 2, False, True),
-    ):
-        network = build(RNN, 2, hidden, 2, torch.float32, g)
-        task, chunk = draw_chunk(g, 2, batch, 3, 2, 2, 2, real, masked, True, torch.float32)
-        for optimizer in OPTIMIZERS.values():
-            engine = Fused(network, task, optimizer(network.parameters()))
-            engine.train(chunk, network.initial_state(batch))
-    known = compilation._signature(Variant("float32", "uint8"))
-    assert [s for s in train.signatures if "float64, 3d" not in str(s)] == [known]
-
-
-def test_a_compiled_kernel_is_found_by_the_next_process(tmp_path):
+def test_a_kernel_is_found_by_the_next_process(tmp_path):
     program = (
-        "from lossladder.engines.fused.compilation import Variant, compile_now, compiled\n"
-        "wanted = Variant('float32', 'uint8')\n"
-        "print(compiled(wanted)); compile_now(wanted)"
+        "import torch\n"
+        "from lossladder.engines import Fused\n"
+        "from lossladder.engines.fused import store\n"
+        "from lossladder.models import RNN, Network\n"
+        "from lossladder.tasks import Echo\n"
+        "network = Network(RNN(2, 4), 2)\n"
+        "engine = Fused(network, Echo(), torch.optim.SGD(network.parameters(), 0.1))\n"
+        "print(store.find(engine.population.kernel(False).key) is not None)\n"
+        "engine.prepare()"
     )
     environment = {**os.environ, "LOSSLADDER_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", program]
@@ -281,15 +266,3 @@ def test_a_compiled_kernel_is_found_by_the_next_process(tmp_path):
         for _ in range(2)
     ]
     assert said == ["False\n", "True\n"]
-
-
-def test_a_kernel_is_compiled_for_later_by_a_run_not_by_a_look(monkeypatch):
-    asked = []
-    monkeypatch.setattr(auto, "compiled", lambda wanted: False)
-    monkeypatch.setattr(auto, "compile_for_later", asked.append)
-    task, network = Echo(), Network(RNN(2, 4), 2)
-    engine = auto.Auto(network, task, torch.optim.SGD(network.parameters(), 0.1), None, 100)
-    assert engine.name == "autograd"
-    assert asked == []
-    engine.prepare()
-    assert asked == [compilation.variant(network)]

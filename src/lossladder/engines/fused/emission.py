@@ -1,4 +1,4 @@
-"""From a layout to LLVM's language, written directly: no compiler of C, no front end of Numba.
+"""From a layout to LLVM's language, written directly: no compiler of C is needed.
 
 Functions of one signature, `void f(i64 *addresses, i64 width)`:
 
@@ -16,7 +16,7 @@ from llvmlite import ir
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
 from lossladder.engines.fused.lanes import I64, Lanes
 from lossladder.engines.fused.layout import Layout
-from lossladder.engines.fused.loops import Batch, Loop, Place, Segment
+from lossladder.engines.fused.loops import Loop, Place, Segment, SumBatch
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
 
@@ -269,7 +269,7 @@ class _Step:
             self._unit(loop, unit, {node: value for (node, k), value in sums.items() if k == j})
 
     def _sums(
-        self, loop: Loop, batch: Batch, group: Any, sums: dict[tuple[Node, int], Any]
+        self, loop: Loop, batch: SumBatch, group: Any, sums: dict[tuple[Node, int], Any]
     ) -> None:
         b, e, lanes, unroll = self.b, self.e, self.lanes, loop.unroll
         start = b.add(i64(batch.weights), b.mul(group, i64(batch.stride)))

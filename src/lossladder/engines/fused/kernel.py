@@ -50,6 +50,11 @@ class Kernel:
         self._flat_size = emitter.flat_size
         self._plan: loop.Plan | None = None
 
+    @property
+    def key(self) -> str:
+        """Return all that its machine code depends on, by which it is kept."""
+        return machine_code.store_key(self.text, self.processor)
+
     def load(self) -> loop.Plan:
         """Return the tables of the loop; compile or load the code, the first time."""
         if self._plan is None:

@@ -1,4 +1,3 @@
-# ruff: noqa: D102  methods have the names of the graph's functions, and are these
 """Arithmetic on lanes in LLVM's own language: numbers side by side, one lane a sequence.
 
 In float32 functions are polynomials or ratios of two, because a call of the C library computes one
@@ -7,6 +6,7 @@ in float32: tanh, logistic and erf 5e-7 absolute; exp and log 2e-7 relative; sin
 absolute up to 8192. A NaN in a lane stays one: a network that diverges must say so.
 """
 
+# ruff: noqa: D102  methods have the names of the graph's functions, and are these
 from collections.abc import Sequence
 from typing import Any
 

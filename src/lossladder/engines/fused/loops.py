@@ -40,7 +40,7 @@ class Segment:
 
 
 @dataclass
-class Batch:
+class SumBatch:
     """Sums of products that are taken at the same time.
 
     Args:
@@ -72,7 +72,7 @@ class Loop:
 
     size: int
     unroll: int
-    batches: list[Batch]
+    batches: list[SumBatch]
     nodes: list[Node]
     stores: list[tuple[Node, Place]] = field(default_factory=list)
     adds: list[tuple[Node, int]] = field(default_factory=list)
@@ -107,7 +107,7 @@ def make_loops(roots: Sequence[Node], known: Container[Node], cut: bool) -> list
         sums = [node for node in group if node.op == "affine"]
         unroll = 1 if cut or size < 2 else _UNROLL.get(len(sums), 1)
         most = max(1, len(sums)) if len(sums) <= _MOST_SUMS else 4
-        batches = [Batch(sums[k : k + most]) for k in range(0, len(sums), most)]
+        batches = [SumBatch(sums[k : k + most]) for k in range(0, len(sums), most)]
         loops.append(Loop(size, unroll, batches, group))
     _take_totals(loops)
     return loops
@@ -136,7 +136,7 @@ def _take_totals(loops: list[Loop]) -> None:
                     source.unroll = 1
 
 
-def segments(batch: Batch, places: dict[Node, Place], counts: dict[Node, int]) -> list[Segment]:
+def segments(batch: SumBatch, places: dict[Node, Place], counts: dict[Node, int]) -> list[Segment]:
     """Return what the sums of a batch run over, in the order of memory, neighbours joined.
 
     Args:

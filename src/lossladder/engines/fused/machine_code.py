@@ -16,6 +16,16 @@ _LOADED: dict[str, "MachineCode"] = {}
 def compile_module(text: str, processor: Processor) -> bytes:
     """Return an object file of a module."""
     machine = _machine(processor)
+    return machine.emit_object(_optimised(text, machine))
+
+
+def assemble(text: str, processor: Processor) -> str:
+    """Return the assembly of a module, to be read."""
+    machine = _machine(processor)
+    return machine.emit_assembly(_optimised(text, machine))
+
+
+def _optimised(text: str, machine: Any) -> Any:
     module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
@@ -26,14 +36,7 @@ def compile_module(text: str, processor: Processor) -> bytes:
     options.loop_unrolling = len(text) < _SMALL
     passes = llvm.create_pass_builder(machine, options)
     passes.getModulePassManager().run(module, passes)
-    return machine.emit_object(module)
-
-
-def assemble(text: str, processor: Processor) -> str:
-    """Return the assembly of a module, to be read."""
-    module = llvm.parse_assembly(text)
-    module.verify()
-    return _machine(processor).emit_assembly(module)
+    return module
 
 
 class MachineCode:
@@ -43,8 +46,6 @@ class MachineCode:
         content: of the object file.
         processor: that it was compiled for.
         functions: names of what is to be called.
-    Raises:
-        RuntimeError: if it is none.
     """
 
     def __init__(self, content: bytes, processor: Processor, functions: Sequence[str]) -> None:
@@ -52,34 +53,21 @@ class MachineCode:
         self._engine.add_object_file(llvm.ObjectFileRef.from_data(content))
         self._engine.finalize_object()
         self.addresses = [self._engine.get_function_address(name) for name in functions]
-        if not all(self.addresses):
-            raise RuntimeError(f"an object file without {functions}")
-
-
-def is_kept(text: str, processor: Processor) -> bool:
-    """Return whether a module's machine code is loaded, or lies whole on disk."""
-    key = _key(text, processor)
-    return key in _LOADED or store.find(key) is not None
 
 
 def load(text: str, processor: Processor, functions: Sequence[str]) -> MachineCode:
     """Return a module's machine code: from memory, from disk, or compiled."""
-    key = _key(text, processor)
+    key = store_key(text, processor)
     if key not in _LOADED:
-        content = store.find(key)
-        if content is not None:
-            try:
-                _LOADED[key] = MachineCode(content, processor, functions)
-                return _LOADED[key]
-            except RuntimeError:  # as it was written, and still nothing that LLVM can load
-                store.discard(key)
-        content = compile_module(text, processor)
+        kept = store.find(key)
+        content = kept or compile_module(text, processor)
         _LOADED[key] = MachineCode(content, processor, functions)
-        store.keep(key, content)
+        if kept is None:
+            store.keep(key, content)
     return _LOADED[key]
 
 
-def _key(text: str, processor: Processor) -> str:
+def store_key(text: str, processor: Processor) -> str:
     """Return all that machine code depends on."""
     return repr((text, processor, llvmlite.__version__))
 

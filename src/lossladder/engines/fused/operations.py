@@ -90,16 +90,18 @@ class Operations:
 
     def knows(self, name: str) -> bool:
         """Return whether an operation has a meaning here."""
-        return name in _SAME or hasattr(self, f"_do_{name.strip('_')}")
+        plain = name.strip("_")
+        return plain in _SAME or hasattr(self, f"_do_{plain}")
 
     def call(self, name: str, out: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Return the value of an operation, whose result torch gave the shape of `out`."""
-        if name in _SAME:
-            op, arity = _SAME[name]
+        plain = name.strip("_")
+        if plain in _SAME:
+            op, arity = _SAME[plain]
             return self.elementwise(op, *args[:arity])
         if not self.knows(name):
-            raise Untraceable(f"computes {name.strip('_')}, which is not known")
-        return getattr(self, f"_do_{name.strip('_')}")(out, *args, **kwargs)
+            raise Untraceable(f"computes {plain}, which is not known", "what docs/engines.md lists")
+        return getattr(self, f"_do_{plain}")(out, *args, **kwargs)
 
     # --- values -----------------------------------------------------------------------------------
 
@@ -126,10 +128,16 @@ class Operations:
         features, rows = _without_batch(tuple(shape))
         return Value(self.b.const(number), np.zeros(features, np.int64), False, rows)
 
-    def node(self, value: Any, shape: tuple[int, ...] | None = None) -> Node:
-        """Return a value as a node, its numbers spread over a shape of features."""
+    def node(self, value: Any, shape: tuple[int, ...] | None = None, fused: bool = False) -> Node:
+        """Return a value as a node, its numbers spread over a shape of features.
+
+        Args:
+            value: of torch's.
+            shape: of features; None: its own.
+            fused: a function of parameters may be computed where it is used, not once a window.
+        """
         if isinstance(value, Less):
-            return self.node(self._chosen(value, 1.0, 0.0), shape)
+            return self.node(self._chosen(value, 1.0, 0.0), shape, fused)
         if not isinstance(value, Value):
             return self.b.const(float(value))
         if isinstance(value.source, Node) and value.source.op == "const":
@@ -141,7 +149,7 @@ class Operations:
             return self.b.gather(value.source, index.ravel().tolist())
         source = value.source
         # a function of parameters within another is computed with it
-        whole = isinstance(source, Node) and source.op in ELEMENTWISE
+        whole = fused and isinstance(source, Node) and source.op in ELEMENTWISE
         if whole and np.array_equal(index.ravel(), np.arange(source.size)):
             return source
         return self.b.view(source, index.ravel().tolist())
@@ -152,7 +160,8 @@ class Operations:
         if not known:
             raise Untraceable(f"computes {op} of numbers alone")
         shape, rows = self._broadcast(known)
-        node = self.b.elementwise(op, *(self.node(v, shape) for v in values))
+        fused = not any(_is_batched(v) for v in known)
+        node = self.b.elementwise(op, *(self.node(v, shape, fused) for v in values))
         return self._result(node, shape, rows)
 
     def _result(self, node: Node, shape: tuple[int, ...], rows: int) -> Value:
@@ -185,7 +194,7 @@ class Operations:
         value = self._as_value(value)
         over = range(value.index.ndim) if axes is None else [_axis(value, a) for a in axes]
         if axes is None and value.rows:
-            raise _mixes("reduces over the batch")
+            raise _mixes("reduces over the batch, too", "dim=-1; and torch.where for a branch")
         over = sorted(over)
         keep = [a for a in range(value.index.ndim) if a not in over]
         shape = tuple(1 if a in over else n for a, n in enumerate(value.index.shape))
@@ -666,6 +675,12 @@ class Operations:
         for _ in range(6):
             total = self._do_mm(out, total, total)
         return total
+
+
+def _is_batched(value: Any) -> bool:
+    if isinstance(value, Less):
+        return _is_batched(value.a) or _is_batched(value.b)
+    return isinstance(value, Value) and value.batched
 
 
 def _without_batch(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:

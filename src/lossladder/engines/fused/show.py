@@ -25,16 +25,15 @@ from importlib import import_module
 from itertools import pairwise
 from math import prod
 
-import llvmlite.binding as llvm
 import numpy as np
 
 from lossladder.console import many
-from lossladder.engines.fused import machine_code, store
+from lossladder.engines.fused import store
 from lossladder.engines.fused.graph import GIVEN, SUM, Base, Node, Picked, Weight, is_gather, order
 from lossladder.engines.fused.kernel import Kernel
 from lossladder.engines.fused.layout import OUT, Layout, up
 from lossladder.engines.fused.loops import Loop, Place, is_free
-from lossladder.engines.fused.machine_code import compile_module
+from lossladder.engines.fused.machine_code import assemble, compile_module
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.reverse import turned
 
@@ -164,7 +163,7 @@ def cost_text(kernel: Kernel) -> str:
 def memory_text(kernel: Kernel, steps: int, batch: int) -> str:
     """Return how much memory a window needs."""
     sizes = kernel.sizes(steps, batch)
-    work = kernel.allocate(sizes, np.uint8)
+    work = kernel.allocate(sizes)
     arrays = {n: a.nbytes for n, a in work._asdict().items() if isinstance(a, np.ndarray)}
     width = work.rows.shape[2]
     # views of what is counted already
@@ -200,15 +199,7 @@ def llvm_text(kernel: Kernel) -> str:
 
 def assembly_text(kernel: Kernel) -> str:
     """Return the assembly of the code that is run."""
-    machine = machine_code._machine(this_processor())
-    module = llvm.parse_assembly(kernel.text)
-    # the passes of `compile_module`: without them every sum would stand in memory
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = False
-    options.loop_unrolling = len(kernel.text) < machine_code._SMALL
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
-    return machine.emit_assembly(module)
+    return assemble(kernel.text, this_processor())
 
 
 # --- names ----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ noticed before anything is made of it. Each piece is a file named by the hash of
     content  as it was handed over
 
 A file comes into place complete and is never changed, so that readers need no lock. The folder is
-`$LOSSLADDER_CACHE`, else `lossladder` in `$NUMBA_CACHE_DIR`, `$XDG_CACHE_HOME` or `~/.cache`. One
+`$LOSSLADDER_CACHE`, else `lossladder` in `$XDG_CACHE_HOME` or `~/.cache`. One
 that cannot be had, is a link, or that others own or may write to is left alone; nothing is kept
 then, and everything works without.
 """
@@ -17,20 +17,14 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
 
 from lossladder import console
 from lossladder.runs.atomic import atomic_write
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 # nobody else's files end like this, should the folder hold any: old ones are removed
 _SUFFIX = ".lossladder"
@@ -88,28 +82,6 @@ def discard(key: str) -> None:
         _remove(_path(key))
 
 
-@contextmanager
-def turn(key: str, patience: float) -> Iterator[bool]:
-    """Take turns with other processes at making what is kept under a key; yield whether it came.
-
-    It saves work and no more: what is kept is whole without it.
-
-    Args:
-        key: of what is made.
-        patience: seconds to wait for another's turn to end, which the system sees to when its
-            process dies.
-    """
-    came = True  # also where there is no lock to be had
-    with ExitStack() as held:
-        with suppress(OSError):
-            path = _path(key, make=True).with_suffix(f".lock{_SUFFIX}")
-            came = _locked(held.enter_context(open(path, "ab", opener=_open)), patience)
-            if came:
-                # who waits for it, or makes a new one, finds what was made
-                held.callback(_remove, path)
-        yield came
-
-
 @cache
 def _say_once(message: str) -> None:
     console.note(message)
@@ -132,13 +104,13 @@ def _home(make: bool = False) -> Path:
 
 
 def _wanted_home() -> Path:
-    if fcntl is None:
+    if not hasattr(os, "geteuid"):  # Windows
         raise OSError(errno.ENOSYS, "not for this system", "the store")
-    own, *parents = map(os.getenv, ("LOSSLADDER_CACHE", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME"))
+    own, parent = map(os.getenv, ("LOSSLADDER_CACHE", "XDG_CACHE_HOME"))
     if own:
         return Path(own)
     try:
-        return Path(next(filter(None, parents), None) or Path.home() / ".cache", "lossladder")
+        return Path(parent or Path.home() / ".cache", "lossladder")
     except RuntimeError as error:
         raise OSError(errno.ENOENT, "there is none", "home folder") from error
 
@@ -176,21 +148,3 @@ def _remove_old(home: Path) -> None:
         with suppress(OSError):
             if time.time() - path.lstat().st_mtime > _OLD:
                 path.unlink()
-
-
-def _locked(file: BinaryIO, patience: float) -> bool:
-    """Lock a file; return whether that was possible in time, or no locks are known there."""
-    assert fcntl is not None  # see `_wanted_home`
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.1)
-        # a file system without locks
-        except OSError:
-            return True
-        else:
-            return True

@@ -7,6 +7,7 @@ anything.
 import numpy as np
 from numpy.typing import NDArray
 
+from lossladder.engines.fused.layout import WHOLE
 from lossladder.engines.fused.writer import Array, Numbers, Whole, Writer
 
 SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
@@ -63,7 +64,7 @@ def clip(w: Writer, gradient: Array, knobs: Array) -> None:
 
 def update(w: Writer, window: Whole) -> None:
     """Write one step of an optimizer, whichever it is."""
-    register, size = w.register, w["learned"].up(w.register)
+    register, size = w.register, w["learned"].up(WHOLE)
     parameters, gradient = w.array("parameters"), w.array("gradient")
     memory, rates, knobs = w.array("memory", size), w.array("rates", len(RATES)), w.array("knobs")
     first, second, eps, decay, new_mean, new_square, _ = (knobs[k] for k in range(len(KNOBS)))

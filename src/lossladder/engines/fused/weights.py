@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lossladder.engines.fused.graph import Node, Weight, places
 from lossladder.engines.fused.layout import OUT, Layout, up
-from lossladder.engines.fused.loops import Batch, Loop
+from lossladder.engines.fused.loops import Loop, SumBatch
 
 Map = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 # places in some vector, and what each is multiplied by
@@ -145,7 +145,7 @@ class _Mapper:
             for i in np.flatnonzero(directions[c])
         ]
 
-    def pack(self, loop: Loop, batch: Batch, at: int, entries: _Entries) -> int:
+    def pack(self, loop: Loop, batch: SumBatch, at: int, entries: _Entries) -> int:
         """Lay out the weights of a batch of sums from `at`; return where they end."""
         unroll, count = loop.unroll, len(batch.sums)
         batch.weights = at
