@@ -182,7 +182,7 @@ def test_there_is_no_latest_run_in_an_empty_folder(train: Door):
 
 
 def test_a_run_goes_on_with_the_engine_it_began_with(train: Door, tmp_path):
-    """`auto` would take another, now that the kernel has been compiled."""
+    """Whatever `auto` would take now."""
     words = ("model.hidden_size=4", "data.batch_size=20", "trainer.progress=false")
     run, longer = tmp_path / "run", tmp_path / "longer"
     train(*words, "trainer.max_steps=60", f"hydra.run.dir={run}")

@@ -28,11 +28,6 @@ class Auto(Engine):
         self.name, self.why = self.engine.name, reason
         self.windows_per_chunk = self.engine.windows_per_chunk
 
-    @property
-    def waits_for(self) -> str | None:
-        """Return what the chosen engine waits for."""
-        return self.engine.waits_for
-
     def keep(self, name: str) -> None:
         """Train by the engine that a run began with, whatever is the fastest now."""
         kinds = {kind.name: kind for kind in (Autograd, Fused)}

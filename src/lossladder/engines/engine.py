@@ -79,11 +79,6 @@ class Engine(ABC):
     def keep(self, name: str) -> None:  # noqa: B027  only a choice of engines has to
         """Train by the engine that a run began with, which has this name."""
 
-    @property
-    def waits_for(self) -> str | None:
-        """Return what `prepare` takes noticeable time for; None: nothing."""
-        return None
-
     def prepare(self) -> None:  # noqa: B027  a hook most engines need not fill
         """Make ready what the first update would otherwise have to wait for."""
 

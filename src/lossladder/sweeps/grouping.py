@@ -6,7 +6,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lossladder import console
 from lossladder.checks import RequestError
 from lossladder.data.datamodule import Data
 from lossladder.engines.population import SingleMember
@@ -66,8 +65,6 @@ def _ready(group: Sequence[Job]) -> tuple[SingleMember, Parts] | None:
     """Return what `_engine` does, with the engine made ready."""
     together = _engine(group)
     if together is not None:
-        if together[0].waits_for is not None:
-            console.note(together[0].waits_for)
         # here, in the parent: what is compiled now, no worker has to wait for again
         together[0].prepare()
     return together

@@ -60,8 +60,6 @@ class ProgressBar(Callback):
             mininterval=0.2 if sys.stderr.isatty() else 5.0,
             dynamic_ncols=True,
         )
-        if pl_module.engine.waits_for is not None:
-            self.bar.set_postfix_str(pl_module.engine.waits_for)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: Learner, outputs: Any, batch: Any, batch_idx: int
