@@ -110,7 +110,7 @@ class Learner(LightningModule):
 
     def on_train_start(self) -> None:
         """Make the engine ready; that time counts as start-up, not as training."""
-        # compiling takes longer than a short run, and would make the speed of a short run meaningless
+        # compiling may take longer than a short run, and would make its speed meaningless
         self.engine.prepare()
 
     def on_train_epoch_start(self) -> None:

@@ -1,5 +1,7 @@
 """A network's compiled kernel: from its step to machine code, its tables and its working memory."""
 
+from hashlib import sha256
+
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -54,6 +56,13 @@ class Kernel:
     def key(self) -> str:
         """Return all that its machine code depends on, by which it is kept."""
         return machine_code.store_key(self.text, self.processor)
+
+    @property
+    def digest(self) -> str:
+        """Return a hash of the tables that it goes by, besides its machine code."""
+        w = self.weights
+        tables = (*w.pack, *w.unpack, w.blocks, w.vectors, self._tables)
+        return sha256(b"".join(table.tobytes() for table in tables)).hexdigest()
 
     def load(self) -> loop.Plan:
         """Return the tables of the loop; compile or load the code, the first time."""
