@@ -295,8 +295,48 @@ class Operations:
         return replace(a, index=a.index[_at(a, dim, index)])
 
     def _do_index_select(self, out: Any, a: Value, dim: int, index: Any) -> Value:
-        chosen = np.asarray(index.tolist() if isinstance(index, Tensor) else [int(index)])
+        chosen = np.atleast_1d(self._whole_numbers(index))
         return replace(a, index=np.take(a.index, chosen, _axis(a, dim)))
+
+    def _do_index(self, out: Any, a: Value, picks: Sequence[Any]) -> Value:
+        given = [k for k, pick in enumerate(picks) if pick is not None]
+        if len(given) != 1:
+            raise Untraceable("picks along several axes at once", "one axis after the other")
+        chosen = self._whole_numbers(picks[given[0]])
+        return replace(a, index=np.take(a.index, chosen, _axis(a, given[0])))
+
+    def _whole_numbers(self, value: Any) -> NDArray[np.int64]:
+        """Return the numbers of a constant that says which numbers of others are meant."""
+        if not isinstance(value, Value):
+            return np.array(int(value))
+        tensor = self.constants.get(value.source) if isinstance(value.source, str) else None
+        if tensor is None or tensor.is_floating_point():
+            raise Untraceable("picks numbers by other numbers", "torch.where, or a product")
+        numbers = tensor.numpy().ravel()[value.index]
+        return np.flatnonzero(numbers) if tensor.dtype == torch.bool else numbers
+
+    def _do_diagonal(
+        self, out: Any, a: Value, offset: int = 0, dim1: int = 0, dim2: int = 1
+    ) -> Value:
+        return replace(a, index=np.diagonal(a.index, offset, _axis(a, dim1), _axis(a, dim2)))
+
+    _do_diagonal_copy = _do_diagonal
+
+    def _do_constant_pad_nd(self, out: Any, a: Any, pads: Sequence[int], value: float = 0) -> Value:
+        a = self._as_value(a)
+        for k in range(len(pads) // 2):
+            axis = _axis(a, -1 - k)
+            before, after = pads[2 * k : 2 * k + 2]
+            count = a.index.shape[axis]
+            kept = slice(max(-before, 0), count - max(-after, 0))
+            parts = [replace(a, index=a.index[_at(a, -1 - k, kept)])]
+            for first, number in ((True, before), (False, after)):
+                if number > 0:
+                    shape = (*a.index.shape[:axis], number, *a.index.shape[axis + 1 :])
+                    more = Value(self.b.const(value), np.zeros(shape, np.int64), False, a.rows)
+                    parts.insert(0 if first else len(parts), more)
+            a = self._do_cat(out, parts, -1 - k) if len(parts) > 1 else parts[0]
+        return a
 
     def _do_split(self, out: Any, a: Value, size: int, dim: int = 0) -> list[Value]:
         count = a.index.shape[_axis(a, dim)]
@@ -491,6 +531,22 @@ class Operations:
         return replace(a, unless=not a.unless)
 
     _do_bitwise_not = _do_logical_not
+
+    def _do_logical_and(self, out: Any, a: Any, b: Any) -> Less:
+        return Less(0.5, self.elementwise("mul", a, b), unless=False)
+
+    _do_bitwise_and = _do_logical_and
+
+    def _do_logical_or(self, out: Any, a: Any, b: Any) -> Less:
+        return Less(0.5, self.elementwise("add", a, b), unless=False)
+
+    _do_bitwise_or = _do_logical_or
+
+    def _do_ne(self, out: Any, a: Any, b: Any) -> Less:
+        return self._do_logical_or(out, Less(a, b, unless=False), Less(b, a, unless=False))
+
+    def _do_eq(self, out: Any, a: Any, b: Any) -> Less:
+        return replace(self._do_ne(out, a, b), unless=True)
 
     def _do_where(self, out: Any, test: Any, yes: Any, no: Any) -> Any:
         if isinstance(test, Value) and not test.batched:

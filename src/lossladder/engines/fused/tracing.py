@@ -7,6 +7,7 @@ shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and s
 import linecache
 import sysconfig
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
@@ -126,14 +127,22 @@ class _Recorder(TorchDispatchMode):
             t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)
         ]
         if not symbolic:
-            return func(*args, **kwargs)  # of constants, or making one: done once and for all
+            # of constants, or making one: done once and for all, with numbers also where a step
+            # asks for them where x lies, as with device=x.device
+            if kwargs.get("device") is not None:
+                kwargs["device"] = torch.device("cpu")
+            return func(*args, **kwargs)
         if func._schema.is_mutable:
             return self._in_place(name, args, kwargs)
         if name in _NUMBERS:
             raise Untraceable(_NUMBERS[name][0], _NUMBERS[name][1])
-        if not reader.operations.knows(name) and func in _decompositions():
+        if not reader.operations.knows(name):
+            # torch's own ways to write an operation in others
             with self:
-                return _decompositions()[func](*args, **kwargs)
+                if func._can_decompose():
+                    return func.decompose(*args, **kwargs)
+                if func in _decompositions():
+                    return _decompositions()[func](*args, **kwargs)
         shapes = tree_map(lambda t: t.to("meta") if isinstance(t, Tensor) else t, (args, kwargs))
         kwargs_of_shapes = {k: v for k, v in shapes[1].items() if k != "device"}
         out = func(*shapes[0], **kwargs_of_shapes)
@@ -164,11 +173,14 @@ _NUMBERS = {
 }
 
 
+@cache
 def _decompositions() -> dict[Any, Any]:
     """Return torch's own ways to write one operation in others; imported for a rare one only."""
     from torch._decomp import core_aten_decompositions
 
-    return core_aten_decompositions()
+    # as torch hands them out they are gathered anew at every look-up, which takes a seventh of a
+    # second
+    return dict(core_aten_decompositions())
 
 
 class _Reader:
