@@ -105,6 +105,8 @@ class Operations:
 
     def constant(self, tensor: Tensor) -> Any:
         """Return the value of a tensor that is no parameter, and the same in every step."""
+        if tensor.is_meta:
+            raise Untraceable("makes a tensor whose numbers are lost here", "it in the constructor")
         if tensor.numel() == 1 and tensor.ndim == 0:
             return float(tensor)
         spread = tensor.ndim > 0 and tensor.shape[0] == BATCH
@@ -191,7 +193,7 @@ class Operations:
         shape = tuple(1 if a in over else n for a, n in enumerate(value.index.shape))
         index = value.index
         if kind == LARGEST and isinstance(value.source, Node) and value.batched:
-            node = self.node(value)
+            node = self.b.expand(self.node(value), index.size)
             value, index = self.whole(node, index.shape), np.arange(node.size).reshape(index.shape)
         table = index.transpose([*keep, *over]).reshape(math.prod(shape), -1)
         if value.batched:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -76,7 +77,7 @@ def trace(network: Network) -> StepGraph:
             raise Untraceable(f"is not written out: {kind} computes whole windows", "a Cell")
     reader = _Reader(network)
     try:
-        with _Recorder(reader):
+        with _Constants(), _Recorder(reader):
             first, second = (reader.run() for _ in range(2))
     except Untraceable as error:
         raise _located(error, error) from None
@@ -105,6 +106,20 @@ class _Step(nn.Module):
         return (self.network.readout(output), *after, *start)
 
 
+class _Constants(TorchFunctionMode):
+    """Lets constants of a step have numbers, also where it asks for them where x lies."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is Tensor.new_tensor or kwargs.get("device") is not None:
+            kwargs["device"] = torch.device("cpu")
+        if func is Tensor.__getitem__:  # a list would become a tensor without numbers
+            place = args[1] if isinstance(args[1], tuple) else (args[1],)
+            held = [torch.tensor(p) if isinstance(p, list) else p for p in place]
+            args = (args[0], tuple(held))
+        return func(*args, **kwargs)
+
+
 class _Recorder(TorchDispatchMode):
     """Hands every operation to a reader, and the shapes of its results to torch."""
 
@@ -127,8 +142,7 @@ class _Recorder(TorchDispatchMode):
             t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)
         ]
         if not symbolic:
-            # of constants, or making one: done once and for all, with numbers also where a step
-            # asks for them where x lies, as with device=x.device
+            # of constants, or making one: done once and for all
             if kwargs.get("device") is not None:
                 kwargs["device"] = torch.device("cpu")
             return func(*args, **kwargs)
