@@ -115,9 +115,45 @@ class _Constants(TorchFunctionMode):
             kwargs["device"] = torch.device("cpu")
         if func is Tensor.__getitem__:  # a list would become a tensor without numbers
             place = args[1] if isinstance(args[1], tuple) else (args[1],)
-            held = [torch.tensor(p) if isinstance(p, list) else p for p in place]
-            args = (args[0], tuple(held))
+            args = (args[0], tuple(map(_picked, place)))
+        if func is torch.einsum and (found := _contracted(*args)) is not None:
+            return found
         return func(*args, **kwargs)
+
+
+def _picked(place: Any) -> Any:
+    """Return places as numbers, where they are constants: a list, or a mask."""
+    place = torch.tensor(place) if isinstance(place, list) else place
+    mask = isinstance(place, Tensor) and place.dtype == torch.bool and not place.is_meta
+    return place.nonzero()[:, 0] if mask and place.ndim == 1 else place
+
+
+def _contracted(equation: str, *operands: Any) -> Tensor | None:
+    """Return an einsum of which one operand has no batch, as a product; None: it is none such.
+
+    As torch writes it the batch becomes another axis.
+    """
+    names, arrow, result = equation.replace(" ", "").partition("->")
+    if len(operands) != 2 or not arrow or "." in names:
+        return None
+    a, b = operands
+    left, right = names.split(",")
+    if BATCH in b.shape:
+        (a, left), (b, right) = (b, right), (a, left)
+    letters = set(left) | set(right)
+    once = all(len(set(some)) == len(some) for some in (left, right))
+    over = [c for c in left if c in right and c not in result]
+    fine = letters == {*result, *over} and not set(left) & set(right) & set(result)
+    if BATCH in b.shape or not over or not once or not fine:
+        return None
+    own = [[c for c in some if c in result] for some in (left, right)]
+    sizes = dict(zip(left + right, (*a.shape, *b.shape), strict=True))
+    many = int(np.prod([sizes[c] for c in over]))
+    first = a.permute([left.index(c) for c in (*own[0], *over)])
+    second = b.permute([right.index(c) for c in (*over, *own[1])]).reshape(many, -1)
+    product = first.reshape(*(sizes[c] for c in own[0]), many) @ second
+    shaped = product.reshape([sizes[c] for c in (*own[0], *own[1])])
+    return shaped.permute([(own[0] + own[1]).index(c) for c in result])
 
 
 class _Recorder(TorchDispatchMode):
