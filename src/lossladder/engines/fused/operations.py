@@ -98,7 +98,10 @@ class Operations:
             op, arity = _SAME[name]
             return self.elementwise(op, *args[:arity])
         if not self.knows(name):
-            raise Untraceable(f"computes {name.strip('_')}, which is not known")
+            raise Untraceable(
+                f"computes {name.strip('_')}, which the compiler does not know",
+                "what is made of sums, products and functions of single numbers",
+            )
         return getattr(self, f"_do_{name.strip('_')}")(out, *args, **kwargs)
 
     # --- values -----------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ class Operations:
         value = self._as_value(value)
         over = range(value.index.ndim) if axes is None else [_axis(value, a) for a in axes]
         if axes is None and value.rows:
-            raise _mixes("reduces over the batch")
+            raise _mixes("takes a sum, a mean or the largest over the batch")
         over = sorted(over)
         keep = [a for a in range(value.index.ndim) if a not in over]
         shape = tuple(1 if a in over else n for a, n in enumerate(value.index.shape))
@@ -295,7 +298,9 @@ class Operations:
         return replace(a, index=a.index[_at(a, dim, slice(start, stop, step))])
 
     def _do_select(self, out: Any, a: Value, dim: int, index: int) -> Value:
-        return replace(a, index=a.index[_at(a, dim, index)])
+        if a.rows and dim % (a.index.ndim + (a.rows == 1)) == 0:
+            raise _mixes("takes one sequence out of the batch")
+        return replace(a, index=np.asarray(a.index[_at(a, dim, index)]))
 
     def _do_index_select(self, out: Any, a: Value, dim: int, index: Any) -> Value:
         chosen = np.atleast_1d(self._whole_numbers(index))
@@ -740,6 +745,11 @@ class Operations:
                 scaled = self.elementwise(op, scaled, along)
         return [scaled, None, None]
 
+    def _do_native_batch_norm(self, out: Any, *_: Any, **__: Any) -> Any:
+        raise _mixes("takes means over the batch", "nn.LayerNorm, which takes them over features")
+
+    _do_native_batch_norm_legit = _do_native_batch_norm_legit_no_training = _do_native_batch_norm
+
     def _do_fused_rms_norm(
         self, out: Any, a: Any, over: Sequence[int], gain: Any, eps: float | None
     ) -> list[Any]:
@@ -754,18 +764,20 @@ class Operations:
         return replace(value, index=value.index.reshape(features), rows=rows)
 
     def _do_mm(self, out: Tensor, a: Any, b: Any) -> Any:
-        if not a.batched and not b.batched:
+        features, rows = _without_batch(tuple(out.shape))
+        if not a.batched and not b.batched and not b.rows:
+            left = a.index.reshape(-1, a.index.shape[-1])  # the same for every sequence, maybe
+            sizes = (*left.shape, b.index.shape[1])
             node = self.b.make(
                 "matmul",
                 (self._operand(a), self._operand(b)),
-                a.index.shape[0] * b.index.shape[1],
-                (a.index.shape[0], a.index.shape[1], b.index.shape[1]),
+                sizes[0] * sizes[2],
+                sizes,
                 batched=False,
             )
-            return self.whole(node, (a.index.shape[0], b.index.shape[1]), False, 0)
+            return self.whole(node, features, False, rows)
         if b.batched or not a.rows:
             raise _mixes("multiplies matrices across the batch")
-        features, rows = _without_batch(tuple(out.shape))
         lines = a.index.reshape(-1, a.index.shape[-1])
         weight = self.weight(b)
         terms = [
