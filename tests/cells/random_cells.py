@@ -1,6 +1,8 @@
+# ruff: noqa: E501  tables of instructions, one a line
 """Random cells, each from a seed, as source text that a failing test can print; and problems."""
 
 import random
+import re
 
 import torch
 from torch import nn
@@ -87,7 +89,9 @@ class RandomCell(Cell):
         ends = f"({', '.join(ends)},)"
         result = f"{self._ending((hidden_size,))}, {ends}" if own else ends
         body = "".join(f"    {line}\n" for line in self.lines)
-        self.source = f"def step(self, x, state):\n    ({states},) = state\n{body}    return {result}\n"
+        self.source = (
+            f"def step(self, x, state):\n    ({states},) = state\n{body}    return {result}\n"
+        )
         made = {}
         exec(self.source, {"torch": torch, "functional": functional}, made)
         self.body, self.depth = made["step"], r.random() < 0.2
@@ -144,7 +148,12 @@ class RandomCell(Cell):
         if isinstance(what, nn.Module):
             setattr(self, name, what)
         elif kind < 0.1:
-            self.register_buffer(name, torch.tensor([self.r.uniform(-1, 1) for _ in range(torch.Size(what).numel())]).view(what))
+            self.register_buffer(
+                name,
+                torch.tensor([self.r.uniform(-1, 1) for _ in range(torch.Size(what).numel())]).view(
+                    what
+                ),
+            )
         else:
             setattr(self, name, nn.Parameter(torch.empty(what), requires_grad=kind > 0.2))
         return f"self.{name}"
@@ -156,7 +165,10 @@ class RandomCell(Cell):
 
     def _joined(self):
         (u, (n,)), (w, (m,)) = self._any(1), self._any(1)
-        self._put(f"{self._kept(nn.Linear(n + m, self.hidden_size))}(torch.cat([{u}, {w}], -1))", self.hidden_size)
+        self._put(
+            f"{self._kept(nn.Linear(n + m, self.hidden_size))}(torch.cat([{u}, {w}], -1))",
+            self.hidden_size,
+        )
 
     def _function(self):
         u, shape = self._any()
@@ -193,7 +205,19 @@ class RandomCell(Cell):
     def _parameter(self):
         u, shape = self._any()
         held = self._kept(self.r.choice([shape, shape[-1:], (*shape[:-1], 1), (1,), ()]))
-        self._put(self.r.choice(["{u} * {p}", "{u} + {p}", "{p} - {u}", "torch.maximum({u}, {p} + torch.zeros_like({u}))", "{u} / (1 + {p} ** 2)", "torch.where({u} > {p}, {u}, {p})"]).format(u=u, p=held), *shape)
+        self._put(
+            self.r.choice(
+                [
+                    "{u} * {p}",
+                    "{u} + {p}",
+                    "{p} - {u}",
+                    "torch.maximum({u}, {p} + torch.zeros_like({u}))",
+                    "{u} / (1 + {p} ** 2)",
+                    "torch.where({u} > {p}, {u}, {p})",
+                ]
+            ).format(u=u, p=held),
+            *shape,
+        )
 
     def _derived(self):
         u, shape = self._any()
@@ -205,12 +229,20 @@ class RandomCell(Cell):
         u, shape = self._any()
         n = shape[-1]
         made = self._in(self.r.choice(SQUARE), p=self._kept((n, n)))
-        how = self.r.choice(["{u} @ ({m})", "functional.linear({u}, {m})", "torch.tanh({u} @ ({m}).T)"])
+        how = self.r.choice(
+            ["{u} @ ({m})", "functional.linear({u}, {m})", "torch.tanh({u} @ ({m}).T)"]
+        )
         self._put(how.format(u=u, m=made), *shape)
 
     def _outer(self):
         (u, (n,)), (w, (m,)) = self._any(1), self._any(1)
-        how = self.r.choice(["{u}[:, :, None] * {w}[:, None, :]", "torch.einsum('bi,bj->bij', {u}, {w})", "torch.bmm({u}.unsqueeze(2), {w}.unsqueeze(1))"])
+        how = self.r.choice(
+            [
+                "{u}[:, :, None] * {w}[:, None, :]",
+                "torch.einsum('bi,bj->bij', {u}, {w})",
+                "torch.bmm({u}.unsqueeze(2), {w}.unsqueeze(1))",
+            ]
+        )
         self._put(how.format(u=u, w=w), n, m)
 
     def _product(self):
@@ -221,11 +253,22 @@ class RandomCell(Cell):
         a, (n, m) = self.r.choice(matrices)
         for b, shape in self.r.sample(self.values, len(self.values)):
             if shape == (m,):
-                how = self.r.choice(["({a} @ {b}[:, :, None])[..., 0]", "torch.einsum('bij,bj->bi', {a}, {b})", "({a} * {b}[:, None, :]).sum(-1)"])
+                how = self.r.choice(
+                    [
+                        "({a} @ {b}[:, :, None])[..., 0]",
+                        "torch.einsum('bij,bj->bi', {a}, {b})",
+                        "({a} * {b}[:, None, :]).sum(-1)",
+                    ]
+                )
                 self._put(how.format(a=a, b=b), n)
                 return
             if shape == (n,):
-                how = self.r.choice(["({b}[:, None, :] @ {a})[:, 0]", "torch.bmm({a}.mT, {b}.unsqueeze(-1)).squeeze(-1)"])
+                how = self.r.choice(
+                    [
+                        "({b}[:, None, :] @ {a})[:, 0]",
+                        "torch.bmm({a}.mT, {b}.unsqueeze(-1)).squeeze(-1)",
+                    ]
+                )
                 self._put(how.format(a=a, b=b), m)
                 return
             if len(shape) == 2 and shape[0] == m:
@@ -236,7 +279,12 @@ class RandomCell(Cell):
     def _reflected(self):
         u, (n,) = self._any(1)
         held = self._kept(nn.Linear(n, n))
-        how = self.r.choice(["functional.normalize({m}({u}), dim=-1)", "{m}({u}) / ({m}({u}).norm(dim=-1, keepdim=True) + 1e-3)"])
+        how = self.r.choice(
+            [
+                "functional.normalize({m}({u}), dim=-1)",
+                "{m}({u}) / ({m}({u}).norm(dim=-1, keepdim=True) + 1e-3)",
+            ]
+        )
         self._put(how.format(u=u, m=held), n)
         k = self.values[-1][0]
         self._put(f"{u} - 1.7 * {k} * ({k} * {u}).sum(-1, keepdim=True)", n)
@@ -244,31 +292,66 @@ class RandomCell(Cell):
     def _normed(self):
         u, shape = self._any()
         if shape[-1] > 1:
-            kept = self._kept(self.r.choice([nn.LayerNorm(shape[-1], eps=1e-3), nn.RMSNorm(shape[-1], eps=1e-3), nn.LayerNorm(shape, eps=1e-3)]))
-            self._put(self.r.choice([f"{kept}({u})", f"functional.layer_norm({u}, {shape[-1:]}, eps=1e-2)", f"functional.rms_norm({u}, {shape[-1:]}, eps=1e-2)"]), *shape)
+            kept = self._kept(
+                self.r.choice(
+                    [
+                        nn.LayerNorm(shape[-1], eps=1e-3),
+                        nn.RMSNorm(shape[-1], eps=1e-3),
+                        nn.LayerNorm(shape, eps=1e-3),
+                    ]
+                )
+            )
+            self._put(
+                self.r.choice(
+                    [
+                        f"{kept}({u})",
+                        f"functional.layer_norm({u}, {shape[-1:]}, eps=1e-2)",
+                        f"functional.rms_norm({u}, {shape[-1:]}, eps=1e-2)",
+                    ]
+                ),
+                *shape,
+            )
 
     def _softmax(self):
         u, shape = self._any()
         dim = self.r.choice([-1, 1])
-        self._put(f"{self.r.choice(['torch.softmax', 'torch.log_softmax', '2 * torch.softmax'])}({u}, {dim})", *shape)
+        self._put(
+            f"{self.r.choice(['torch.softmax', 'torch.log_softmax', '2 * torch.softmax'])}({u}, {dim})",
+            *shape,
+        )
 
     def _reduced(self):
         u, shape = self._any()
-        how = self.r.choice(["sum", "mean", "amax", "amin", "norm", "var", "logsumexp", "cumsum", "prod"])
+        how = self.r.choice(
+            ["sum", "mean", "amax", "amin", "norm", "var", "logsumexp", "cumsum", "prod"]
+        )
         if how == "cumsum":
             self._put(f"{u}.cumsum({self.r.choice([-1, 1])})", *shape)
             return
-        dims = self.r.choice([(1,), (-1,)] if len(shape) == 1 or how == "logsumexp" else [(1,), (-1,), (1, 2)])
+        dims = self.r.choice(
+            [(1,), (-1,)] if len(shape) == 1 or how == "logsumexp" else [(1,), (-1,), (1, 2)]
+        )
         left = [n for k, n in enumerate(shape) if k + 1 not in dims and k - len(shape) not in dims]
         over = torch.Size(shape).numel() // max(1, torch.Size(left).numel())
         if over == 1 and how in ("var", "norm"):
             return
-        texts = {"norm": "({u} + 0.1).norm(dim={d}, keepdim={k})", "prod": "(0.1 * {u}).mean(dim={d}, keepdim={k})"}
+        texts = {
+            "norm": "({u} + 0.1).norm(dim={d}, keepdim={k})",
+            "prod": "(0.1 * {u}).mean(dim={d}, keepdim={k})",
+        }
         if not left or self.r.random() < 0.3:
-            text, left = texts.get(how, f"{{u}}.{how}(dim={{d}}, keepdim={{k}})"), [1 if k + 1 in dims or k - len(shape) in dims else n for k, n in enumerate(shape)]
+            text, left = (
+                texts.get(how, f"{{u}}.{how}(dim={{d}}, keepdim={{k}})"),
+                [1 if k + 1 in dims or k - len(shape) in dims else n for k, n in enumerate(shape)],
+            )
             self._put(text.format(u=u, d=dims, k=True), *left)
         else:
-            self._put(texts.get(how, f"{{u}}.{how}(dim={{d}}, keepdim={{k}})").format(u=u, d=dims, k=False), *left)
+            self._put(
+                texts.get(how, f"{{u}}.{how}(dim={{d}}, keepdim={{k}})").format(
+                    u=u, d=dims, k=False
+                ),
+                *left,
+            )
 
     def _moved(self):
         r = self.r
@@ -288,7 +371,12 @@ class RandomCell(Cell):
         for w, other in r.sample(self.values, len(self.values)):
             if len(other) == len(shape) and other[:-1] == shape[:-1]:
                 choices.append((f"torch.cat([{u}, {w}], dim=-1)", (*shape[:-1], n + other[-1])))
-                choices.append((f"torch.cat([{u}[..., {start}:], -{w}, {u}[..., :1]], -1)", (*shape[:-1], n - start + other[-1] + 1)))
+                choices.append(
+                    (
+                        f"torch.cat([{u}[..., {start}:], -{w}, {u}[..., :1]], -1)",
+                        (*shape[:-1], n - start + other[-1] + 1),
+                    )
+                )
             if len(shape) == 1 and other == shape:
                 choices.append((f"torch.stack([{u}, {w}], dim=-1)", (n, 2)))
                 choices.append((f"torch.stack([{u}, {w}, {u}], dim=1)", (3, n)))
@@ -324,7 +412,13 @@ class RandomCell(Cell):
         a, b = f"v{self.count}", f"v{self.count + 1}"
         self.count += 2
         half = -(-n // 2)
-        text, k = self.r.choice([(f"{u}.split([{k}, {n - k}], -1)", k), (f"{u}.chunk(2, -1)", half), (f"torch.split({u}, {half}, dim=-1)", half)])
+        text, k = self.r.choice(
+            [
+                (f"{u}.split([{k}, {n - k}], -1)", k),
+                (f"{u}.chunk(2, -1)", half),
+                (f"torch.split({u}, {half}, dim=-1)", half),
+            ]
+        )
         self.lines.append(f"{a}, {b} = {text}")
         self.values += [(a, (*shape[:-1], k)), (b, (*shape[:-1], n - k))]
 
@@ -334,7 +428,17 @@ class RandomCell(Cell):
         u, other = self._any()
         size, flat = torch.Size(shape).numel(), torch.Size(other).numel()
         if late is not None and self.r.random() < 0.5:
-            return self.r.choice([f"0.9 * torch.tanh({late})", f"torch.tanh({late})", f"0.5 * {late}.clamp(-2, 2)"]) if self.r.random() < 0.9 or late[0] != "s" else late
+            return (
+                self.r.choice(
+                    [
+                        f"0.9 * torch.tanh({late})",
+                        f"torch.tanh({late})",
+                        f"0.5 * {late}.clamp(-2, 2)",
+                    ]
+                )
+                if self.r.random() < 0.9 or late[0] != "s"
+                else late
+            )
         held = self._kept(nn.Linear(flat, size))
         new = f"{held}({u}.flatten(1))"
         new = new if len(shape) == 1 else f"{new}.view(-1, {shape[0]}, {shape[1]})"
@@ -343,7 +447,6 @@ class RandomCell(Cell):
 
 def _replaced(text, letter, name):
     """Put a name in the place of a variable of one letter."""
-    import re
 
     return re.sub(rf"(?<![\w.']){letter}(?!\w)", name, text)
 

@@ -117,7 +117,9 @@ def check(seed):
     loss, found = first_gradient(by_kernel, network, task, chunk, state)
     off = max(apart(found, wanted), apart(loss, wanted_loss))
     if not off < CLOSE:
-        moved = [first_gradient(by_autograd, beside(network, k), task, chunk, state) for k in range(3)]
+        moved = [
+            first_gradient(by_autograd, beside(network, k), task, chunk, state) for k in range(3)
+        ]
         steady = max(apart(g, wanted) for _, g in moved) < CLOSE
         assert not steady, f"seed {seed}: the gradient is off by {off:.1e}\n{source}"
     members, kind = r.choice([1, 1, 2, 3]), r.choice(MADE)

@@ -34,7 +34,7 @@ PROCESSORS = {
     "apple": (Processor("arm64-apple-macosx", "", "+neon"), ".4s"),
 }
 # among them they have every function there is
-SOME = ("lstm_cell", "two_layer", "complex", "quantised", "attention")
+SOME = ("lstm_cell", "complex", "quantised")
 
 
 def made(name, dtype=np.float32):
@@ -101,6 +101,7 @@ def print_losses():
         print(*losses(name))
 
 
+@pytest.mark.slow  # the loop is compiled for each
 @pytest.mark.skipif(not this_processor().is_x86, reason="x86's own instructions")
 @pytest.mark.parametrize(("features", "register"), [("+sse2", 4), ("+avx2,+fma", 8)])
 def test_fewer_instructions_train_alike(features, register):

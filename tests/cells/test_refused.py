@@ -1,4 +1,4 @@
-"""A step that cannot be compiled is refused in one line that a student understands; `auto` goes on."""
+"""A step that cannot be compiled is refused in one line, and `auto` goes on without."""
 
 import re
 
@@ -265,7 +265,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "does", "instead", "line"), CASES, ids=lambda c: getattr(c, "__name__", ""))
+@pytest.mark.parametrize(
+    ("kind", "does", "instead", "line"), CASES, ids=lambda c: getattr(c, "__name__", "")
+)
 def test_a_step_that_cannot_be_compiled_is_refused_and_auto_goes_on(kind, does, instead, line):
     network, task = Network(kind(), 2), Echo()
     optimizer = SGD(network.parameters(), lr=0.1)

@@ -254,9 +254,7 @@ class Builder:
                 parts.append(self.collect(node.inputs[piece], mine, kind))
             return self.concat(parts)
         if kind == LARGEST and len(runs) > 1:  # of each run of features the same pieces are asked
-            return self.concat(
-                self.collect(node, rows[start:stop], kind) for start, stop in runs
-            )
+            return self.concat(self.collect(node, rows[start:stop], kind) for start, stop in runs)
         join = "maximum" if kind == LARGEST else "add"
         total = None
         for part, begin, end in zip(node.inputs, begins, ends, strict=True):

@@ -678,7 +678,9 @@ class Operations:
         if power == 1:
             return self._in_shape(self.reduce(self.elementwise("abs", a), dims), out)
         if power != 2:
-            instead = "x.abs().amax(-1)" if power == math.inf else "(x.abs() ** p).sum(-1) ** (1 / p)"
+            instead = (
+                "x.abs().amax(-1)" if power == math.inf else "(x.abs() ** p).sum(-1) ** (1 / p)"
+            )
             raise Untraceable(f"computes a norm of power {power}", instead)
         squares = self.reduce(self.elementwise("square", a), dims)
         # at zero the slope is zero, as in torch, and not infinite
@@ -732,7 +734,16 @@ class Operations:
         return [scaled if bias is None else self.elementwise("add", scaled, bias), None, None]
 
     def _do_native_group_norm(
-        self, out: Any, a: Any, gain: Any, bias: Any, n: Any, c: Any, s: Any, groups: int, eps: float
+        self,
+        out: Any,
+        a: Any,
+        gain: Any,
+        bias: Any,
+        n: Any,
+        c: Any,
+        s: Any,
+        groups: int,
+        eps: float,
     ) -> list[Any]:
         a = self._as_value(a)
         shape = a.index.shape
