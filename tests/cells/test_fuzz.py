@@ -32,21 +32,22 @@ def nothing_is_kept(monkeypatch):
     monkeypatch.setattr(kernel, "_LOADED", {})
 
 
-def learned(network):
-    return torch.cat([p.detach().ravel().clone() for p in network.trained()])
-
-
-def first_gradient(make, network, task, chunk, state):
-    """Return the loss of one window, and the gradient: what one step of plain SGD takes away."""
+def first_gradient(network, task, chunk, state):
+    """Return the loss and the gradient of one window by autograd: what a step of SGD takes away."""
     mine = copy.deepcopy(network)
-    first = chunk._replace(
-        inputs=chunk.inputs[:1],
-        targets=chunk.targets[:1],
-        scored=None if chunk.scored is None else chunk.scored[:1],
+    before = copy.deepcopy(mine)
+    engine = Autograd(mine, task, SGD(mine.trained(), lr=1.0))
+    loss, _ = engine.train(part_of(chunk, 0, 1), state)
+    found = [p - q for p, q in zip(before.trained(), mine.trained(), strict=True)]
+    return float(loss[0]), torch.cat([g.detach().ravel() for g in found])
+
+
+def part_of(chunk, first, end):
+    return chunk._replace(
+        inputs=chunk.inputs[first:end],
+        targets=chunk.targets[first:end],
+        scored=None if chunk.scored is None else chunk.scored[first:end],
     )
-    before = learned(mine)
-    losses = make([mine], task, [SGD(mine.trained(), lr=1.0)], None, first, state)
-    return losses, before - learned(mine)
 
 
 def by_autograd(networks, task, optimizers, clip, chunk, state):
@@ -57,14 +58,11 @@ def by_autograd(networks, task, optimizers, clip, chunk, state):
     return torch.stack([trained(engine.train, chunk, state) for engine in engines])
 
 
-def by_kernel(networks, task, optimizers, clip, chunk, state):
-    population = FusedPopulation(networks, task, optimizers, clip, threads=2)
-
+def by_kernel(population, chunk, start):
     def train(part, before):
-        losses, after = population.train(stack_chunks([part] * len(networks)), before)
+        losses, after = population.train(stack_chunks([part] * len(population.networks)), before)
         return losses.T, after
 
-    start = None if state is None else stack_states([state] * len(networks))
     losses = trained(train, chunk, start).T
     assert not population._instead, "its first window was found wrong"
     return losses
@@ -72,16 +70,8 @@ def by_kernel(networks, task, optimizers, clip, chunk, state):
 
 def trained(train, chunk, state):
     """Return the losses over two chunks: memory of the optimizer goes through torch between."""
-    losses = []
-    windows = len(chunk.inputs)
-    for first, end in ((0, windows // 2), (windows // 2, windows)):
-        if first == end:
-            continue
-        part = chunk._replace(
-            inputs=chunk.inputs[first:end],
-            targets=chunk.targets[first:end],
-            scored=None if chunk.scored is None else chunk.scored[first:end],
-        )
+    half, losses = len(chunk.inputs) // 2, []
+    for part in (part_of(chunk, 0, half), part_of(chunk, half, None)):
         found, state = train(part, state)
         losses.append(found)
     return torch.cat(losses)
@@ -112,34 +102,40 @@ def check(seed):
         return False
     why = Fused.unsupported_reason(network, task, SGD(network.trained(), lr=1.0))
     assert why is None, f"{why}\n{source}"
-    steady = True
-    wanted_loss, wanted = first_gradient(by_autograd, network, task, chunk, state)
-    loss, found = first_gradient(by_kernel, network, task, chunk, state)
-    off = max(apart(found, wanted), apart(loss, wanted_loss))
-    if not off < CLOSE:
-        moved = [
-            first_gradient(by_autograd, beside(network, k), task, chunk, state) for k in range(3)
-        ]
-        steady = max(apart(g, wanted) for _, g in moved) < CLOSE
-        assert not steady, f"seed {seed}: the gradient is off by {off:.1e}\n{source}"
     members, kind = r.choice([1, 1, 2, 3]), r.choice(MADE)
     clip, rates = r.choice([None, 0.3]), [0.05, 0.02, 0.1]
-    networks = [network, *(beside(network, 100 * m) for m in range(1, members))]
+    networks = [network, *(copy.deepcopy(network) for _ in range(1, members))]
     for m in range(1, members):
         with torch.no_grad():
             for p in networks[m].parameters():
                 p *= 1 - 0.1 * m
 
-    def run(engine, some):
-        some = [copy.deepcopy(one) for one in some]
-        made = [kind(one.trained(), rates[m]) for m, one in enumerate(some)]
-        return engine(some, task, made, clip, chunk, state)
+    def optimizers(some):
+        return [kind(one.trained(), rates[m]) for m, one in enumerate(some)]
 
-    wanted, found = run(by_autograd, networks), run(by_kernel, networks)
+    def plainly(some):
+        return by_autograd(some, task, optimizers(some), clip, chunk, state)
+
+    steady = True
+    start = None if state is None else stack_states([state] * members)
+    before = copy.deepcopy(networks)
+    population = FusedPopulation(networks, task, optimizers(networks), clip, threads=2)
+    made = population.kernel(chunk.inputs.is_floating_point())
+    first = stack_chunks([part_of(chunk, 0, 1)])
+    own = None if state is None or not chunk.carried else stack_states([state])
+    loss, gradients = population._first_gradients(made, first, own)
+    found = torch.cat([g.ravel() for g in gradients.values()])
+    wanted_loss, wanted = first_gradient(network, task, chunk, state)
+    off = max(apart(found, wanted), abs(loss - wanted_loss) / (1e-3 + abs(wanted_loss)))
+    if not off < CLOSE:
+        moved = [first_gradient(beside(network, k), task, chunk, state) for k in range(3)]
+        steady = max(apart(g, wanted) for _, g in moved) < CLOSE
+        assert not steady, f"seed {seed}: the gradient is off by {off:.1e}\n{source}"
+    found, wanted = by_kernel(population, chunk, start), plainly(copy.deepcopy(before))
     for m in range(members):
         off = float(((found[m] - wanted[m]).abs() / (1e-3 + wanted[m].abs())).max())
         if not off < CLOSE_LOSS:
-            moved = [run(by_autograd, [beside(one, k) for one in networks])[m] for k in range(3)]
+            moved = [plainly([beside(one, k) for one in before])[m] for k in range(3)]
             noise = max(
                 float(((other - wanted[m]).abs() / (1e-3 + wanted[m].abs())).max())
                 for other in moved

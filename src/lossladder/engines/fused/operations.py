@@ -845,7 +845,7 @@ class Operations:
 
 
 def _without_batch(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
-    """Return the features' shape of a shape of torch's, and how often its first axis has the batch."""
+    """Return the shape of features, and how often the first axis of torch's shape has the batch."""
     if BATCH in shape[1:]:
         raise _mixes("moves the batch to another axis")
     if not shape or shape[0] % BATCH or not shape[0]:

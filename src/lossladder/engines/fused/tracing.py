@@ -290,8 +290,8 @@ class _Reader:
         shapes = [tuple(v.index.shape) for v in values[1:]]
         if shapes != [*self.shapes] * (2 if learned else 1) or len(shapes) != wanted:
             raise Untraceable(
-                f"returns {len(shapes) // (2 if learned else 1)} tensors of shapes {shapes} for each "
-                f"sequence, and was handed {len(state)} of {self.shapes}",
+                f"returns {len(shapes) // (2 if learned else 1)} tensors of shapes {shapes} "
+                f"for each sequence, and was handed {len(state)} of {self.shapes}",
                 "what state_parts or state_shapes say",
             )
         return values
