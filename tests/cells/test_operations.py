@@ -294,8 +294,6 @@ def test_functions_are_as_accurate_in_float32_as_is_said(text, low, high, absolu
     excess = np.abs(got - wanted) - relative * np.abs(wanted)
     worst = int(excess.argmax())
     assert excess[worst] <= absolute, (grid[worst], got[worst], wanted[worst], excess[worst])
-    scale = np.maximum(np.abs(wanted), 1e-30)
-    print(text, "abs", np.abs(got - wanted).max(), "rel", (np.abs(got - wanted) / scale).max())
 
 
 STAYS = [
@@ -314,7 +312,7 @@ def test_a_number_that_is_none_stays_so(text):
 
 
 @pytest.mark.parametrize(("text", "grid", "wanted"), [
-    ("torch.exp(x)", [100.0, -200.0, float("inf"), float("-inf")], [float("inf"), 0, float("inf"), 0]),
+    ("torch.exp(x)", [100.0, -200.0, math.inf, -math.inf], [math.inf, 0, math.inf, 0]),
     ("torch.log(x)", [0.0, -1.0, float("inf")], [float("-inf"), float("nan"), float("inf")]),
     ("torch.tanh(x)", [50.0, -1e30, float("inf"), float("-inf")], [1, -1, 1, -1]),
     ("functional.softplus(x)", [200.0, 1e30, -200.0], [200, 1e30, 0]),

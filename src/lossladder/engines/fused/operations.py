@@ -358,8 +358,12 @@ class Operations:
         return [replace(a, index=part) for part in np.split(a.index, ends, _axis(a, dim))]
 
     def _do_unbind(self, out: Any, a: Value, dim: int = 0) -> list[Value]:
-        axis = _axis(a, dim)
-        return [replace(a, index=np.take(a.index, k, axis)) for k in range(a.index.shape[axis])]
+        return self._apart(a, _axis(a, dim))
+
+    def _apart(self, a: Value, axis: int) -> list[Value]:
+        """Return the slices along an axis of features."""
+        count = a.index.shape[axis]
+        return [replace(a, index=np.asarray(np.take(a.index, k, axis))) for k in range(count)]
 
     def _do_unfold(self, out: Any, a: Value, dim: int, size: int, step: int) -> Value:
         axis = _axis(a, dim)
@@ -659,9 +663,8 @@ class Operations:
             raise _mixes("multiplies over the batch", "name the axis: x.prod(-1)")
         a = self._as_value(a)
         axis = _axis(a, dim)
-        factors = [replace(a, index=np.take(a.index, k, axis)) for k in range(a.index.shape[axis])]
-        product = factors[0]
-        for factor in factors[1:]:
+        product, *others = self._apart(a, axis)
+        for factor in others:
             product = self.elementwise("mul", product, factor)
         return self._in_shape(product, out)
 
