@@ -264,8 +264,9 @@ class Fused(SingleMember):
     """A cell's step, differentiated and compiled: forward, backward and update in one loop.
 
     It takes any `Cell` whose step is plain torch, torch's layers as the cells they are, and layers
-    of these; SGD, Adagrad, Adam or AdamW; cross entropy or squared error. Parameters and optimizer state stay torch's
-    own, so that a run can go on with another engine after any chunk. See docs/engines.md.
+    of these; SGD, Adagrad, Adam or AdamW; cross entropy or squared error. Parameters and optimizer
+    state stay torch's own, so that a run can go on with another engine after any chunk. See
+    docs/engines.md.
     """
 
     name = "fused"

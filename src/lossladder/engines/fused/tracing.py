@@ -368,7 +368,7 @@ class _Reader:
         return starts or [None] * len(self.state)
 
     def _readout(self, logits: Node) -> tuple[Node, Weight, tuple[Picked, ...]]:
-        """Return what the readout reads, and its weights; logits of any other kind are read whole."""
+        """Return what the readout reads, and its weights; other logits are read whole."""
         if logits.op == "affine" and len({w[0] for w in logits.attr[0]}) == 1:
             weights, biases = logits.attr
             bases = {(w[0], w[3]) for w in weights}
