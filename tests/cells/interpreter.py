@@ -60,7 +60,9 @@ def evaluate(outputs, values, flat):
             values[node] = flat[node.attr[0]][list(node.attr[1])]
         elif node.op == "affine":
             weights, biases = node.attr
-            total = sum(v @ matrix(flat, w) for v, w in zip(given, weights, strict=True))
+            rows = max(len(v) for v, i in zip(given, node.inputs, strict=True) if i.batched)
+            wide = [np.broadcast_to(v, (rows, v.shape[-1])) for v in given]
+            total = sum(v @ matrix(flat, w) for v, w in zip(wide, weights, strict=True))
             values[node] = total + sum(flat[base][list(picked)] for base, picked in biases)
         elif node.op == "part":
             values[node] = given[0][:, slice(*node.attr)]
@@ -69,7 +71,8 @@ def evaluate(outputs, values, flat):
         elif node.op == "sum":
             values[node] = given[0].sum(-1, keepdims=True)
         elif node.op == "expand":
-            shape = (*given[0].shape[:-1], node.size)
+            # of parameters: what each place adds to one number
+            shape = (*given[0].shape[:-1], max(node.size, given[0].shape[-1]))
             values[node] = np.broadcast_to(given[0], shape)
         elif node.op == "collect":
             values[node] = collected(node, given[0])
@@ -113,7 +116,8 @@ def step(graph, x, state, given):
             affine.inputs, affine.attr[0], strict=True
         ):
             index = places(shape, strides, offset)
-            np.add.at(gradient[base], index, values[operand].T @ values[g])
+            wide = np.broadcast_to(values[operand], (len(x), operand.size))
+            np.add.at(gradient[base], index, wide.T @ values[g])
         for base, picked in affine.attr[1]:
             np.add.at(gradient[base], list(picked), values[g].sum(0))
     for leaf, g in back.vectors.items():

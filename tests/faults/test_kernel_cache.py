@@ -131,7 +131,7 @@ def test_what_is_damaged_is_not_found_but_removed_and_kept_again(home, capsys, d
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """A home of a loop, a step and a note that it is right, and the result of a run by them: of four started at once."""
+    """A home of a loop, a step and a note that it is right; the result of four runs by them."""
     tmp_path = tmp_path_factory.mktemp("trained")
     folders = [tmp_path / str(number) for number in range(4)]
     started = [start(folder, tmp_path / "home", "engine=fused") for folder in folders]

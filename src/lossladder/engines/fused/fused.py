@@ -295,10 +295,10 @@ class Fused(SingleMember):
             return (
                 f"it knows cross entropy and squared error, not the loss of {type(task).__name__}"
             )
-        for tensor in (*network.parameters(), *network.buffers()):
+        for name, tensor in (*network.named_parameters(), *network.named_buffers()):
             if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
                 where = f"{tensor.dtype} on {tensor.device}"
-                return f"it runs on the CPU in float32 or float64, not {where}"
+                return f"it runs on the CPU in float32 or float64, and {name} is {where}"
         if network.output_size < 2 and type(task.loss) is CrossEntropy:
             return "it classifies, and there is one class"
         reason = unsupported_optimizer(network.trained(), optimizer)

@@ -253,13 +253,16 @@ class Builder:
                 mine = [[i - begins[piece] for i in row] for row in rows[start:stop]]
                 parts.append(self.collect(node.inputs[piece], mine, kind))
             return self.concat(parts)
-        if kind == LARGEST:
-            raise NotImplementedError("the largest of features that are computed apart")
+        if kind == LARGEST and len(runs) > 1:  # of each run of features the same pieces are asked
+            return self.concat(self.collect(node, rows[start:stop], kind) for start, stop in runs)
+        join = "maximum" if kind == LARGEST else "add"
         total = None
         for part, begin, end in zip(node.inputs, begins, ends, strict=True):
             mine = [[i - begin for i in row if begin <= i < end] for row in rows]
-            share = self.collect(part, mine)
-            total = share if total is None else self.elementwise("add", total, share)
+            if kind == LARGEST and not mine[0]:
+                continue
+            share = self.collect(part, mine, kind)
+            total = share if total is None else self.elementwise(join, total, share)
         assert total is not None
         return total
 

@@ -100,13 +100,18 @@ class Operations:
             op, arity = _SAME[plain]
             return self.elementwise(op, *args[:arity])
         if not self.knows(name):
-            raise Untraceable(f"computes {plain}, which is not known", "what docs/engines.md lists")
+            raise Untraceable(
+                f"computes {plain}, which the compiler does not know",
+                "what is made of sums, products and functions of single numbers",
+            )
         return getattr(self, f"_do_{plain}")(out, *args, **kwargs)
 
     # --- values -----------------------------------------------------------------------------------
 
     def constant(self, tensor: Tensor) -> Any:
         """Return the value of a tensor that is no parameter, and the same in every step."""
+        if tensor.is_meta:
+            raise Untraceable("makes a tensor whose numbers are lost here", "it in the constructor")
         if tensor.numel() == 1 and tensor.ndim == 0:
             return float(tensor)
         spread = tensor.ndim > 0 and tensor.shape[0] == BATCH
@@ -194,23 +199,23 @@ class Operations:
         value = self._as_value(value)
         over = range(value.index.ndim) if axes is None else [_axis(value, a) for a in axes]
         if axes is None and value.rows:
-            raise _mixes("reduces over the batch, too", "dim=-1; and torch.where for a branch")
+            raise _mixes(
+                "takes a sum, a mean or the largest over the batch",
+                "dim=-1; torch.where for a branch",
+            )
         over = sorted(over)
         keep = [a for a in range(value.index.ndim) if a not in over]
         shape = tuple(1 if a in over else n for a, n in enumerate(value.index.shape))
         index = value.index
         if kind == LARGEST and isinstance(value.source, Node) and value.batched:
-            node = self.node(value)
+            node = self.b.expand(self.node(value), index.size)
             value, index = self.whole(node, index.shape), np.arange(node.size).reshape(index.shape)
         table = index.transpose([*keep, *over]).reshape(math.prod(shape), -1)
         if value.batched:
             return self._result(
                 self.b.collect(value.source, table.tolist(), kind), shape, value.rows
             )
-        view = self.b.view(value.source, range(int(table.max()) + 1))
-        starts = tuple(range(0, table.size + 1, table.shape[1]))
-        attr = (kind, starts, tuple(table.ravel().tolist()))
-        node = self.b.make("collect", (view,), len(table), attr, batched=False)
+        node = self._collected_from(value.source, table.tolist(), kind)
         return self.whole(node, shape, False, value.rows)
 
     def _as_value(self, value: Any) -> Value:
@@ -233,10 +238,14 @@ class Operations:
 
     def _collected(self, value: Value) -> Node:
         """Return some numbers of parameters, computed once a window so that they lie in order."""
-        view = self.b.view(value.source, range(int(value.index.max()) + 1))
-        count = value.index.size
-        attr = (SUM, tuple(range(count + 1)), tuple(value.index.ravel().tolist()))
-        return self.b.make("collect", (view,), count, attr, batched=False)
+        return self._collected_from(value.source, value.index.reshape(-1, 1).tolist(), SUM)
+
+    def _collected_from(self, source: Base, rows: Sequence[Sequence[int]], kind: str) -> Node:
+        """Return sums, or the largest, of numbers of parameters, each of those that a row lists."""
+        flat = tuple(i for row in rows for i in row)
+        view = self.b.view(source, range(max(flat) + 1))
+        starts = tuple(np.cumsum([0, *map(len, rows)]).tolist())
+        return self.b.make("collect", (view,), len(rows), (kind, starts, flat), batched=False)
 
     # --- shapes -----------------------------------------------------------------------------------
 
@@ -301,11 +310,53 @@ class Operations:
         return replace(a, index=a.index[_at(a, dim, slice(start, stop, step))])
 
     def _do_select(self, out: Any, a: Value, dim: int, index: int) -> Value:
-        return replace(a, index=a.index[_at(a, dim, index)])
+        if a.rows and dim % (a.index.ndim + (a.rows == 1)) == 0:
+            raise _mixes("takes one sequence out of the batch")
+        return replace(a, index=np.asarray(a.index[_at(a, dim, index)]))
 
     def _do_index_select(self, out: Any, a: Value, dim: int, index: Any) -> Value:
-        chosen = np.asarray(index.tolist() if isinstance(index, Tensor) else [int(index)])
+        chosen = np.atleast_1d(self._whole_numbers(index))
         return replace(a, index=np.take(a.index, chosen, _axis(a, dim)))
+
+    def _do_index(self, out: Any, a: Value, picks: Sequence[Any]) -> Value:
+        given = [k for k, pick in enumerate(picks) if pick is not None]
+        if len(given) != 1:
+            raise Untraceable("picks along several axes at once", "one axis after the other")
+        chosen = self._whole_numbers(picks[given[0]])
+        return replace(a, index=np.take(a.index, chosen, _axis(a, given[0])))
+
+    def _whole_numbers(self, value: Any) -> NDArray[np.int64]:
+        """Return the numbers of a constant that says which numbers of others are meant."""
+        if not isinstance(value, Value):
+            return np.array(int(value))
+        tensor = self.constants.get(value.source) if isinstance(value.source, str) else None
+        if tensor is None or tensor.is_floating_point():
+            raise Untraceable("picks numbers by other numbers", "torch.where, or a product")
+        numbers = tensor.numpy().ravel()[value.index]
+        return np.flatnonzero(numbers) if tensor.dtype == torch.bool else numbers
+
+    def _do_diagonal(
+        self, out: Any, a: Value, offset: int = 0, dim1: int = 0, dim2: int = 1
+    ) -> Value:
+        return replace(a, index=np.diagonal(a.index, offset, _axis(a, dim1), _axis(a, dim2)))
+
+    _do_diagonal_copy = _do_diagonal
+
+    def _do_constant_pad_nd(self, out: Any, a: Any, pads: Sequence[int], value: float = 0) -> Value:
+        a = self._as_value(a)
+        for k in range(len(pads) // 2):
+            axis = _axis(a, -1 - k)
+            before, after = pads[2 * k : 2 * k + 2]
+            count = a.index.shape[axis]
+            kept = slice(max(-before, 0), count - max(-after, 0))
+            parts = [replace(a, index=a.index[_at(a, -1 - k, kept)])]
+            for first, number in ((True, before), (False, after)):
+                if number > 0:
+                    shape = (*a.index.shape[:axis], number, *a.index.shape[axis + 1 :])
+                    more = Value(self.b.const(value), np.zeros(shape, np.int64), False, a.rows)
+                    parts.insert(0 if first else len(parts), more)
+            a = self._do_cat(out, parts, -1 - k) if len(parts) > 1 else parts[0]
+        return a
 
     def _do_split(self, out: Any, a: Value, size: int, dim: int = 0) -> list[Value]:
         count = a.index.shape[_axis(a, dim)]
@@ -319,8 +370,17 @@ class Operations:
         return [replace(a, index=part) for part in np.split(a.index, ends, _axis(a, dim))]
 
     def _do_unbind(self, out: Any, a: Value, dim: int = 0) -> list[Value]:
+        return self._apart(a, _axis(a, dim))
+
+    def _apart(self, a: Value, axis: int) -> list[Value]:
+        """Return the slices along an axis of features."""
+        count = a.index.shape[axis]
+        return [replace(a, index=np.asarray(np.take(a.index, k, axis))) for k in range(count)]
+
+    def _do_unfold(self, out: Any, a: Value, dim: int, size: int, step: int) -> Value:
         axis = _axis(a, dim)
-        return [replace(a, index=np.take(a.index, k, axis)) for k in range(a.index.shape[axis])]
+        windows = np.lib.stride_tricks.sliding_window_view(a.index, size, axis)
+        return replace(a, index=windows[_at(a, dim, slice(None, None, step))])
 
     def _do_flip(self, out: Any, a: Value, dims: Sequence[int]) -> Value:
         return replace(a, index=np.flip(a.index, tuple(_axis(a, d) for d in dims)))
@@ -369,7 +429,8 @@ class Operations:
     def _do_full_like(self, out: Tensor, like: Any, value: float, **_: Any) -> Value:
         return self.filled(float(value), out.shape)
 
-    _do_new_full = _do_full
+    def _do_new_full(self, out: Tensor, like: Any, size: Any, value: float, **_: Any) -> Value:
+        return self.filled(float(value), out.shape)
 
     def _do_new_zeros(self, out: Tensor, *_: Any, **__: Any) -> Value:
         return self.filled(0.0, out.shape)
@@ -393,17 +454,20 @@ class Operations:
         return self._do_sub(out, b, a, alpha)
 
     def _do_pow(self, out: Any, a: Any, power: Any) -> Any:
-        if not isinstance(power, (int, float)):
-            return self.elementwise("exp", self.elementwise("mul", power, math.log(a)))
+        if isinstance(power, Value):
+            logarithm = self.elementwise("log", a) if isinstance(a, Value) else math.log(a)
+            return self.elementwise("exp", self.elementwise("mul", power, logarithm))
+        if power == 0:
+            return self.filled(1.0, out.shape)
         if power in _POWERS:
             for op in _POWERS[power]:
                 a = self.elementwise(op, a)
             return a
-        if power > 0 and power == int(power):
+        if power == int(power):
             result = a
-            for _ in range(int(power) - 1):
+            for _ in range(int(abs(power)) - 1):
                 result = self.elementwise("mul", result, a)
-            return result
+            return result if power > 0 else self.elementwise("reciprocal", result)
         return self.elementwise("exp", self.elementwise("mul", self.elementwise("log", a), power))
 
     def _do_rsqrt(self, out: Any, a: Any) -> Any:
@@ -416,10 +480,12 @@ class Operations:
         return self.elementwise("sub", self.elementwise("exp", a), 1.0)
 
     def _do_softplus(self, out: Any, a: Any, beta: float = 1, threshold: float = 20) -> Any:
-        if beta == 1:
-            return self.elementwise("softplus", a)
-        inner = self.elementwise("softplus", self.elementwise("mul", a, beta))
-        return self.elementwise("mul", inner, 1 / beta)
+        steep = a if beta == 1 else self.elementwise("mul", a, beta)
+        inner = self.elementwise("softplus", steep)
+        inner = inner if beta == 1 else self.elementwise("mul", inner, 1 / beta)
+        if threshold >= 20:  # from where on the two differ in the ninth digit
+            return inner
+        return self._chosen(Less(threshold, steep, unless=False), a, inner)
 
     def _do_log_sigmoid_forward(self, out: Any, a: Any) -> list[Any]:
         low = self.elementwise("softplus", self.elementwise("neg", a))
@@ -478,6 +544,46 @@ class Operations:
     def _do_ceil(self, out: Any, a: Any) -> Any:
         return self.elementwise("neg", self.elementwise("floor", self.elementwise("neg", a)))
 
+    def _do_trunc(self, out: Any, a: Any) -> Any:
+        low, high = self._do_ceil(out, a), self.elementwise("floor", a)
+        return self._chosen(Less(a, 0.0, unless=False), low, high)
+
+    def _do_remainder(self, out: Any, a: Any, b: Any) -> Any:
+        whole = self.elementwise("floor", self.elementwise("div", a, b))
+        return self.elementwise("sub", a, self.elementwise("mul", whole, b))
+
+    def _do_exp2(self, out: Any, a: Any) -> Any:
+        return self.elementwise("exp", self.elementwise("mul", a, math.log(2)))
+
+    def _do_log2(self, out: Any, a: Any) -> Any:
+        return self.elementwise("mul", self.elementwise("log", a), 1 / math.log(2))
+
+    def _do_log10(self, out: Any, a: Any) -> Any:
+        return self.elementwise("mul", self.elementwise("log", a), 1 / math.log(10))
+
+    def _do_sinh(self, out: Any, a: Any) -> Any:
+        return self.elementwise("mul", self.elementwise("sub", *self._growing(a)), 0.5)
+
+    def _do_cosh(self, out: Any, a: Any) -> Any:
+        return self.elementwise("mul", self.elementwise("add", *self._growing(a)), 0.5)
+
+    def _growing(self, a: Any) -> tuple[Any, Any]:
+        return self.elementwise("exp", a), self.elementwise("exp", self.elementwise("neg", a))
+
+    def _do_tan(self, out: Any, a: Any) -> Any:
+        return self.elementwise("div", self.elementwise("sin", a), self.elementwise("cos", a))
+
+    def _do_erfc(self, out: Any, a: Any) -> Any:
+        return self.elementwise("sub", 1.0, self.elementwise("erf", a))
+
+    def _do_logaddexp(self, out: Any, a: Any, b: Any) -> Any:
+        rise = self.elementwise("softplus", self.elementwise("sub", b, a))
+        return self.elementwise("add", a, rise)
+
+    def _do_hypot(self, out: Any, a: Any, b: Any) -> Any:
+        both = (self.elementwise("square", v) for v in (a, b))
+        return self.elementwise("sqrt", self.elementwise("add", *both))
+
     def _do_sign(self, out: Any, a: Any) -> Any:
         negative = self._chosen(Less(a, 0.0, unless=False), -1.0, 0.0)
         return self._chosen(Less(0.0, a, unless=False), 1.0, negative)
@@ -500,6 +606,22 @@ class Operations:
         return replace(a, unless=not a.unless)
 
     _do_bitwise_not = _do_logical_not
+
+    def _do_logical_and(self, out: Any, a: Any, b: Any) -> Less:
+        return Less(0.5, self.elementwise("mul", a, b), unless=False)
+
+    _do_bitwise_and = _do_logical_and
+
+    def _do_logical_or(self, out: Any, a: Any, b: Any) -> Less:
+        return Less(0.5, self.elementwise("add", a, b), unless=False)
+
+    _do_bitwise_or = _do_logical_or
+
+    def _do_ne(self, out: Any, a: Any, b: Any) -> Less:
+        return self._do_logical_or(out, Less(a, b, unless=False), Less(b, a, unless=False))
+
+    def _do_eq(self, out: Any, a: Any, b: Any) -> Less:
+        return replace(self._do_ne(out, a, b), unless=True)
 
     def _do_where(self, out: Any, test: Any, yes: Any, no: Any) -> Any:
         if isinstance(test, Value) and not test.batched:
@@ -542,13 +664,39 @@ class Operations:
         count = off.index.size / total.index.size
         return self._in_shape(self.elementwise("mul", total, 1 / (count - correction)), out)
 
+    def _do_var_mean(
+        self, out: Any, a: Any, dims: Any = None, correction: float = 1, keepdim: bool = False
+    ) -> list[Any]:
+        variance = self._do_var(out[0], a, dims, correction)
+        return [variance, self._do_mean(out[1], a, dims)]
+
+    def _do_prod(self, out: Any, a: Any, dim: Any = None, keepdim: bool = False, **_: Any) -> Any:
+        if dim is None:
+            raise _mixes("multiplies over the batch", "name the axis: x.prod(-1)")
+        a = self._as_value(a)
+        axis = _axis(a, dim)
+        product, *others = self._apart(a, axis)
+        for factor in others:
+            product = self.elementwise("mul", product, factor)
+        return self._in_shape(product, out)
+
+    def _do_max(self, out: Any, a: Any, *_: Any) -> Any:
+        # torch's gradient goes to one of several that are the largest, whose place nobody knows
+        raise Untraceable("takes the place of the largest along with it", "x.amax(-1)")
+
+    def _do_min(self, out: Any, a: Any, *_: Any) -> Any:
+        raise Untraceable("takes the place of the smallest along with it", "x.amin(-1)")
+
     def _do_linalg_vector_norm(
         self, out: Any, a: Any, power: float = 2, dims: Any = None, *_: Any, **__: Any
     ) -> Any:
         if power == 1:
             return self._in_shape(self.reduce(self.elementwise("abs", a), dims), out)
         if power != 2:
-            raise Untraceable(f"computes a norm of power {power}")
+            instead = (
+                "x.abs().amax(-1)" if power == math.inf else "(x.abs() ** p).sum(-1) ** (1 / p)"
+            )
+            raise Untraceable(f"computes a norm of power {power}", instead)
         squares = self.reduce(self.elementwise("square", a), dims)
         # at zero the slope is zero, as in torch, and not infinite
         guarded = self.elementwise("maximum", squares, 1e-37)
@@ -582,11 +730,12 @@ class Operations:
         count = a.index.shape[axis]
         last = np.moveaxis(a.index, axis, -1)
         rows = [row[: k + 1].tolist() for row in last.reshape(-1, count) for k in range(count)]
-        if not a.batched:
-            raise Untraceable("computes cumsum of parameters", "a product with a triangular matrix")
-        node = self.b.collect(a.source, rows)
+        if a.batched:
+            node = self.b.expand(self.b.collect(a.source, rows), last.size)
+        else:
+            node = self._collected_from(a.source, rows, SUM)
         index = np.moveaxis(np.arange(node.size).reshape(last.shape), -1, axis)
-        return Value(node, index, True, a.rows)
+        return Value(node, index, a.batched, a.rows)
 
     def _do_native_layer_norm(
         self, out: Any, a: Any, over: Sequence[int], gain: Any, bias: Any, eps: float
@@ -598,6 +747,34 @@ class Operations:
         scaled = self.elementwise("mul", off, self.elementwise("reciprocal", root))
         scaled = scaled if gain is None else self.elementwise("mul", scaled, gain)
         return [scaled if bias is None else self.elementwise("add", scaled, bias), None, None]
+
+    def _do_native_group_norm(
+        self,
+        out: Any,
+        a: Any,
+        gain: Any,
+        bias: Any,
+        n: Any,
+        c: Any,
+        s: Any,
+        groups: int,
+        eps: float,
+    ) -> list[Any]:
+        a = self._as_value(a)
+        shape = a.index.shape
+        apart = replace(a, index=a.index.reshape(groups, -1))
+        flat = self._do_native_layer_norm(out, apart, (apart.index.shape[1],), None, None, eps)[0]
+        scaled = replace(flat, index=flat.index.reshape(shape))
+        for op, vector in (("mul", gain), ("add", bias)):
+            if vector is not None:
+                along = replace(vector, index=vector.index.reshape(-1, *(1 for _ in shape[1:])))
+                scaled = self.elementwise(op, scaled, along)
+        return [scaled, None, None]
+
+    def _do_native_batch_norm(self, out: Any, *_: Any, **__: Any) -> Any:
+        raise _mixes("takes means over the batch", "nn.LayerNorm, which takes them over features")
+
+    _do_native_batch_norm_legit = _do_native_batch_norm_legit_no_training = _do_native_batch_norm
 
     def _do_fused_rms_norm(
         self, out: Any, a: Any, over: Sequence[int], gain: Any, eps: float | None
@@ -613,18 +790,20 @@ class Operations:
         return replace(value, index=value.index.reshape(features), rows=rows)
 
     def _do_mm(self, out: Tensor, a: Any, b: Any) -> Any:
-        if not a.batched and not b.batched:
+        features, rows = _without_batch(tuple(out.shape))
+        if not a.batched and not b.batched and not b.rows:
+            left = a.index.reshape(-1, a.index.shape[-1])  # the same for every sequence, maybe
+            sizes = (*left.shape, b.index.shape[1])
             node = self.b.make(
                 "matmul",
                 (self._operand(a), self._operand(b)),
-                a.index.shape[0] * b.index.shape[1],
-                (a.index.shape[0], a.index.shape[1], b.index.shape[1]),
+                sizes[0] * sizes[2],
+                sizes,
                 batched=False,
             )
-            return self.whole(node, (a.index.shape[0], b.index.shape[1]), False, 0)
+            return self.whole(node, features, False, rows)
         if b.batched or not a.rows:
             raise _mixes("multiplies matrices across the batch")
-        features, rows = _without_batch(tuple(out.shape))
         lines = a.index.reshape(-1, a.index.shape[-1])
         weight = self.weight(b)
         terms = [
@@ -651,6 +830,9 @@ class Operations:
 
     def _do_bmm(self, out: Tensor, a: Value, b: Value) -> Any:
         """Return products of matrices, one for each sequence."""
+        if not a.batched and not b.batched and len(a.index) == 1:
+            one, other = (replace(v, index=v.index[0]) for v in (a, b))
+            return self._in_shape(self._do_mm(out[0], one, other), out)
         if not a.rows or not b.rows:
             raise Untraceable("multiplies stacks of matrices of parameters")
         left = replace(a, index=a.index[..., :, :, None])

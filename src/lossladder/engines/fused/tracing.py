@@ -7,6 +7,7 @@ shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and s
 import linecache
 import sysconfig
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from types import TracebackType
@@ -15,17 +16,18 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from lossladder.engines.fused.graph import Builder, Node, Picked, Weight, order, rebuild
 from lossladder.engines.fused.operations import BATCH, Operations, Untraceable, Value
 from lossladder.models import Layers, Network
-from lossladder.models.recurrent import Cell, output_and_state
+from lossladder.models.recurrent import Cell, Recurrent, output_and_state
 
 # nothing in there is a person's own
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parents[2])
 
 
 @dataclass
@@ -73,20 +75,20 @@ def trace(network: Network) -> StepGraph:
         if not isinstance(part, Cell) or type(part).forward is not Cell.forward:
             kind = type(part).__name__
             raise Untraceable(f"is not written out: {kind} computes whole windows", "a Cell")
-    reader = _Reader(network)
     try:
-        with _Recorder(reader):
+        reader = _Reader(network)
+        with _Constants(), _Recorder(reader):
             first, second = (reader.run() for _ in range(2))
+            if [v.described() for v in first] != [v.described() for v in second]:
+                raise Untraceable(
+                    "does something else each time",
+                    "a function of x and state, and of nothing that changes",
+                )
+        return reader.graph(first)
     except Untraceable as error:
-        raise _located(error, error) from None
+        raise _located(error, error, cell) from None
     except Exception as error:  # a step may do anything, and fail on no numbers in any way
-        raise _located(_explained(error), error) from None
-    if [v.described() for v in first] != [v.described() for v in second]:
-        raise Untraceable(
-            "does something else each time",
-            "a function of x and state, and of nothing that changes",
-        )
-    return reader.graph(first)
+        raise _located(_explained(error), error, cell) from None
 
 
 class _Step(nn.Module):
@@ -102,6 +104,56 @@ class _Step(nn.Module):
         output, after = output_and_state(cell.step(x, state))
         start = cell.initial_state(BATCH) if cell.learns_initial_state else ()
         return (self.network.readout(output), *after, *start)
+
+
+class _Constants(TorchFunctionMode):
+    """Lets constants of a step have numbers, also where it asks for them where x lies."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is Tensor.new_tensor or kwargs.get("device") is not None:
+            kwargs["device"] = torch.device("cpu")
+        if func is Tensor.__getitem__:  # a list would become a tensor without numbers
+            place = args[1] if isinstance(args[1], tuple) else (args[1],)
+            args = (args[0], tuple(map(_picked, place)))
+        if func is torch.einsum and (found := _contracted(*args)) is not None:
+            return found
+        return func(*args, **kwargs)
+
+
+def _picked(place: Any) -> Any:
+    """Return places as numbers, where they are constants: a list, or a mask."""
+    place = torch.tensor(place) if isinstance(place, list) else place
+    mask = isinstance(place, Tensor) and place.dtype == torch.bool and not place.is_meta
+    return place.nonzero()[:, 0] if mask and place.ndim == 1 else place
+
+
+def _contracted(equation: str, *operands: Any) -> Tensor | None:
+    """Return an einsum of which one operand has no batch, as a product; None: it is none such.
+
+    As torch writes it the batch becomes another axis.
+    """
+    names, arrow, result = equation.replace(" ", "").partition("->")
+    if len(operands) != 2 or not arrow or "." in names:
+        return None
+    a, b = operands
+    left, right = names.split(",")
+    if BATCH in b.shape:
+        (a, left), (b, right) = (b, right), (a, left)
+    letters = set(left) | set(right)
+    once = all(len(set(some)) == len(some) for some in (left, right))
+    over = [c for c in left if c in right and c not in result]
+    fine = letters == {*result, *over} and not set(left) & set(right) & set(result)
+    if BATCH in b.shape or not over or not once or not fine:
+        return None
+    own = [[c for c in some if c in result] for some in (left, right)]
+    sizes = dict(zip(left + right, (*a.shape, *b.shape), strict=True))
+    many = int(np.prod([sizes[c] for c in over]))
+    first = a.permute([left.index(c) for c in (*own[0], *over)])
+    second = b.permute([right.index(c) for c in (*over, *own[1])]).reshape(many, -1)
+    product = first.reshape(*(sizes[c] for c in own[0]), many) @ second
+    shaped = product.reshape([sizes[c] for c in (*own[0], *own[1])])
+    return shaped.permute([(own[0] + own[1]).index(c) for c in result])
 
 
 class _Recorder(TorchDispatchMode):
@@ -120,20 +172,29 @@ class _Recorder(TorchDispatchMode):
         kwargs = dict(kwargs or {})
         name = func._schema.name.split("::")[1]
         if torch.Tag.nondeterministic_seeded in func.tags:
-            raise Untraceable(f"draws random numbers ({name})", "what is the same in every step")
+            raise Untraceable(
+                f"draws random numbers ({name})", "a step that draws none, the same every time"
+            )
         reader = self.reader
         symbolic = [
             t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and reader.knows(t)
         ]
         if not symbolic:
-            return func(*args, **kwargs)  # of constants, or making one: done once and for all
+            # of constants, or making one: done once and for all
+            if kwargs.get("device") is not None:
+                kwargs["device"] = torch.device("cpu")
+            return func(*args, **kwargs)
         if func._schema.is_mutable:
             return self._in_place(name, args, kwargs)
         if name in _NUMBERS:
             raise Untraceable(_NUMBERS[name][0], _NUMBERS[name][1])
-        if not reader.operations.knows(name) and func in _decompositions():
+        if not reader.operations.knows(name):
+            # torch's own ways to write an operation in others
             with self:
-                return _decompositions()[func](*args, **kwargs)
+                if func._can_decompose():
+                    return func.decompose(*args, **kwargs)
+                if func in _decompositions():
+                    return _decompositions()[func](*args, **kwargs)
         shapes = tree_map(lambda t: t.to("meta") if isinstance(t, Tensor) else t, (args, kwargs))
         kwargs_of_shapes = {k: v for k, v in shapes[1].items() if k != "device"}
         out = func(*shapes[0], **kwargs_of_shapes)
@@ -151,24 +212,33 @@ class _Recorder(TorchDispatchMode):
         reader, target = self.reader, args[0]
         known = isinstance(target, Tensor) and reader.operations.knows(name)
         if not known or not reader.owns(target):
-            raise Untraceable(f"writes into a tensor in place ({name})", "a new tensor")
+            raise Untraceable(
+                f"writes into a tensor in place ({name})",
+                "a new tensor, as by torch.cat or torch.where",
+            )
         given = tree_map(lambda t: reader.value(t) if isinstance(t, Tensor) else t, (args, kwargs))
         return reader.known(reader.operations.call(name, target, *given), target)
 
 
 _NUMBERS = {
-    "_local_scalar_dense": ("asks for a number (.item(), float(...), or an if)", "torch.where"),
+    "_local_scalar_dense": (
+        "asks for a number (.item(), float(...), or an if)",
+        "the tensor itself, or torch.where in the place of an if",
+    ),
     "is_nonzero": ("branches on a number", "torch.where"),
     "equal": ("branches on numbers", "torch.where"),
     "nonzero": ("looks for places by their numbers", "torch.where"),
 }
 
 
+@cache
 def _decompositions() -> dict[Any, Any]:
     """Return torch's own ways to write one operation in others; imported for a rare one only."""
     from torch._decomp import core_aten_decompositions
 
-    return core_aten_decompositions()
+    # as torch hands them out they are gathered anew at every look-up, which takes a seventh of a
+    # second
+    return dict(core_aten_decompositions())
 
 
 class _Reader:
@@ -185,7 +255,10 @@ class _Reader:
             start = cell.initial_state(1)
         for part in start:
             if not part.is_floating_point():
-                raise Untraceable(f"has a state of {part.dtype}", "a state of real numbers")
+                kind = "true and false" if part.dtype == torch.bool else "whole numbers"
+                raise Untraceable(
+                    f"has a state of {kind} ({part.dtype})", "real numbers, as by .to(x.dtype)"
+                )
         self.shapes = [tuple(part.shape[1:]) for part in start]
         self.state = [
             self.b.given("state", int(np.prod(shape)), (k, 0))
@@ -216,7 +289,11 @@ class _Reader:
         wanted = len(state) * (2 if learned else 1)
         shapes = [tuple(v.index.shape) for v in values[1:]]
         if shapes != [*self.shapes] * (2 if learned else 1) or len(shapes) != wanted:
-            raise Untraceable(f"returns a state of shapes {shapes}, from one of {self.shapes}")
+            raise Untraceable(
+                f"returns {len(shapes) // (2 if learned else 1)} tensors of shapes {shapes} "
+                f"for each sequence, and was handed {len(state)} of {self.shapes}",
+                "what state_parts or state_shapes say",
+            )
         return values
 
     def _batch(self, leaf: Node, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -391,6 +468,9 @@ def _derived(graph: StepGraph) -> list[Node]:
 
 def _explained(error: Exception) -> Untraceable:
     said = (str(error).splitlines() or [""])[0][:150]
+    if said.startswith("step returned"):
+        does, _, instead = str(error).partition(": must be ")
+        return Untraceable(does.removeprefix("step "), instead)
     if "meta" in said.lower() or isinstance(error, (TypeError, NotImplementedError)):
         if "numpy" in said.lower():
             return Untraceable("leaves torch for NumPy", "torch's own functions")
@@ -399,20 +479,26 @@ def _explained(error: Exception) -> Untraceable:
     return Untraceable(f"fails on tensors without numbers: {type(error).__name__}: {said}")
 
 
-def _located(reason: Untraceable, error: BaseException) -> Untraceable:
-    """Return a reason that names the line of the step."""
-    if (line := _own_line(error.__traceback__)) is None:
-        return reason
-    return Untraceable(f"{reason.does} {line}", reason.instead)
+def _located(reason: Untraceable, error: BaseException, cell: Recurrent) -> Untraceable:
+    """Return a reason that names the line of the step, or else where the step begins."""
+    line = _own_line(error.__traceback__)
+    if line is None and isinstance(cell, Cell):
+        code = type(cell).step.__code__
+        line = _shown(code.co_filename, code.co_firstlineno)
+    return reason if line is None else Untraceable(f"{reason.does} {line}", reason.instead)
+
+
+def _shown(name: str, number: int) -> str:
+    source = linecache.getline(name, number).strip()
+    return f"(line {number} of {Path(name).name}: `{source}`)"
 
 
 def _own_line(traceback: TracebackType | None) -> str | None:
-    """Return the innermost line that is neither a library's nor this package's engine."""
+    """Return the innermost line that is neither a library's nor this package's."""
     found = None
     while traceback is not None:
         name, number = traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
         if not name.startswith((*_LIBRARIES, _HERE, "<")):
-            source = linecache.getline(name, number).strip()
-            found = f"(line {number} of {Path(name).name}: `{source}`)"
+            found = _shown(name, number)
         traceback = traceback.tb_next
     return found
