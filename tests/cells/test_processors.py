@@ -115,14 +115,13 @@ def test_fewer_instructions_train_alike(features, register):
 
 def print_keys():
     for name in CELLS:
-        for dtype in (np.float32, np.float64):
-            print(name, hashlib.sha256(made(name, dtype).key.encode()).hexdigest())
+        print(name, hashlib.sha256(made(name).key.encode()).hexdigest())
 
 
 def test_the_text_of_a_kernel_is_the_same_in_every_process():
     first, second = map(_keys_with, ("1", "2"))
     assert first == second
-    assert len(set(first)) == 2 * len(CELLS)
+    assert len(set(first)) == len(CELLS)
 
 
 def _keys_with(seed):

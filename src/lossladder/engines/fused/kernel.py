@@ -68,7 +68,8 @@ class Kernel:
         """Return the tables of the loop; compile or load the code, the first time."""
         if self._plan is None:
             w, dtype = self.weights, self.dtype
-            code = machine_code.load(self.text, self.processor, FUNCTIONS)
+            # held, as long as its addresses are
+            self._code = code = machine_code.load(self.text, self.processor, FUNCTIONS)
             to, of, by = w.pack
             back_to, back_of, back_by = w.unpack
             self._plan = loop.Plan(

@@ -14,7 +14,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from lossladder.engines.fused.machine_code import load
+from lossladder.engines.fused.machine_code import MachineCode, load
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.products import add_products, add_vectors
 from lossladder.engines.fused.readout import Readout
@@ -212,15 +212,15 @@ def train(sizes: Sizes, work: Work, plan: Plan, windows: Windows, member: Member
     arguments = np.array([g.ctypes.data if isinstance(g, np.ndarray) else g for g in given])
     arguments = arguments.astype(np.int64)
     double = member.parameters.dtype == np.float64
-    function = _compiled(double, windows.classes.dtype.itemsize)
+    function, _ = _compiled(double, windows.classes.dtype.itemsize)
     function(arguments.ctypes.data)
 
 
 @cache
-def _compiled(double: bool, class_bytes: int) -> Any:
-    """Return the loop as Python can call it."""
+def _compiled(double: bool, class_bytes: int) -> tuple[Callable[[int], None], MachineCode]:
+    """Return the loop as Python can call it, and what holds its code in memory."""
     code = load(write(double, class_bytes), this_processor(), ("train",))
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0])
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0]), code
 
 
 def write(double: bool, class_bytes: int) -> str:

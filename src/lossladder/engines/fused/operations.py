@@ -201,7 +201,7 @@ class Operations:
         if axes is None and value.rows:
             raise _mixes(
                 "takes a sum, a mean or the largest over the batch",
-                "dim=-1; torch.where for a branch",
+                "a sum of each sequence alone (dim=-1); torch.where for a branch",
             )
         over = sorted(over)
         keep = [a for a in range(value.index.ndim) if a not in over]
