@@ -59,7 +59,7 @@ ALL: Sequence[Contest] = (
     _contest("delta", 4, ("fused-64",), _AGAINST, stream_steps=2500),
     *(
         _contest(
-            *(cell, 4, ("fused-in-trainer",), (TEMPLATE, in_trainer("fused", 60))),
+            *(cell, 4, ("fused-in-trainer",), (TEMPLATE, in_trainer("fused", 120))),
             kind="alone",
             stream_steps=2500,
         )

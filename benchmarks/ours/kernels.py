@@ -16,7 +16,15 @@ from lossladder.engines.fused import fused, kernel
 
 
 class Copying(ManyFused):
-    """Many networks on the compiled engine, the time around its compiled loop taken apart."""
+    """Many networks on the compiled engine, the time around its compiled loop taken apart.
+
+    They go on from round to round: what is made for a first chunk only is not counted.
+    """
+
+    def start(self) -> None:
+        """Make them once."""
+        if not hasattr(self, "population"):
+            super().start()
 
     def train(self, windows: int) -> Losses:
         """Train on a chunk for each member, and note what of it is spent in the loop."""
