@@ -55,8 +55,8 @@ _LAYER_CONTESTS = [
 _AGAINST = (stacked(64, 50), fused(64), fused(64, 2))
 ALL: Sequence[Contest] = (
     *(_contest(c, 4, ("fused-64",), (jax(64), *_AGAINST), stream_steps=2500) for c in WRITTEN),
-    *(_contest(c, 16, ("fused-64",), (jax(64), *_AGAINST), stream_steps=1000) for c in WRITTEN),
-    _contest("delta", 4, ("fused-64",), _AGAINST, stream_steps=2500),
+    *(_contest(c, 16, ("fused-64",), (jax(64), *_AGAINST), stream_steps=500) for c in WRITTEN),
+    _contest("delta", 4, ("fused-64",), _AGAINST, stream_steps=1000),
     *(
         _contest(
             *(cell, 4, ("fused-in-trainer",), (TEMPLATE, in_trainer("fused", 120))),
@@ -69,7 +69,7 @@ ALL: Sequence[Contest] = (
     *(
         Contest(
             name=f"copying-{hidden}",
-            title=f"leaky, hidden {hidden}: a chunk around its loop",
+            title=f"leaky, hidden {hidden}",
             unit="updates",
             problem={
                 "kind": "echo",

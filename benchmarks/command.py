@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> None:
         pairs = (pair.split("=", 1) for pair in asked.python)
         pythons = {peer: str(Path(path).absolute()) for peer, path in pairs}
         if asked.what in CURVES:
-            grown = grow(asked.rounds or 3, _say, CURVES[asked.what])
+            grown = grow(asked.rounds or 3, _say, CURVES[asked.what], asked.only)
             _keep(asked.results / f"{asked.what}.json", {"machine": machine(), **grown})
         else:
             _contests(asked, pythons)
@@ -63,7 +63,7 @@ def _parsed(words: Sequence[str] | None) -> Namespace:
         choices=[*CONTESTS, *CELLS],
         help="these only; others keep their results",
     )
-    parser.add_argument("--only", nargs="+", default=[], help="these entries only")
+    parser.add_argument("--only", nargs="+", default=[], help="these entries or engines only")
     parser.add_argument(
         "--python", action="append", default=[], metavar="PEER=PATH",
         help="interpreter of a peer (jax, tensorflow, keras, ...), as often as needed",

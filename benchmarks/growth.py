@@ -43,8 +43,16 @@ AXES = (
 )  # fmt: skip
 
 
-def grow(rounds: int, say: Callable[[str], None], axes: Sequence[Axis] = AXES) -> dict[str, Any]:
-    """Measure every axis; at each size the engines take turns."""
+def grow(
+    rounds: int,
+    say: Callable[[str], None],
+    axes: Sequence[Axis] = AXES,
+    only: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Measure every axis, or only some engines; at each size the engines take turns."""
+    if only:
+        axes = [axis._replace(engines={e: axis.engines[e] for e in only if e in axis.engines})
+                for axis in axes]  # fmt: skip
     return {
         "axes": {axis.options.get("cell", axis.name): _measured(axis, rounds, say) for axis in axes}
     }

@@ -166,13 +166,16 @@ def grown(growth: Mapping[str, Any]) -> str:
 def any_cell(results: Mapping[str, Any]) -> dict[str, str]:
     """Return the tables of any cell by their places."""
     if not results:
-        return dict.fromkeys(("cells_machine", "targets", *_BESIDE, "copying", "making"), _MISSING)
+        return dict.fromkeys(
+            ("cells_machine", "targets", *_BESIDE, "threads", "copying", "making"), _MISSING
+        )
     taken = results["contests"]
     beside = {place: _beside(taken, *columns) for place, columns in _BESIDE.items()}
     return {
         "cells_machine": _machine(results),
         "targets": targets(taken),
         **beside,
+        "threads": _threads(taken),
         "copying": _copying(taken),
         "making": _making(taken),
     }
@@ -181,7 +184,6 @@ def any_cell(results: Mapping[str, Any]) -> dict[str, str]:
 # whose contests; ours, by which the others' columns are divided; the others
 _Columns = tuple[Sequence[str], str, Mapping[str, str]]
 _NAMES = [*(f"{cell}-{hidden}" for hidden in (4, 16) for cell in cells.WRITTEN), "delta-4"]
-_TWO = "on two cores, by wall time"
 _BESIDE: dict[str, _Columns] = {
     "members": (
         [f"members-{name}" for name in _NAMES],
@@ -203,10 +205,6 @@ _BESIDE: dict[str, _Columns] = {
         [f"members-{layer}-64" for layer in cells.LAYERS],
         *("fused-8", {"stacked-8": "**stacked**"}),
     ),
-    "threads": (
-        [f"members-{name}" for name in _NAMES],
-        *("fused-64", {}),
-    ),
 }
 
 
@@ -219,31 +217,43 @@ def _beside(taken: Mapping[str, Any], names: Sequence[str], ours: str, others: A
             continue
         contest = taken[name]
         row = [contest["title"], _plain(per_second(there[ours], "cpu"))]
-        if not others:  # ours on two cores
-            row = [contest["title"], _range(ratios(contest, "fused-64-on-2", ours, "wall"))]
         for other in others:
             pace = _plain(per_second(there[other], "cpu")) if other in there else ""
             row += [pace, _range(ratios(contest, ours, other))]
         losses = [loss_of(contest, there[who]) for who in (ours, *others) if who in there]
         rows.append([*row, *_apart([loss for loss in losses if loss is not None])])
-    head = ["", *(["**fused**"] if others else [_TWO])]
+    head = ["", "**fused**"]
     head += [word for label in others.values() for word in (label, "ours is faster by")]
     return _table([*head, "loss", "apart by"], rows) if rows else _MISSING
 
 
 def _apart(losses: Sequence[float]) -> list[str]:
-    return [f"{losses[0]:.4f}", f"{max(losses) - min(losses):.0e}" if len(losses) > 1 else ""]
+    apart = max(losses) - min(losses)
+    return [f"{losses[0]:.4f}", "< 1e-6" if apart < 1e-6 else f"{apart:.0e}"]
 
 
 def _copying(taken: Mapping[str, Any]) -> str:
     rows = [
-        [f"{contest['title']}", str(entry["members"]), f"{share:.1%}"]
+        [contest["title"], str(entry["members"]), f"{share:.1%}"]
         for name, contest in taken.items()
         if name.startswith("copying")
         for entry in measured(contest).values()
         for share in [median(one["outside"] for one in entry["rounds"])]
     ]
     return _table(["", "members", "of the CPU time outside of the loop"], rows)
+
+
+_TWO = "fused-64-on-2", "fused-64"
+
+
+def _threads(taken: Mapping[str, Any]) -> str:
+    rows = [
+        [contest["title"], *(_range(ratios(contest, *_TWO, clock)) for clock in ("wall", "cpu"))]
+        for contest in taken.values()
+        if ratios(contest, *_TWO)
+    ]
+    head = ["64 members, two threads beside one", "by wall time", "by CPU time of both"]
+    return _table(head, rows) if rows else _MISSING
 
 
 def _making(taken: Mapping[str, Any]) -> str:
@@ -276,7 +286,8 @@ def targets(taken: Mapping[str, Any]) -> str:
         if not found:
             continue
         fits = {title: target.met(value) for title, value in found.items()}
-        missed = ", ".join(title for title, fit in fits.items() if not fit)
+        missed = "; ".join(title for title, fit in fits.items() if not fit)
+        missed = "all" if not any(fits.values()) else missed
         values = sorted(found.values())
         span = (
             f"{_plain(values[0])} … {_plain(values[-1])}" if len(values) > 1 else _plain(values[0])

@@ -85,7 +85,7 @@ class OneFused(One):
     engine_name = "fused"
 
     def start(self) -> None:
-        """Make its kernel as well, which is not timed: writing the code takes as long as a chunk."""
+        """Make its kernel as well, which is not timed: it takes as long as a chunk."""
         super().start()
         engine: Any = self.engine
         _ = engine.population.kernel(real=False).plan
