@@ -43,12 +43,13 @@ class Model(nn.Module):
             self.readout.bias.copy_(start["readout_bias"])
         sizes = problem.input_size, problem.hidden_size
         if problem.cell in SHAPES:
-            self.layer: nn.Module = Unrolled(problem.cell, *sizes)
-            self.layer.cell.load_state_dict({n: start[n] for n in SHAPES[problem.cell](*sizes)})
+            written = Unrolled(problem.cell, *sizes)
+            self.layer: nn.Module = written
+            written.cell.load_state_dict({n: start[n] for n in SHAPES[problem.cell](*sizes)})
             return
-        layer = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[problem.cell]
-        self.layer = layer(*sizes, batch_first=True)
-        weight_ih, weight_hh, bias_ih, bias_hh = self.layer.all_weights[0]
+        kind = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}[problem.cell]
+        self.layer = layer = kind(*sizes, batch_first=True)
+        weight_ih, weight_hh, bias_ih, bias_hh = layer.all_weights[0]
         with torch.no_grad():
             weight_ih.copy_(start["weight"][: problem.input_size].T)
             weight_hh.copy_(start["weight"][problem.input_size :].T)
