@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cells import CELLS, WIDTHS
 from benchmarks.contests import CONTESTS
+from benchmarks.growth import AXES, grow
 from benchmarks.machine import machine
 from benchmarks.measure import measure
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "performance"
+GROUPS = {"contests": CONTESTS, "cells": CELLS}  # each in a file of results of its own
+CURVES = {"growth": AXES, "widths": WIDTHS}
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -21,13 +25,9 @@ def main(words: Sequence[str] | None = None) -> None:
     if asked.what != "page":
         pairs = (pair.split("=", 1) for pair in asked.python)
         pythons = {peer: str(Path(path).absolute()) for peer, path in pairs}
-        if asked.what == "growth":
-            from benchmarks.growth import grow
-
-            _keep(
-                asked.results / "growth.json",
-                {"machine": machine(), **grow(asked.rounds or 3, _say)},
-            )
+        if asked.what in CURVES:
+            grown = grow(asked.rounds or 3, _say, CURVES[asked.what], asked.only)
+            _keep(asked.results / f"{asked.what}.json", {"machine": machine(), **grown})
         else:
             _contests(asked, pythons)
     from benchmarks.page import write
@@ -38,13 +38,13 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def _contests(asked: Namespace, pythons: dict[str, str]) -> None:
     """Run the contests asked for; the others keep what they had."""
-    path = asked.results / "contests.json"
+    path, known = asked.results / f"{asked.what}.json", GROUPS[asked.what]
     rounds, kept = asked.rounds or 5, {}
     if asked.contests and path.exists():
         kept = json.loads(path.read_text())["contests"]
-    for name in asked.contests or CONTESTS:
-        kept[name] = measure(CONTESTS[name], rounds, pythons, _say, asked.only)
-        in_order = {known: kept[known] for known in CONTESTS if known in kept}
+    for name in asked.contests or known:
+        kept[name] = measure(known[name], rounds, pythons, _say, asked.only)
+        in_order = {one: kept[one] for one in known if one in kept}
         # after each contest: an interrupted run keeps what it has
         _keep(path, {"machine": machine(), "rounds": rounds, "contests": in_order})
 
@@ -52,17 +52,18 @@ def _contests(asked: Namespace, pythons: dict[str, str]) -> None:
 def _parsed(words: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser("benchmark.py", description="Measure us and the peers side by side.")
     parser.add_argument(
-        "what", nargs="?", default="contests", choices=("contests", "growth", "page"),
-        help="contests: everybody in turns; growth: cost against size; page: from the last results",
+        "what", nargs="?", default="contests", choices=(*GROUPS, *CURVES, "page"),
+        help="contests: everybody in turns; cells: the same of any cell; growth: cost against "
+        "size; widths: against hidden size, in large networks; page: from the last results",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, help="timed rounds of each (5; of growth: 3)")
     parser.add_argument(
         "--contests",
         nargs="+",
-        choices=list(CONTESTS),
+        choices=[*CONTESTS, *CELLS],
         help="these only; others keep their results",
     )
-    parser.add_argument("--only", nargs="+", default=[], help="these entries only")
+    parser.add_argument("--only", nargs="+", default=[], help="these entries or engines only")
     parser.add_argument(
         "--python", action="append", default=[], metavar="PEER=PATH",
         help="interpreter of a peer (jax, tensorflow, keras, ...), as often as needed",
@@ -78,6 +79,9 @@ def _parsed(words: Sequence[str] | None) -> Namespace:
     for pair in asked.python:
         if "=" not in pair:
             parser.error(f"--python {pair}: must be PEER=PATH, as in jax=.venv-jax/bin/python")
+    wrong = [name for name in asked.contests or () if name not in GROUPS.get(asked.what, {})]
+    if wrong:
+        parser.error(f"--contests {' '.join(wrong)}: not among those of {asked.what}")
     return asked
 
 

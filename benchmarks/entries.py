@@ -64,16 +64,28 @@ def jax(members: int, windows: int | None = None) -> Entry:
     )
 
 
-def fused(members: int, cores: int = 1, windows: int | None = None) -> Entry:
-    """Return our compiled engine."""
+def fused(
+    members: int, cores: int = 1, windows: int | None = None, kind: str | None = None
+) -> Entry:
+    """Return our compiled engine, or another kind of contestant around it."""
     name = f"fused-{members}" + ("" if cores == 1 else f"-on-{cores}")
     label = f"**fused**, {members} member{'' if members == 1 else 's'}"
     label += "" if cores == 1 else f", {cores} cores"
     options: dict[str, Any] = {"members": members, "threads": cores}
-    where = (
-        "benchmarks.ours.engines:OneFused" if members == 1 else "benchmarks.ours.engines:ManyFused"
-    )
+    where = kind or f"benchmarks.ours.engines:{'OneFused' if members == 1 else 'ManyFused'}"
     return Entry(name, label, where, "", options, windows, cores)
+
+
+def stacked(members: int, windows: int | None = None, whose: str = "") -> Entry:
+    """Return members that share torch's operations."""
+    label = f"**stacked**,{whose} {members} members"
+    where = "benchmarks.ours.engines:ManyStacked"
+    return Entry(f"stacked-{members}", label, where, "", {"members": members}, windows)
+
+
+def making(name: str, label: str, **options: bool) -> Entry:
+    """Return a kernel that is made, or loaded."""
+    return Entry(name, label, "benchmarks.ours.kernels:Making", "", options, warm_up=False)
 
 
 def in_trainer(engine: str, epochs: int) -> Entry:
@@ -119,11 +131,4 @@ KERAS_50 = Entry(
     "keras",
     {"steps_per_execution": 50, "jit": True},
 )
-STACKED = Entry(
-    "stacked-64",
-    "**stacked**, a user's own cell, 64 members",
-    "benchmarks.ours.engines:ManyStacked",
-    "",
-    {"members": 64},
-    SOME,
-)
+STACKED = stacked(64, SOME, whose=" a user's own cell,")

@@ -9,9 +9,9 @@ import numpy as np
 Points = Sequence[Mapping[str, Any]]
 
 
-def curve(points: Points) -> tuple[list[int], list[float]]:
-    """Return sizes and the median cost there: CPU-microseconds a member's update, or a symbol."""
-    micros = [1e6 * median(one["cpu"] / one["work"] for one in point["rounds"]) for point in points]
+def curve(points: Points, clock: str = "cpu") -> tuple[list[int], list[float]]:
+    """Return sizes and the median cost there: microseconds a member's update, or a symbol."""
+    micros = [1e6 * median(one[clock] / one["work"] for one in point["rounds"]) for point in points]
     return [point["size"] for point in points], micros
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.process import CrashError, MissingError, Worker
@@ -16,33 +16,46 @@ class Axis(NamedTuple):
         title: on the page.
         where: contestant.
         sizes: in order.
-        engines: who is measured, each up to its largest size; None: to the end.
+        engines: who is measured, each up to its largest size; None: to the end. One that is called
+            `autograd-2` may use two threads.
+        options: of the contestant.
     """
 
     name: str
     title: str
     where: str
     sizes: Sequence[int]
-    engines: dict[str, int | None]
+    engines: Mapping[str, int | None]
+    options: Mapping[str, Any] = {}
 
 
-_GROWING, _STREAMING = "benchmarks.ours.growing:Growing", "benchmarks.ours.growing:Streaming"
+GROWING, _STREAMING = "benchmarks.ours.growing:Growing", "benchmarks.ours.growing:Streaming"
 AXES = (
-    Axis("members", "members", _GROWING, [4**k for k in range(6)], {"fused": None, "stacked": 256}),
-    Axis("hidden", "hidden size", _GROWING, [4, 8, 16, 32, 64, 128, 256, 512],
+    Axis("members", "members", GROWING, [4**k for k in range(6)], {"fused": None, "stacked": 256}),
+    Axis("hidden", "hidden size", GROWING, [4, 8, 16, 32, 64, 128, 256, 512],
          {"fused": None, "autograd": None}),
-    Axis("window", "window, steps", _GROWING, [1, 2, 5, 10, 20, 50, 100, 200],
+    Axis("window", "window, steps", GROWING, [1, 2, 5, 10, 20, 50, 100, 200],
          {"fused": None, "autograd": None}),
-    Axis("batch", "batch", _GROWING, [1, 4, 16, 64, 256, 1024, 4096],
+    Axis("batch", "batch", GROWING, [1, 4, 16, 64, 256, 1024, 4096],
          {"fused": None, "autograd": None}),
     Axis("stream", "symbols of a stream", _STREAMING, [10**k for k in range(3, 9)],
          {"fused": None, "autograd": 10**6}),
 )  # fmt: skip
 
 
-def grow(rounds: int, say: Callable[[str], None], axes: Sequence[Axis] = AXES) -> dict[str, Any]:
-    """Measure every axis; at each size the engines take turns."""
-    return {"axes": {axis.name: _measured(axis, rounds, say) for axis in axes}}
+def grow(
+    rounds: int,
+    say: Callable[[str], None],
+    axes: Sequence[Axis] = AXES,
+    only: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Measure every axis, or only some engines; at each size the engines take turns."""
+    if only:
+        axes = [axis._replace(engines={e: axis.engines[e] for e in only if e in axis.engines})
+                for axis in axes]  # fmt: skip
+    return {
+        "axes": {axis.options.get("cell", axis.name): _measured(axis, rounds, say) for axis in axes}
+    }
 
 
 def _measured(axis: Axis, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -69,10 +82,11 @@ def _measured(axis: Axis, rounds: int, say: Callable[[str], None]) -> dict[str, 
 
 
 def _worker(axis: Axis, engine: str) -> Worker:
-    cores = sorted(os.sched_getaffinity(0))[:1]
+    threads = int(engine.partition("-")[2] or 1)
+    cores = sorted(os.sched_getaffinity(0))[:threads]
     worker = Worker(
         sys.executable,
-        {"where": axis.where, "cores": cores, "engine": engine, "axis": axis.name},
+        {"where": axis.where, "cores": cores, "engine": engine, "axis": axis.name, **axis.options},
     )
     worker.round(axis.sizes[0], least=0)  # what is loaded at first use
     return worker

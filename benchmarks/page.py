@@ -16,8 +16,10 @@ _REGION = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def write(results: Path, page: Path) -> None:
     """Bring the page up to date, and draw its pictures beside it."""
-    contests, growth = _read(results / "contests.json"), _read(results / "growth.json")
-    page.write_text(filled(page.read_text(), contests, growth))
+    contests, growth, cells, widths = (
+        _read(results / f"{name}.json") for name in ("contests", "growth", "cells", "widths")
+    )
+    page.write_text(filled(page.read_text(), contests, growth, cells, widths))
     folder = page.parent / "pictures"
     folder.mkdir(exist_ok=True)
     if contests:
@@ -26,13 +28,16 @@ def write(results: Path, page: Path) -> None:
         pictures.growth(growth, folder / "performance_growth.png")
 
 
-def filled(text: str, contests: dict[str, Any], growth: dict[str, Any]) -> str:
+def filled(text: str, *results: dict[str, Any]) -> str:
     """Return the page with every table in its place.
 
+    Args:
+        text: of the page.
+        results: of contests, growth, cells and widths.
     Raises:
         ValueError: if the page has a mark that nobody knows.
     """
-    written = tables.all_of(contests, growth)
+    written = tables.all_of(*results)
 
     def replaced(match: re.Match[str]) -> str:
         before, name, after = match.groups()

@@ -19,7 +19,8 @@ class Problem:
     """A network, its data and how it is trained.
 
     Args:
-        cell: rnn (tanh) or lstm (gates in torch's order: i, f, g, o).
+        cell: rnn (tanh), lstm (gates in torch's order: i, f, g, o), gru (r, z, n), or one of the
+            cells of `SHAPES`.
         inputs: bits (windows, batch, time).
         targets: classes (windows, batch, time).
         classes: how many.
@@ -29,7 +30,8 @@ class Problem:
         optimizer: adagrad (accumulator from 0.1), adam or sgd.
         learning_rate: of the optimizer.
         start: `weight` (input + hidden, gates * hidden) for [x, h], `bias`, `readout`
-            (hidden, classes), `readout_bias`.
+            (hidden, classes), `readout_bias`; of a cell of `SHAPES` what is named there, instead of
+            the first two.
         state: before the first window (batch, hidden); None: zeros.
     """
 
@@ -73,7 +75,7 @@ class Problem:
     @property
     def gates(self) -> int:
         """Number of rows of the weights for each hidden unit."""
-        return 4 if self.cell == "lstm" else 1
+        return _GATES.get(self.cell, 1)
 
     def starts(self, members: int) -> list[Start]:
         """Return the start of each member: the shared one first, the others around it."""
@@ -105,13 +107,17 @@ class Problem:
         return float(steps * self.hidden_size * each + scored * (self.classes - 1))
 
 
-def problem(kind: str, **sizes: int) -> Problem:
+def problem(kind: str, **sizes: Any) -> Problem:
     """Return the problem of this name, in these sizes."""
     return _KINDS[kind](**sizes)
 
 
 def echo(
-    bptt_steps: int, hidden_size: int, batch_size: int = 200, stream_steps: int = 5000
+    bptt_steps: int,
+    hidden_size: int,
+    batch_size: int = 200,
+    stream_steps: int = 5000,
+    cell: str = "rnn",
 ) -> Problem:
     """Return R2RT's echo: a one is likelier after a one 3 steps back, rarer after one 8 back."""
     random = np.random.Generator(np.random.SFC64(0))
@@ -119,7 +125,7 @@ def echo(
     chance = 0.5 + 0.5 * np.roll(ones, 3) - 0.25 * np.roll(ones, 8)
     targets = (random.random(ones.size) <= chance).astype(np.uint8)
     return Problem(
-        cell="rnn",
+        cell=cell,
         inputs=_cut(ones, batch_size, bptt_steps),
         targets=_cut(targets, batch_size, bptt_steps),
         classes=2,
@@ -128,7 +134,9 @@ def echo(
         carried=True,
         optimizer="adagrad",
         learning_rate=0.1,
-        start=_glorot(2, hidden_size, gates=1, classes=2),
+        start=_named(cell, 2, hidden_size, classes=2)
+        if cell in SHAPES
+        else _glorot(2, hidden_size, gates=_GATES.get(cell, 1), classes=2),
     )
 
 
@@ -187,6 +195,26 @@ def parity(updates: int = 1, examples: int = 10_000, hidden_size: int = 25) -> P
     )
 
 
+_GATES = {"lstm": 4, "gru": 3}
+Shape = tuple[int, ...]
+# cells as people write them, see tests/cells/zoo.py: shapes of their parameters, by torch's names
+SHAPES: dict[str, Callable[[int, int], dict[str, Shape]]] = {
+    "leaky": lambda i, h: {"weight.weight": (h, i + h), "weight.bias": (h,)},
+    "mingru": lambda i, h: {"gate.weight": (h, i), "gate.bias": (h,), "value.weight": (h, i)},
+    "diagonal": lambda i, h: {
+        "gate.weight": (h, i),
+        "gate.bias": (h,),
+        "value.weight": (h, i),
+        "value.bias": (h,),
+    },
+    "normed": lambda i, h: {
+        "weight.weight": (h, i + h),
+        "weight.bias": (h,),
+        "norm.weight": (h,),
+        "norm.bias": (h,),
+    },
+    "delta": lambda i, h: {"project.weight": (3 * h + 1, i), "project.bias": (3 * h + 1,)},
+}
 _KINDS: dict[str, Callable[..., Problem]] = {"echo": echo, "count": count, "parity": parity}
 
 
@@ -211,3 +239,12 @@ def _glorot(inputs: int, hidden: int, gates: int, classes: int) -> Start:
         "readout": uniform(hidden, classes),
         "readout_bias": np.zeros(classes, "f4"),
     }
+
+
+def _named(cell: str, inputs: int, hidden: int, classes: int) -> Start:
+    """Return a start by torch's names; vectors are drawn as well, so that each of them counts."""
+    random = np.random.default_rng(2)
+    shapes = SHAPES[cell](inputs, hidden)
+    drawn = {name: random.uniform(-0.4, 0.4, shape).astype("f4") for name, shape in shapes.items()}
+    ends = _glorot(inputs, hidden, gates=1, classes=classes)
+    return {**drawn, "readout": ends["readout"], "readout_bias": ends["readout_bias"]}

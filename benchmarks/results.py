@@ -58,6 +58,22 @@ def times_as_fast(contest: Result, entry: Result, ours: Collection[str]) -> floa
     return per_second(alike[0], "cpu") / per_second(entry, "cpu") if alike else None
 
 
+def ratios(
+    contest: Result, entry: str, other: str, clock: str = "cpu"
+) -> tuple[float, float, float] | None:
+    """Return how many times as fast an entry is as another: median, least and most over rounds.
+
+    Those of one round were taken one after the other, so that what slows the machine for a while
+    slows both. None: they are not both there.
+    """
+    there = measured(contest)
+    if entry not in there or other not in there:
+        return None
+    pairs = zip(there[entry]["rounds"], there[other]["rounds"], strict=True)
+    found = sorted(a["work"] / a[clock] / (b["work"] / b[clock]) for a, b in pairs)
+    return median(found), found[0], found[-1]
+
+
 def loss_of(contest: Result, entry: Result) -> float | None:
     """Return the loss that is compared, of the first whole round from the shared start."""
     first = entry.get("warm_up") or entry["rounds"][0]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks import cells
 from benchmarks.contests import CONTESTS
 from benchmarks.fits import crossing, curve, memory, slope
 from benchmarks.results import (
@@ -15,6 +16,7 @@ from benchmarks.results import (
     pace,
     pace_is,
     per_second,
+    ratios,
     share_of_floor,
     spread,
     times_as_fast,
@@ -24,7 +26,12 @@ _PROBED = ("echo-4", "echo-16", "count", "parity")
 _MISSING = "not measured yet: `make bench`"
 
 
-def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, str]:
+def all_of(
+    contests: Mapping[str, Any],
+    growth: Mapping[str, Any],
+    of_cells: Mapping[str, Any],
+    widths: Mapping[str, Any],
+) -> dict[str, str]:
     """Return every table by the name of its place."""
     taken = contests.get("contests", {})
     return {
@@ -36,6 +43,8 @@ def all_of(contests: Mapping[str, Any], growth: Mapping[str, Any]) -> dict[str, 
         "startup": startup(taken),
         "skipped": skipped(taken),
         "growth": grown(growth) if growth else _MISSING,
+        **any_cell(of_cells),
+        "widths": wide(widths) if widths else _MISSING,
     }  # fmt: skip
 
 
@@ -151,10 +160,185 @@ def grown(growth: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip()
 
 
+# --- any cell -----------------------------------------------------------------------------------
+
+
+def any_cell(results: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tables of any cell by their places."""
+    if not results:
+        return dict.fromkeys(
+            ("cells_machine", "targets", *_BESIDE, "threads", "copying", "making"), _MISSING
+        )
+    taken = results["contests"]
+    beside = {place: _beside(taken, *columns) for place, columns in _BESIDE.items()}
+    return {
+        "cells_machine": _machine(results),
+        "targets": targets(taken),
+        **beside,
+        "threads": _threads(taken),
+        "copying": _copying(taken),
+        "making": _making(taken),
+    }
+
+
+# whose contests; ours, by which the others' columns are divided; the others
+_Columns = tuple[Sequence[str], str, Mapping[str, str]]
+_NAMES = [*(f"{cell}-{hidden}" for hidden in (4, 16) for cell in cells.WRITTEN), "delta-4"]
+_BESIDE: dict[str, _Columns] = {
+    "members": (
+        [f"members-{name}" for name in _NAMES],
+        *("fused-64", {"jax-64": "JAX by vmap", "stacked-64": "**stacked**"}),
+    ),
+    "alone": (
+        [f"alone-{cell}-4" for cell in cells.WRITTEN],
+        *("fused-in-trainer", {"template": "Lightning as every template does it"}),
+    ),
+    "layers": (
+        [f"members-{layer}-{hidden}" for layer in cells.LAYERS for hidden in (4, 16, 64)],
+        *("fused-1", {"autograd": "**autograd**"}),
+    ),
+    "layers_members": (
+        [f"members-{layer}-{hidden}" for layer in cells.LAYERS for hidden in (4, 16)],
+        *("fused-64", {"stacked-64": "**stacked**"}),
+    ),
+    "layers_large": (
+        [f"members-{layer}-64" for layer in cells.LAYERS],
+        *("fused-8", {"stacked-8": "**stacked**"}),
+    ),
+}
+
+
+def _beside(taken: Mapping[str, Any], names: Sequence[str], ours: str, others: Any) -> str:
+    """Return a line a contest: ours, how many times as fast as each of the others, and losses."""
+    rows = []
+    for name in names:
+        there = measured(taken[name]) if name in taken else {}
+        if ours not in there:
+            continue
+        contest = taken[name]
+        row = [contest["title"], _plain(per_second(there[ours], "cpu"))]
+        for other in others:
+            pace = _plain(per_second(there[other], "cpu")) if other in there else ""
+            row += [pace, _range(ratios(contest, ours, other))]
+        losses = [loss_of(contest, there[who]) for who in (ours, *others) if who in there]
+        rows.append([*row, *_apart([loss for loss in losses if loss is not None])])
+    head = ["", "**fused**"]
+    head += [word for label in others.values() for word in (label, "ours is faster by")]
+    return _table([*head, "loss", "apart by"], rows) if rows else _MISSING
+
+
+def _apart(losses: Sequence[float]) -> list[str]:
+    apart = max(losses) - min(losses)
+    return [f"{losses[0]:.4f}", "< 1e-6" if apart < 1e-6 else f"{apart:.0e}"]
+
+
+def _copying(taken: Mapping[str, Any]) -> str:
+    rows = [
+        [contest["title"], str(entry["members"]), f"{share:.1%}"]
+        for name, contest in taken.items()
+        if name.startswith("copying")
+        for entry in measured(contest).values()
+        for share in [median(one["outside"] for one in entry["rounds"])]
+    ]
+    return _table(["", "members", "of the CPU time outside of the loop"], rows)
+
+
+_TWO = "fused-64-on-2", "fused-64"
+
+
+def _threads(taken: Mapping[str, Any]) -> str:
+    rows = [
+        [contest["title"], *(_range(ratios(contest, *_TWO, clock)) for clock in ("wall", "cpu"))]
+        for contest in taken.values()
+        if ratios(contest, *_TWO)
+    ]
+    head = ["64 members, two threads beside one", "by wall time", "by CPU time of both"]
+    return _table(head, rows) if rows else _MISSING
+
+
+def _making(taken: Mapping[str, Any]) -> str:
+    contests = [contest for name, contest in taken.items() if name.startswith("making")]
+    if not contests:
+        return _MISSING
+    labels = [entry["label"] for entry in contests[0]["entries"].values()]
+    rows = [
+        [contest["title"], *(_milli(contest, entry) for entry in measured(contest).values())]
+        for contest in contests
+    ]
+    return _table(["CPU-milliseconds [least, most]", *labels], rows)
+
+
+def _milli(contest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    spent = sorted(1e3 * one["cpu"] / one["work"] for one in entry["rounds"])
+    return f"{_plain(median(spent))} [{_plain(spent[0])}, {_plain(spent[-1])}]"
+
+
+def targets(taken: Mapping[str, Any]) -> str:
+    """Return what was asked of any cell, what was measured, and whether that is met."""
+    rows = []
+    for target in cells.TARGETS:
+        found = {
+            contest["title"]: value
+            for name, contest in taken.items()
+            if name.startswith(target.contests)
+            for value in target.of(contest)
+        }
+        if not found:
+            continue
+        fits = {title: target.met(value) for title, value in found.items()}
+        missed = "; ".join(title for title, fit in fits.items() if not fit)
+        missed = "all" if not any(fits.values()) else missed
+        values = sorted(found.values())
+        span = (
+            f"{_plain(values[0])} … {_plain(values[-1])}" if len(values) > 1 else _plain(values[0])
+        )
+        verdict = "met" if not missed else f"**missed** by {missed}"
+        rows.append([target.what, target.asked, f"{span} {target.unit}", verdict])
+    return _table(["", "asked", "measured, median of each contest", ""], rows)
+
+
+def wide(widths: Mapping[str, Any]) -> str:
+    """Return microseconds of an update against hidden size, and where the engines cross."""
+    machine = widths["machine"]
+    lines = [f"{_described(machine)}, load {machine['load']:.1f}.", ""]
+    for cell, axis in widths["axes"].items():
+        found = {}
+        for engine, points in axis["points"].items():
+            clocks = ("cpu", "wall") if engine.endswith("-2") else ("cpu",)
+            for clock in clocks:
+                found[_ENGINES[engine, clock]] = dict(zip(*curve(points, clock), strict=True))
+        sizes = [point["size"] for point in axis["points"]["fused"]]
+        rows = [[str(size), *(_plain(micros[size]) for micros in found.values())] for size in sizes]
+        lines += [_table([f"{cell}, hidden", *found], rows), ""]
+    lines += [f"* {sentence}" for sentence in map(crossing, widths["axes"].values()) if sentence]
+    return "\n".join(lines).rstrip()
+
+
+_ENGINES = {
+    ("fused", "cpu"): "**fused**, CPU-µs",
+    ("autograd", "cpu"): "**autograd**, CPU-µs",
+    ("autograd-2", "cpu"): "on two threads, CPU-µs",
+    ("autograd-2", "wall"): "on two threads, µs",
+    ("loop", "cpu"): "plain torch, `nn` layer, CPU-µs",
+    ("loop-2", "cpu"): "`nn` layer on two threads, CPU-µs",
+    ("loop-2", "wall"): "`nn` layer on two threads, µs",
+}
+
+
+def _range(found: tuple[float, float, float] | None) -> str:
+    """Return a ratio with the least and most over the rounds."""
+    if found is None:
+        return ""
+    middle, least, most = map(_plain, found)
+    return f"{middle} × [{least}, {most}]"
+
+
 def _machine(contests: Mapping[str, Any]) -> str:
-    loads = [load for taken in contests["contests"].values() for load in taken["load"]]
+    everybody = contests["contests"].values()
+    loads = [load for taken in everybody for load in taken["load"]]
+    rounds = " or ".join(str(number) for number in sorted({len(t["load"]) - 1 for t in everybody}))
     return (
-        f"{_described(contests['machine'])}, {contests['rounds']} rounds, "
+        f"{_described(contests['machine'])}, {rounds} rounds, "
         f"load {min(loads):.1f} to {max(loads):.1f}."
     )
 

@@ -6,6 +6,7 @@ from benchmarks.contestant import Clock, Contestant, Round
 from benchmarks.ours import engines
 from benchmarks.ours.engines import engine_class, engine_of
 from benchmarks.ours.networks import network_of, task_of
+from benchmarks.peers.torch_loop import TorchLoop
 from benchmarks.problems import echo
 from benchmarks.worker import peak_mb
 from lossladder.data import Streams
@@ -15,6 +16,7 @@ _FLOPS = 4e8  # about so many a round,
 _LEAST, _MOST = 20, 200  # but no fewer windows, and no more
 _KINDS = {
     ("autograd", False): engines.One,
+    ("loop", False): TorchLoop,
     ("fused", False): engines.OneFused,
     ("fused", True): engines.ManyFused,
     ("stacked", True): engines.ManyStacked,
@@ -26,20 +28,24 @@ class Growing(Contestant):
 
     Args:
         axis: which size grows: members, hidden, window or batch.
-        engine: autograd, fused or stacked.
+        engine: autograd, fused or stacked; or loop, which is plain torch. With "-2": two threads.
+        cell: of the network.
     """
 
-    def __init__(self, axis: str, engine: str) -> None:
+    def __init__(self, axis: str, engine: str, cell: str = "rnn") -> None:
+        engine, _, threads = engine.partition("-")
         self.axis, self.kind = axis, _KINDS[engine, axis == "members"]
+        self.threads, self.cell = int(threads or 1), cell
         engine_class(engine)  # an engine that lacks a package says so now, not in a round
 
     def round(self, size: int | None) -> Round:
         """Make a few updates at this size, after one that does not count."""
         sizes = BASE | {self.axis: size or BASE[self.axis]}
-        once = echo(sizes["window"], sizes["hidden"], sizes["batch"], sizes["window"])
+        window, hidden, batch = sizes["window"], sizes["hidden"], sizes["batch"]
+        once = echo(window, hidden, batch, window, self.cell)
         windows = round(min(max(_FLOPS / once.flops() / sizes["members"], _LEAST), _MOST))
-        problem = echo(sizes["window"], sizes["hidden"], sizes["batch"], windows * sizes["window"])
-        return self.kind(problem, members=sizes["members"]).round(None)
+        problem = echo(window, hidden, batch, windows * window, self.cell)
+        return self.kind(problem, members=sizes["members"], threads=self.threads).round(None)
 
 
 class Streaming(Contestant):

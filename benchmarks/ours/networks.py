@@ -1,5 +1,7 @@
 """The problem as our library says it: task, network, optimizer and chunk."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -7,9 +9,10 @@ from torch.optim import SGD, Adagrad, Adam, Optimizer
 
 from benchmarks.problems import Problem, Start
 from lossladder.engines import Chunk
-from lossladder.models import LSTM, RNN, Network, Recurrent
+from lossladder.models import GRU, LSTM, RNN, Network
 from lossladder.models.recurrent import Cell, State
 from lossladder.tasks import Count, Echo, Parity, Task
+from tests.cells.zoo import ZOO
 
 
 class OwnCell(Cell):
@@ -34,6 +37,9 @@ class OwnCell(Cell):
         return (torch.tanh(x @ self.of_input + h @ self.of_state + self.bias),)
 
 
+CELLS: dict[str, type[Any]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU, **ZOO}
+
+
 def task_of(problem: Problem) -> Task:
     """Return the task that the data are of."""
     if problem.one_hot:
@@ -44,10 +50,9 @@ def task_of(problem: Problem) -> Task:
 
 
 def network_of(problem: Problem, start: Start | None = None, own: bool = False) -> Network:
-    """Return the built-in network, or one around the user's own cell, at the start."""
-    sizes = problem.input_size, problem.hidden_size
-    recurrent: Recurrent = LSTM(*sizes) if problem.cell == "lstm" else RNN(*sizes)
-    network = Network(OwnCell(*sizes) if own else recurrent, problem.classes)
+    """Return the problem's network, or one around the user's own tanh cell, at the start."""
+    kind = OwnCell if own and problem.cell == "rnn" else CELLS[problem.cell]
+    network = Network(kind(problem.input_size, problem.hidden_size), problem.classes)
     set_start(network, problem.start if start is None else start)
     return network
 
@@ -56,16 +61,17 @@ def set_start(network: Network, start: Start) -> None:
     """Give the network these weights."""
     values = {name: torch.from_numpy(value) for name, value in start.items()}
     recurrent = network.recurrent
-    of_input, of_state = values["weight"].tensor_split([recurrent.input_size])
     with torch.no_grad():
-        if isinstance(recurrent, RNN):
-            recurrent.weight.copy_(values["weight"])
-            recurrent.bias.copy_(values["bias"])
-        elif isinstance(recurrent, OwnCell):
+        if isinstance(recurrent, OwnCell):
+            of_input, of_state = values["weight"].tensor_split([recurrent.input_size])
             recurrent.of_input.copy_(of_input)
             recurrent.of_state.copy_(of_state)
             recurrent.bias.copy_(values["bias"])
-        elif isinstance(recurrent, LSTM):
+        elif not isinstance(recurrent, LSTM | GRU):  # by their names
+            for name, parameter in recurrent.named_parameters():
+                parameter.copy_(values[name])
+        else:
+            of_input, of_state = values["weight"].tensor_split([recurrent.input_size])
             weight_ih, weight_hh, bias_ih, bias_hh = recurrent.layer.all_weights[0]
             weight_ih.copy_(of_input.T)
             weight_hh.copy_(of_state.T)

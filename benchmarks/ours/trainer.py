@@ -14,10 +14,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from torch import Tensor
 
-os.environ["LOSSLADDER_PACKAGES"] = "benchmarks"  # lets a config name the data below
+os.environ["LOSSLADDER_PACKAGES"] = (
+    "benchmarks,tests"  # lets a config name the data below, and cells
+)
 
 from benchmarks.contestant import Clock, Losses, Round, Trainee
-from benchmarks.ours.networks import chunk_of, set_start
+from benchmarks.ours.networks import CELLS, chunk_of, set_start
 from benchmarks.problems import Problem
 from lossladder.cli.resolvers import conf_dir, register_resolvers
 from lossladder.data import Streams
@@ -132,7 +134,6 @@ class InTrainer(Trainee):
         words = [
             f"engine={self.engine}",
             "model=rnn",
-            f"model.hidden_size={self.problem.hidden_size}",
             "optimizer=adagrad",
             f"optimizer.lr={self.problem.learning_rate}",
             f"trainer.max_steps={updates}",
@@ -143,6 +144,11 @@ class InTrainer(Trainee):
             composed = compose("train", overrides=words)
         config: Any = OmegaConf.to_container(composed, resolve=True)
         config["data"] = {"_target_": f"{__name__}.Given"}
+        kind = CELLS[self.problem.cell]
+        config["model"] = {
+            "_target_": f"{kind.__module__}.{kind.__qualname__}",
+            "hidden_size": self.problem.hidden_size,
+        }
         config["names"] = {"task": "echo", "model": "rnn", "engine": self.engine}
         with tempfile.TemporaryDirectory() as folder:
             result = train(config, Path(folder) / "run", Path(folder))

@@ -73,7 +73,7 @@ class JaxScan(Trainee):
 
     def _loss(self, parameters: Tree, state: Tree, inputs: Any, targets: Any) -> tuple[Any, Tree]:
         """Return the mean loss of a window (time, batch), and the state after it."""
-        step = partial(_lstm if self.problem.cell == "lstm" else _rnn, parameters)
+        step = partial(_STEPS[self.problem.cell], parameters)
         state, hiddens = jax.lax.scan(step, state, inputs, unroll=self.problem.bptt_steps)
         hiddens = hiddens[-1:] if self.problem.last_only else hiddens
         logits = hiddens @ parameters["readout"] + parameters["readout_bias"]
@@ -105,3 +105,45 @@ def _lstm(parameters: Tree, state: Tree, bits: Any) -> tuple[Tree, Any]:
     c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
     h = jax.nn.sigmoid(o) * jnp.tanh(c)
     return (h, c), h
+
+
+def _leaky(parameters: Tree, state: Tree, symbols: Any) -> tuple[Tree, Any]:
+    """Keep half of the state."""
+    weight = parameters["weight.weight"].T
+    new = jnp.tanh(weight[symbols] + state[0] @ weight[2:] + parameters["weight.bias"])
+    h = 0.5 * state[0] + 0.5 * new
+    return (h,), h
+
+
+def _mingru(parameters: Tree, state: Tree, symbols: Any) -> tuple[Tree, Any]:
+    """Let the input alone say what is kept, and what comes in its place."""
+    z = jax.nn.sigmoid(parameters["gate.weight"].T[symbols] + parameters["gate.bias"])
+    h = (1 - z) * state[0] + z * parameters["value.weight"].T[symbols]
+    return (h,), h
+
+
+def _diagonal(parameters: Tree, state: Tree, symbols: Any) -> tuple[Tree, Any]:
+    """Scale each unit by what the input says, and add to it."""
+    gate = jnp.tanh(parameters["gate.weight"].T[symbols] + parameters["gate.bias"])
+    h = gate * state[0] + parameters["value.weight"].T[symbols] + parameters["value.bias"]
+    return (h,), h
+
+
+def _normed(parameters: Tree, state: Tree, symbols: Any) -> tuple[Tree, Any]:
+    """Bring the units to mean 0 and variance 1 before the tanh."""
+    weight = parameters["weight.weight"].T
+    u = weight[symbols] + state[0] @ weight[2:] + parameters["weight.bias"]
+    u = u - u.mean(-1, keepdims=True)
+    u = u * jax.lax.rsqrt((u * u).mean(-1, keepdims=True) + 1e-5)
+    h = jnp.tanh(u * parameters["norm.weight"] + parameters["norm.bias"])
+    return (h,), h
+
+
+_STEPS = {
+    "rnn": _rnn,
+    "lstm": _lstm,
+    "leaky": _leaky,
+    "mingru": _mingru,
+    "diagonal": _diagonal,
+    "normed": _normed,
+}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import fits, growth, page, tables
+from benchmarks.cells import CELLS, WIDTHS, WRITTEN
 from benchmarks.contests import CONTESTS, Contest
 from benchmarks.entries import PROBES, Entry
 from benchmarks.measure import measure
@@ -32,15 +33,18 @@ TINY = {"bptt_steps": 5, "hidden_size": 4, "batch_size": 20, "stream_steps": 100
 
 @pytest.mark.parametrize(
     "problem",
-    [echo(**TINY), count(updates=10, hidden_size=5), parity(examples=20, hidden_size=2)],
-    ids=["echo", "count", "parity"],
+    [
+        echo(**TINY),
+        count(updates=10, hidden_size=5),
+        parity(examples=20, hidden_size=2),
+        *(echo(**TINY, cell=cell) for cell in (*WRITTEN, "lstm", "gru")),
+    ],
+    ids=["echo", "count", "parity", *WRITTEN, "lstm", "gru"],
 )
 def test_all_our_engines_and_the_plain_loop_have_the_same_losses(problem):
     expected = TorchLoop(problem).round(None).losses
     assert expected is not None
     for kind, members in ((One, 1), (OneFused, 1), (ManyFused, 3), (ManyStacked, 3)):
-        if kind is ManyStacked and problem.cell == "lstm":
-            continue  # the user's own cell is a tanh cell
         losses = kind(problem, members=members).round(None).losses
         assert losses is not None
         assert losses.shape == (members, problem.windows)
@@ -62,7 +66,7 @@ def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
 
 
 def test_every_contest_names_its_entries_once_and_compares_with_entries_there_are():
-    for contest in CONTESTS.values():
+    for contest in (*CONTESTS.values(), *CELLS.values()):
         entries = {entry.name: entry for entry in contest.entries}
         assert len(entries) == len(contest.entries)
         members = [entries[name].options.get("members", 1) for name in contest.ours]
@@ -70,9 +74,9 @@ def test_every_contest_names_its_entries_once_and_compares_with_entries_there_ar
 
 
 def test_every_engine_of_the_growth_curves_is_there():
-    for axis in growth.AXES:
+    for axis in (*growth.AXES, *WIDTHS):
         for engine in axis.engines:
-            (Streaming if axis.name == "stream" else Growing)(axis.name, engine)
+            (Streaming if axis.name == "stream" else Growing)(axis.name, engine, **axis.options)
 
 
 # --- turns, and who falls over --------------------------------------------------------------
@@ -203,11 +207,12 @@ def test_growth_goes_on_without_an_engine_that_is_missing():
 
 
 def test_the_page_agrees_with_the_results():
-    contests, grown = (
-        json.loads((RESULTS / f"{name}.json").read_text()) for name in ("contests", "growth")
-    )
+    results = [
+        json.loads((RESULTS / f"{name}.json").read_text())
+        for name in ("contests", "growth", "cells", "widths")
+    ]
     text = PAGE.read_text()
-    assert page.filled(text, contests, grown) == text
+    assert page.filled(text, *results) == text
 
 
 def test_the_page_has_no_number_that_was_typed_in():
