@@ -88,7 +88,7 @@ class OneFused(One):
         """Make its kernel as well, which is not timed: it takes as long as a chunk."""
         super().start()
         engine: Any = self.engine
-        _ = engine.population.kernel(real=False).plan
+        _ = engine.population.kernel(real=False).load()
 
 
 class ManyFused(One):
@@ -101,7 +101,7 @@ class ManyFused(One):
         networks = [network_of(self.problem, s) for s in self.problem.starts(self.members)]
         optimizers = [optimizer_of(self.problem, network) for network in networks]
         self.population = FusedPopulation(networks, self.task, optimizers, threads=self.threads)
-        _ = self.population.kernel(real=False).plan
+        _ = self.population.kernel(real=False).load()
         first = state_of(self.problem, networks[0])
         self.state = tuple(part.expand(self.members, *part.shape).contiguous() for part in first)
 

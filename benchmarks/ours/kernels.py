@@ -12,7 +12,7 @@ from benchmarks.ours.engines import ManyFused
 from benchmarks.ours.networks import network_of, optimizer_of, task_of
 from benchmarks.problems import Problem
 from lossladder.engines import FusedPopulation
-from lossladder.engines.fused import fused, kernel
+from lossladder.engines.fused import fused, machine_code
 
 
 class Copying(ManyFused):
@@ -67,14 +67,14 @@ class Making(Contestant):
         """Make it once, in a process that has forgotten it."""
         network = network_of(self.problem)
         parts = [network], task_of(self.problem), [optimizer_of(self.problem, network)]
-        kernel._LOADED.clear()
+        machine_code._LOADED.clear()
         if not self.kept:
             shutil.rmtree(self.store.name)
         if self.whole:
             with Clock() as clock:
-                _ = FusedPopulation(*parts).kernel(real=False).plan
+                _ = FusedPopulation(*parts).kernel(real=False).load()
         else:
             written = FusedPopulation(*parts).kernel(real=False)
             with Clock() as clock:
-                _ = written.plan
+                _ = written.load()
         return Round(clock.wall, clock.cpu, 1.0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, Optimizer
 
 from benchmarks.problems import Problem, Start
@@ -77,8 +77,10 @@ def set_start(network: Network, start: Start) -> None:
             weight_hh.copy_(of_state.T)
             bias_ih.copy_(values["bias"])
             bias_hh.zero_()
-        network.readout.weight.copy_(values["readout"].T)
-        network.readout.bias.copy_(values["readout_bias"])
+        readout = network.readout
+        assert isinstance(readout, nn.Linear)
+        readout.weight.copy_(values["readout"].T)
+        readout.bias.copy_(values["readout_bias"])
 
 
 def optimizer_of(problem: Problem, network: Network) -> Optimizer:

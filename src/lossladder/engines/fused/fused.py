@@ -79,6 +79,7 @@ class FusedPopulation(Population):
         self._members: list[Member] = []
         self._sizes: tuple[Sizes, bool] | None = None
         self._works: list[Work] = []
+        self._kept: dict[int, MemberState] = {}
         # in the kernel's place, should it turn out to be wrong
         self._instead: list[Autograd] = []
 
@@ -157,21 +158,15 @@ class FusedPopulation(Population):
             factors: on the learning rate, one an update.
         """
         optimizer, dtype = self.optimizers[m], self.dtype
-        own, size = np.array(knobs(optimizer)), up(sizes.learned, WHOLE)
+        own = np.array(knobs(optimizer))
         largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
         rates = rates_of(self.rule, own, factors, steps_made(optimizer))
-        learner = MemberState(
-            parameters=aligned((size,), dtype),
-            frozen=aligned((sizes.fixed,), dtype),
-            memory=aligned((2, size), dtype),
+        learner = self._room(m, sizes, state, factors.size)._replace(
             knobs=knobs_of(own, largest).astype(dtype),
             rates=rates.astype(dtype),
-            state=aligned((sum(part[m, 0].numel() for part in state), sizes.batch), dtype),
-            losses=aligned((factors.size,), dtype),
-            rule=self.rule,
             decays=bool(own[-1]),
-            clips=self.gradient_clip is not None,
         )
+        learner.memory[:] = 0
         at = 0
         for part in state:
             flat = part[m].detach().flatten(1).numpy().T
@@ -179,6 +174,26 @@ class FusedPopulation(Population):
             at += len(flat)
         self._members[m].read(learner.parameters, learner.memory, learner.frozen)
         return learner
+
+    def _room(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
+        """Return a member's arrays, which are kept from chunk to chunk."""
+        kept = self._kept.get(m)
+        if kept is None or (kept.state.shape[1], kept.losses.size) != (sizes.batch, windows):
+            size, dtype = up(sizes.learned, WHOLE), self.dtype
+            numbers = sum(part[m, 0].numel() for part in state)
+            kept = self._kept[m] = MemberState(
+                parameters=aligned((size,), dtype),
+                frozen=aligned((sizes.fixed,), dtype),
+                memory=aligned((2, size), dtype),
+                knobs=np.zeros(0, dtype),
+                rates=np.zeros(0, dtype),
+                state=aligned((numbers, sizes.batch), dtype),
+                losses=aligned((windows,), dtype),
+                rule=self.rule,
+                decays=False,
+                clips=self.gradient_clip is not None,
+            )
+        return kept
 
     def _run(
         self, kernel: Kernel, sizes: Sizes, windows: list[Windows], learners: list[MemberState]

@@ -1,5 +1,6 @@
 """A network's compiled kernel: from its step to machine code, its tables and its working memory."""
 
+import math
 from hashlib import sha256
 
 import numpy as np
@@ -151,7 +152,7 @@ def slab_width(steps: int, batch: int) -> int:
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """Return zeros that start on a cache line, with room behind them."""
     # a vector that straddles two lines costs two loads; the last of an array may reach beyond it
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64 + 8 * WHOLE, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)

@@ -209,8 +209,11 @@ def train(sizes: Sizes, work: Work, plan: Plan, windows: Windows, member: Member
         "handed_at": work.handed.ctypes.data,
     }
     given = [named[name] for name in ARGUMENTS]
-    arguments = np.array([g.ctypes.data if isinstance(g, np.ndarray) else g for g in given])
-    arguments = arguments.astype(np.int64)
+    # not `ctypes.data`, which takes as long for each as a small network for a window
+    arguments = np.array(
+        [g.__array_interface__["data"][0] if isinstance(g, np.ndarray) else int(g) for g in given],
+        np.int64,
+    )
     double = member.parameters.dtype == np.float64
     function, _ = _compiled(double, windows.classes.dtype.itemsize)
     function(arguments.ctypes.data)
