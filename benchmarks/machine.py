@@ -9,7 +9,7 @@ from typing import Any
 
 from lossladder.cores import core_count
 
-_PACKAGES = ("lossladder", "torch", "lightning", "numpy", "numba")
+_PACKAGES = ("lossladder", "torch", "lightning", "numpy", "llvmlite")
 
 
 def machine() -> dict[str, Any]:

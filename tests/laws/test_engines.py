@@ -41,12 +41,12 @@ def test_a_learned_initial_state_is_learned_wherever_a_sequence_starts(engine_ya
     check_engine(engine, networks=(network,), optimizers=(partial(Adam, lr=0.1),))
 
 
-def test_fused_leaves_a_learned_initial_state_to_others_and_auto_says_so(built):
+def test_fused_leaves_whole_windows_to_others_and_auto_says_so(built):
     learned = "model=rnn_by_hand", "model.learn_initial_state=true", "task=parity"
-    with pytest.raises(RequestError, match=r"engine=fused does not fit: .*initial state"):
+    with pytest.raises(RequestError, match=r"engine=fused does not fit: .*whole windows"):
         built(*learned, "engine=fused")
     parts = built(*learned, "engine=auto")
     optimizer = parts.make_optimizer(parts.network.trained())
     engine = parts.make_engine(parts.network, parts.task, optimizer)
     assert engine.name == "autograd"
-    assert "initial state" in engine.why
+    assert "whole windows" in engine.why

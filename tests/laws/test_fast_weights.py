@@ -11,7 +11,6 @@ from torch import nn
 from torch.optim import Adam
 
 import lossladder
-from lossladder.checks import RequestError
 from lossladder.cli.main import run
 from lossladder.engines import Auto, Autograd, Stacked, StackedEngine, stack_chunks
 from lossladder.models import Cell
@@ -139,15 +138,10 @@ def test_a_state_may_be_empty(built):
     assert_each_is_as_if_alone(*members_of(Stateless(2, 3)), task, carried=True)
 
 
-def test_fused_refuses_it_by_name_and_auto_says_so(built):
-    with pytest.raises(RequestError, match=r"engine=fused does not fit: .*not FastWeights"):
-        built("model=rnn", MODEL, "engine=fused")
+def test_auto_makes_a_kernel_of_it(built):
     parts = built("model=rnn", MODEL, "engine=auto")
-    engine = parts.make_engine(
-        parts.network, parts.task, parts.make_optimizer(parts.network.trained())
-    )
-    assert engine.name == "autograd"
-    assert "FastWeights" in engine.why
+    optimizer = parts.make_optimizer(parts.network.trained())
+    assert parts.make_engine(parts.network, parts.task, optimizer).name == "fused"
 
 
 def test_a_large_state_is_not_counted_as_a_small_one(built):

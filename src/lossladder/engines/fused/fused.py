@@ -32,7 +32,7 @@ from lossladder.engines.population import Population, SingleMember, stack_states
 from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.engines.stepwise import difference, in_steps
 from lossladder.ladder import CrossEntropy, HalfSquaredError, SquaredError
-from lossladder.models import Network, State
+from lossladder.models import Layers, Network, State
 from lossladder.tasks import Task
 
 _LOG = logging.getLogger(__name__)
@@ -161,15 +161,17 @@ class FusedPopulation(Population):
         own = np.array(knobs(optimizer))
         largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
         rates = rates_of(self.rule, own, factors, steps_made(optimizer))
-        learner = self._room(m, sizes, state, factors.size)._replace(
-            knobs=knobs_of(own, largest).astype(dtype),
-            rates=rates.astype(dtype),
-            decays=bool(own[-1]),
-        )
+        # a rate beyond float32 is infinite there, and the run diverges
+        with np.errstate(over="ignore"):
+            learner = self._room(m, sizes, state, factors.size)._replace(
+                knobs=knobs_of(own, largest).astype(dtype),
+                rates=rates.astype(dtype),
+                decays=bool(own[-1]),
+            )
         learner.memory[:] = 0
         at = 0
         for part in state:
-            flat = part[m].detach().flatten(1).numpy().T
+            flat = part[m].detach().reshape(sizes.batch, -1).numpy().T
             learner.state[at : at + len(flat)] = flat
             at += len(flat)
         self._members[m].read(learner.parameters, learner.memory, learner.frozen)
@@ -316,6 +318,8 @@ class Fused(SingleMember):
                 return f"it runs on the CPU in float32 or float64, and {name} is {where}"
         if network.output_size < 2 and type(task.loss) is CrossEntropy:
             return "it classifies, and there is one class"
+        if isinstance(network.recurrent, Layers) and network.recurrent.dropout > 0:
+            return "it draws no random numbers, and this network has dropout between its layers"
         reason = unsupported_optimizer(network.trained(), optimizer)
         graph = _graph(network) if reason is None else None
         return _said(network, graph) if isinstance(graph, Untraceable) else reason
