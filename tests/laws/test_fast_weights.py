@@ -167,7 +167,7 @@ def test_a_run_alone_or_in_a_sweep_goes_on_where_it_stopped(trained):
     # four are trained together, for `gain` says only how the weights start
     many = trained("sweep", "-m", *words, "model.gain=0.5,1.0", "seed=0,1", "trainer.max_steps=50")
     (member,) = (m for m in many if of(m).config["seed"] == of(m).config["model"]["gain"])
-    assert [of(stopped).result.engine for stopped in (part, member)] == ["autograd", "stacked"]
+    assert [of(stopped).result.engine for stopped in (part, member)] == ["fused", "fused"]
     for name, stopped, tolerance in (("alone", part, 0.0), ("member", member, 1e-5)):
         checkpoint = torch.load(stopped / "checkpoints/last.ckpt", weights_only=True)
         shapes = [tuple(tensor.shape) for tensor in checkpoint["lossladder"]["state"]]

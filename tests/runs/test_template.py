@@ -191,7 +191,7 @@ def test_help_shows_ones_own_choices_among_the_others(project, capsys):
 def test_members_that_differ_in_their_start_are_trained_together(project):
     sweep = project.run("-m", *QUICK, "model.gain=0.5,1", "seed=0,1")
     assert len(sweep.results) == 4
-    assert {result.engine for result in sweep.results} == {"stacked"}
+    assert {result.engine for result in sweep.results} == {"fused"}
     alone = project.run(*QUICK, "model.gain=0.5", "seed=1").results[0]
     (config,) = sweep.folder.glob("*gain-0.5*seed-1*/result.json")
     assert json.loads(config.read_text())["loss"] == pytest.approx(alone.loss, abs=1e-5)
