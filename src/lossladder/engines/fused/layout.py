@@ -48,6 +48,7 @@ class Layout:
         learned: numbers at the start of `flat` that are trained; others begin at `fixed_at`.
         flat: numbers before what is derived.
         rows, gates, temp: of the arrays, in rows.
+        arriving: the derivative by each piece after a step, where anything arrives.
         columns: of each affine map in `gates`; `hulls`: the rows that it reads.
         vectors: (vector of parameters, row of temp): summed over the batch.
         state_rows: of the numbers of the state, in the network's own order.
@@ -70,6 +71,7 @@ class Layout:
     rows: int = 0
     gates: int = 0
     temp: int = 0
+    arriving: dict[Node, Node] = field(default_factory=dict)
     columns: dict[Node, int] = field(default_factory=dict)
     hulls: dict[Node, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     vectors: list[tuple[tuple[Base, tuple[int, ...]], int]] = field(default_factory=list)
@@ -229,6 +231,8 @@ class _Layer:
                 terms.append((b.given("dlogits", self.layout.outputs), weight))
             terms += self._later(piece, "later")
             arriving = self._arriving(piece, terms)
+            if arriving is not None:
+                self.layout.arriving[piece] = arriving
             replace[b.given("cot", piece.size, piece.attr)] = arriving or b.const(0.0)
         kinds = {"sums": self.back.sums, "direct": self.back.direct, "vectors": self.back.vectors}
         flat = [(kind, key, root) for kind, found in kinds.items() for key, root in found.items()]

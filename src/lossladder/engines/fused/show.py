@@ -38,7 +38,6 @@ from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.reverse import turned
 
 _WIDTH = 96  # characters a line
-_COLUMN = 25  # where the second column of lists begins
 # functions that take longer than a multiplication
 FUNCTIONS = {
     "cos", "div", "erf", "exp", "log", "reciprocal", "sigmoid", "sin", "softplus", "sqrt", "tanh",
@@ -134,8 +133,8 @@ def plan_text(kernel: Kernel) -> str:
 
 def cost_text(kernel: Kernel) -> str:
     """Return what a step costs for one sequence, as the loops do it."""
-    forward, backward = (_Cost.of(loops) for loops in _passes(kernel.layout))
     layout = kernel.layout
+    forward, backward = _Cost.of(layout.forward), _Cost.of(layout.backward)
     hidden, outputs = layout.hidden, layout.outputs
     blocks = [(up(b[1] - b[0], 3), up(b[3] - b[2], 4)) for b in kernel.weights.blocks.tolist()]
     gradient = sum(rows * columns for rows, columns in blocks)
@@ -217,8 +216,10 @@ class _Names:
         self.b = layout.graph.builder
         self.input = layout.input
         self.pieces, self.results = self.graph.flat()
-        self._parts = {n.attr[0]: self.graph.parts[k] for k, (n, *_) in enumerate(self._owned())}
-        self.sizes = {k: sum(p.size for p in own) for k, own in self._owned_by_part()}
+        self._parts = {
+            n.attr[0]: self.graph.parts[k] for k, (n, *_) in enumerate(self.graph.pieces)
+        }
+        self.sizes = {own[0].attr[0]: sum(p.size for p in own) for own in self.graph.pieces}
         self.places = {node: place for found in layout.places for node, place in found.items()}
         self.of: dict[Node, str] = {}
         self._name_forward()
@@ -229,12 +230,6 @@ class _Names:
         self._name_backward()
         computed = [n for loop in layout.backward for n in loop.nodes]
         self.backward_lines = [n for n in order(computed) if n in self.back and n not in self.of]
-
-    def _owned(self) -> list[list[Node]]:
-        return self.graph.pieces
-
-    def _owned_by_part(self) -> Iterable[tuple[int, list[Node]]]:
-        return ((own[0].attr[0], own) for own in self._owned())
 
     # --- leaves -----------------------------------------------------------------------------------
 
@@ -458,9 +453,8 @@ class _Names:
         added = {row: n for loop in (*layout.backward, *layout.begin) for n, row in loop.adds}
         for picked, row in layout.vectors:
             self.back.setdefault(added[row], f"d {self.picked(picked)}")
-        for piece in self.pieces:
-            arriving = self._arriving(piece)
-            if arriving is not None and arriving not in self.back:
+        for piece, arriving in layout.arriving.items():
+            if arriving not in self.back:
                 self.back[arriving] = f"d{self.piece(piece, _AFTER)}"
                 self.products |= {
                     i: self.back[arriving] for i in arriving.inputs if i.op == "affine"
@@ -476,22 +470,6 @@ class _Names:
                 continue
             number += 1
             self.back[node] = f"u{number}"
-
-    def _arriving(self, piece: Node) -> Node | None:
-        """Return the derivative by a piece after the step, as the layout asks for it."""
-        layout = self.layout
-        terms: list[tuple[Node, Weight]] = []
-        if piece.attr[0] == self.pieces[0].attr[0]:
-            weight = (OUT, piece.attr[1], (layout.outputs, piece.size), (1, 1))
-            terms.append((self.b.given("dlogits", layout.outputs), weight))
-        for affine, weight in layout.back.later.get(piece, []):
-            number = list(layout.back.sums).index(affine)
-            terms.append((self.b.given("later", affine.size, number), weight))
-        arriving = self.b.affine(terms) if terms else None
-        if piece not in layout.back.direct:
-            return arriving
-        direct = self.b.given("direct", piece.size, piece.attr)
-        return direct if arriving is None else self.b.elementwise("add", arriving, direct)
 
     def gradients(self) -> list[str]:
         """Return where the gradients come from: a line for each derivative that is kept."""
@@ -665,10 +643,6 @@ class _Cost:
                 loaded |= {i for i in node.inputs if i not in inside and i.batched}
         self.read += units * (len(loaded) + len(loop.adds))
         self.written += units * (len(loop.stores) + len(loop.adds))
-
-
-def _passes(layout: Layout) -> tuple[list[Loop], list[Loop]]:
-    return layout.forward, layout.backward
 
 
 # --- text -----------------------------------------------------------------------------------------
