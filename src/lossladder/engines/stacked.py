@@ -31,7 +31,7 @@ from lossladder.engines.optimizers import (
 )
 from lossladder.engines.population import Population, SingleMember
 from lossladder.engines.schedules import LearningRateSchedule
-from lossladder.engines.stepwise import difference, in_steps
+from lossladder.engines.stepwise import in_steps, unlike_reason
 from lossladder.models import Network, State
 from lossladder.tasks import Task
 from lossladder.tasks.task import mean_over_scored
@@ -64,7 +64,7 @@ class Stacked(Population):
         super().__init__(networks, task, optimizers, gradient_clip, schedules)
         self.at_once = None if at_once is None else checks.whole("at_once", at_once)
         reason = StackedEngine.unsupported_reason(networks[0], task, optimizers[0])
-        reason = reason or _unstackable_reason(networks, optimizers)
+        reason = reason or unlike_reason(networks, optimizers)
         if reason is not None:
             raise ValueError(f"engine=stacked does not fit: {reason}; engine=autograd fits all")
         self.networks = [in_steps(network) for network in networks]
@@ -200,17 +200,3 @@ def _constants(networks: Sequence[Network]) -> dict[str, Tensor]:
         frozen = {name: p for name, p in network.named_parameters() if not p.requires_grad}
         members.append({**frozen, **dict(network.named_buffers())})
     return {name: torch.stack([member[name] for member in members]) for name in members[0]}
-
-
-def _unstackable_reason(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
-    """Return why members cannot be stacked although each may fit alone; None: they can."""
-    first = networks[0]
-    for network, optimizer in zip(networks, optimizers, strict=True):
-        if type(optimizer) is not type(optimizers[0]):
-            kinds = type(optimizers[0]).__name__, type(optimizer).__name__
-            return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
-        reason = unsupported_optimizer(network.trained(), optimizer)
-        reason = reason or difference(first, network)
-        if reason is not None:
-            return reason
-    return None

@@ -2,10 +2,13 @@
 
 import copy
 import operator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
+from lossladder.engines.optimizers import unsupported_optimizer
 from lossladder.models import (
     GRU,
     LSTM,
@@ -54,7 +57,21 @@ def _in_steps(recurrent: Recurrent) -> Recurrent:
     return cell
 
 
-def difference(first: Network, other: Network) -> str | None:
+def unlike_reason(networks: Sequence[Network], optimizers: Sequence[Optimizer]) -> str | None:
+    """Return why members are no population although each may fit alone; None: they are one."""
+    first = networks[0]
+    for network, optimizer in zip(networks, optimizers, strict=True):
+        if type(optimizer) is not type(optimizers[0]):
+            kinds = type(optimizers[0]).__name__, type(optimizer).__name__
+            return f"members have optimizers of one kind, not {kinds[0]} and {kinds[1]}"
+        reason = unsupported_optimizer(network.trained(), optimizer)
+        reason = reason or _difference(first, network)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _difference(first: Network, other: Network) -> str | None:
     """Return what tells two networks apart besides the values of their tensors; None: nothing."""
     left, right = _description(first), _description(other)
     for what in {**left, **right}:

@@ -30,7 +30,7 @@ from lossladder.engines.fused.updates import SGD, knobs_of, rates_of
 from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
 from lossladder.engines.schedules import LearningRateSchedule
-from lossladder.engines.stepwise import difference, in_steps
+from lossladder.engines.stepwise import in_steps, unlike_reason
 from lossladder.ladder import CrossEntropy, HalfSquaredError, SquaredError
 from lossladder.models import Layers, Network, State
 from lossladder.tasks import Task
@@ -63,13 +63,11 @@ class FusedPopulation(Population):
         threads: int | None = None,
     ) -> None:
         super().__init__(networks, task, optimizers, gradient_clip, schedules)
-        for network, optimizer in zip(networks, optimizers, strict=True):
-            reason = Fused.unsupported_reason(network, task, optimizer)
-            reason = reason or difference(networks[0], network)
-            if type(optimizer) is not type(optimizers[0]):
-                reason = "members must be alike in their kind of optimizer"
-            if reason is not None:
-                raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
+        # traced once: members that are alike have one step
+        reason = Fused.unsupported_reason(networks[0], task, optimizers[0])
+        reason = reason or unlike_reason(networks, optimizers)
+        if reason is not None:
+            raise ValueError(f"engine=fused does not fit: {reason}; engine=autograd fits all")
         self.dtype = np.dtype(str(next(networks[0].parameters()).dtype).removeprefix("torch."))
         self.targets = np.dtype(np.uint8 if networks[0].output_size <= 256 else np.int64)
         self.rule = RULES[type(optimizers[0])]
@@ -228,16 +226,19 @@ class FusedPopulation(Population):
     def _verify(self, chunk: Chunk, state: State | None) -> None:
         """Compare a kernel's first window with autograd's; train on autograd if they differ."""
         kernel = self.kernel(chunk.inputs.is_floating_point())
+        if kernel.digest in _VERIFIED:
+            return
         # noted beside the machine code: what was right once is not asked again
-        noted = f"{kernel.key} {kernel.digest} verified"
-        if noted in _VERIFIED or store.find(noted) is not None:
+        noted = f"{kernel.digest} verified"
+        if store.find(noted) is not None:
+            _VERIFIED.add(kernel.digest)
             return
         fresh = state is None or not chunk.carried
-        part, start = verification.first_window(chunk, None if fresh else state, 0)
+        part, start = verification.first_window(chunk, None if fresh else state)
         loss, gradients = self._first_gradients(kernel, part, start)
         wrong = verification.disagreement(self._twins[0], self.task, part, start, loss, gradients)
         if wrong is None:
-            _VERIFIED.add(noted)
+            _VERIFIED.add(kernel.digest)
             store.keep(noted, b"")
             return
         kind = type(self.networks[0].recurrent).__name__

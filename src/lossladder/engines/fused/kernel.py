@@ -1,6 +1,7 @@
 """A network's compiled kernel: from its step to machine code, its tables and its working memory."""
 
 import math
+from functools import cached_property
 from hashlib import sha256
 
 import numpy as np
@@ -58,12 +59,13 @@ class Kernel:
         """Return all that its machine code depends on, by which it is kept."""
         return machine_code.store_key(self.text, self.processor)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Return a hash of the tables that it goes by, besides its machine code."""
+        """Return a hash of all that it goes by: its machine code and its tables."""
         w = self.weights
         tables = (*w.pack, *w.unpack, w.blocks, w.vectors, self._tables)
-        return sha256(b"".join(table.tobytes() for table in tables)).hexdigest()
+        whole = self.key.encode() + b"".join(table.tobytes() for table in tables)
+        return sha256(whole).hexdigest()
 
     def load(self) -> loop.Plan:
         """Return the tables of the loop; compile or load the code, the first time."""

@@ -73,11 +73,8 @@ def store_key(text: str, processor: Processor) -> str:
 
 
 def _machine(processor: Processor) -> Any:
-    for initialise in (
-        llvm.initialize_all_targets,
-        llvm.initialize_all_asmprinters,
-    ):
-        initialise()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple(processor.triple)
     return target.create_target_machine(
         cpu=processor.name,

@@ -19,14 +19,14 @@ _ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-6}
 _WORSE = 50.0
 
 
-def first_window(chunk: Chunk, state: State | None, m: int) -> tuple[Chunk, State | None]:
-    """Return the beginning of a member's first window, of some sequences, as a chunk of its own."""
-    some = (slice(m, m + 1), slice(0, 1), slice(0, ROWS), slice(0, STEPS))
+def first_window(chunk: Chunk, state: State | None) -> tuple[Chunk, State | None]:
+    """Return the beginning of the first member's first window, of some sequences, as a chunk."""
+    some = (slice(1), slice(1), slice(ROWS), slice(STEPS))
     scored = None if chunk.scored is None else chunk.scored[some]
     if scored is not None and not scored.any():
         scored = None
     part = Chunk(chunk.inputs[some], chunk.targets[some], scored, chunk.carried)
-    return part, None if state is None else tuple(p[m : m + 1, :ROWS] for p in state)
+    return part, None if state is None else tuple(p[:1, :ROWS] for p in state)
 
 
 def disagreement(
