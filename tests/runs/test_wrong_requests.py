@@ -75,7 +75,7 @@ REQUESTS = {
         "below the 1500 updates",
     ],
     "schedule=step schedule.every=0": ["schedule.every=0", "at least 1"],
-    "schedule=step +schedule.evry=3": ["schedule.evry=3", "did you mean schedule.every?"],
+    "schedule=step +schedule.everyy=3": ["schedule.everyy=3", "did you mean schedule.every?"],
     "schedule._target_=lossladder.models.RNN": ["is no LearningRateSchedule"],
     "optimizer.weight_decay=0.1": ["if Adam takes it, +optimizer.weight_decay=0.1"],
     "logger=csv": ["no such key; allowed: ", "callbacks", "experiment", "resume"],

@@ -43,7 +43,7 @@ class Auto(Engine):
 
     def _made(self, kind: type[Autograd] | type[Fused]) -> Autograd | Fused:
         parts = self.network, self.task, self.optimizer
-        return kind(*parts, self.gradient_clip, self.expected_steps, self.schedule)
+        return kind(*parts, self.gradient_clip, self.schedule)
 
     def _choose(self) -> tuple[str, type[Autograd] | type[Fused]]:
         """Return the reason, as runs print it, and the engine it speaks for."""

@@ -41,8 +41,6 @@ class Engine(ABC):
         optimizer: of the network's parameters; its state stays torch's own, so that a run can go
             on with another engine.
         gradient_clip: largest norm of the gradient over all parameters; None: no clipping.
-        expected_steps: time steps of training that the run will take, for an engine that must
-            know what pays; None: nobody knows.
         schedule: factors on the optimizer's rate, which is its own again after each chunk; None: no
             update has another.
     """
@@ -58,14 +56,12 @@ class Engine(ABC):
         task: Task,
         optimizer: Optimizer,
         gradient_clip: float | None = None,
-        expected_steps: int | None = None,
         schedule: LearningRateSchedule | None = None,
     ) -> None:
         self.network = network
         self.task = task
         self.optimizer = optimizer
         self.gradient_clip = gradient_clip
-        self.expected_steps = expected_steps
         self.schedule = schedule or ConstantRate()
         self._begin()
 

@@ -92,7 +92,6 @@ def build(config: Mapping[str, Any]) -> Parts:
         config["engine"],
         Engine,
         gradient_clip=trainer.gradient_clip,
-        expected_steps=data.schedule.updates * data.bptt_steps,
         schedule=schedule,
     )
     # made once to refuse what does not fit before a folder is; the learner makes its own

@@ -39,8 +39,7 @@ def engine_for(parts: Parts, count: int, began: str | None = None) -> SingleMemb
         began: name of the engine that they began with, if they go on.
     """
     optimizer = parts.make_optimizer(parts.network.trained())
-    steps = parts.data.schedule.updates * parts.data.bptt_steps * count
-    engine = parts.make_engine(parts.network, parts.task, optimizer, expected_steps=steps)
+    engine = parts.make_engine(parts.network, parts.task, optimizer)
     return for_members(engine, count, began)
 
 
