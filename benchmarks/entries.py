@@ -9,7 +9,6 @@ _HOW_TO_GET = {
     "tensorflow": "pip install tensorflow-cpu",
     "keras": "pip install keras tensorflow-cpu",
     "torchmetrics": "pip install torchmetrics",
-    "numba": "pip install numba",
 }
 
 
