@@ -1,10 +1,9 @@
 """Fresh sequences that grow as they are mastered, by a step at each success."""
 
-from math import log2
 from typing import Any
 
 from lossladder import checks
-from lossladder.data.datamodule import seeded
+from lossladder.data.datamodule import between_measurements, seeded
 from lossladder.data.fresh import Fresh
 from lossladder.diagnostics import accuracy
 from lossladder.models import Network
@@ -36,6 +35,8 @@ class Curriculum(Fresh):
         ValueError: if the task has no length to grow to, a size is no whole number above 0, or
             start_length, promote_at or memory is out of its range.
     """
+
+    training_tells = False
 
     def __init__(
         self,
@@ -88,8 +89,8 @@ class Curriculum(Fresh):
 
     def measured_at(self, update: int) -> bool:
         """See `Data.measured_at`: every hundred updates or, later, a twentieth of those made."""
-        between = max(100, 2 ** int(log2(update / 20)))
-        return update % (-(-between // self.chunk_size) * self.chunk_size) == 0
+        between = -(-between_measurements(update) // self.chunk_size) * self.chunk_size
+        return update % between == 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return what Lightning keeps of the data in a checkpoint."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from math import log2
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 
 from lossladder import checks
+from lossladder.data.starts import Starts
 from lossladder.data.validation_interval import Schedule
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
@@ -65,6 +67,10 @@ class Data(LightningDataModule, ABC):
 
     carried: bool  # state carried from window to window
     exhaustive = False  # validation sequences are all that there are, and no sample
+    # Whether the training loss says which rungs were passed. It does not where sequences grow, or
+    # where streams are easy at their start.
+    training_tells = True
+    streams: Starts | None = None  # where they start, if state is carried
     updates_per_epoch: int
     bptt_steps: int  # steps a window
     # These two are set from outside, later: how long the run is, and what its engine likes, is
@@ -120,10 +126,10 @@ class Data(LightningDataModule, ABC):
         return 0.0
 
     def measured_at(self, update: int) -> bool:
-        """Return whether the loss at full length after this update says which rungs were passed.
+        """Return whether the validation loss after this update says which rungs were passed.
 
-        Where sequences grow in training, its own loss says nothing of that. Which updates these are
-        depends on nothing else, so that the answer does not depend on when one validates.
+        It does where the training loss says nothing of that. Which updates these are depends on
+        nothing else, so that the answer does not depend on when one validates.
         """
         return False
 
@@ -178,6 +184,15 @@ class Data(LightningDataModule, ABC):
         # the probabilities are what fills it: eight bytes a class, step and sequence; fewer than 16
         # sequences would leave no standard error worth the name
         return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
+
+
+def between_measurements(update: int) -> int:
+    """Return how many updates lie between two measurements of a run that has made so many.
+
+    >>> between_measurements(50), between_measurements(100_000)
+    (100, 4096)
+    """
+    return max(100, 2 ** int(log2(max(update, 20) / 20)))
 
 
 class IntervalLoader(Generic[Drawn]):

@@ -1,5 +1,6 @@
 """Endless streams, cut into windows; the state is carried from window to window."""
 
+from collections.abc import Mapping
 from functools import cached_property, partial
 
 import numpy as np
@@ -7,7 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from lossladder import checks
-from lossladder.data.datamodule import Data, from_blocks, seeded, windows
+from lossladder.data.datamodule import (
+    Data,
+    between_measurements,
+    from_blocks,
+    seeded,
+    windows,
+)
+from lossladder.data.starts import Starts
 from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, StreamTask, Task
@@ -16,7 +24,7 @@ _BLOCK = 500  # time steps drawn at once; part of what a seed means
 
 
 class Streams(Data):
-    """`batch_size` streams side by side, new ones every epoch.
+    """`batch_size` streams side by side, new ones every epoch, and wherever they restart.
 
     Args:
         task: must be a `StreamTask`.
@@ -27,6 +35,7 @@ class Streams(Data):
         windows_per_chunk: windows handed to the engine at once; None: as many as the engine likes.
         seed: of the run.
         validation_seed: of the validation sequences; None: the run's.
+        restarts: see `Starts`; in absolute updates, so that a longer run has the same data.
     Raises:
         ValueError: if the task has no streams, a size is no whole number above 0, or bptt_steps is
             longer than the stream.
@@ -43,6 +52,7 @@ class Streams(Data):
         windows_per_chunk: int | None,
         seed: int,
         validation_seed: int | None = None,
+        restarts: Mapping[int, float] | None = None,
     ) -> None:
         super().__init__(task, batch_size, windows_per_chunk, seed, validation_seed)
         if not isinstance(task, StreamTask):
@@ -58,30 +68,38 @@ class Streams(Data):
                 f"stream_steps={stream_steps}"
             )
         self.updates_per_epoch = stream_steps // bptt_steps
+        self.streams = self._starts = Starts(self.updates_per_epoch, restarts)
+        # who knows where a stream began is better there than a rung that is for ever
+        self.training_tells = task.reach is not None and not restarts
         self._draw, self._reach, self._warm_up = task.draw, task.reach or 0, task.warm_up
-        # a block holds at least what the next one must know of it
-        self._block_steps = max(_BLOCK, self._reach)
+        # most streams that restart are a window long
+        self._block_steps = max(bptt_steps if restarts else _BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
 
     def chunk(self, updates: range) -> Chunk:
         """See `Data.chunk`."""
-        epoch, first = divmod(updates.start, self.updates_per_epoch)
-        start, end = first * self.bptt_steps, (first + len(updates)) * self.bptt_steps
-        draw = from_blocks(start, end, self._block_steps, partial(self._block, epoch), along=1)
+        begun, _ = self._starts.around(updates.start)
+        start, end = ((u - begun) * self.bptt_steps for u in (updates.start, updates.stop))
+        block = partial(self._block, self._starts.number(begun))
+        draw = from_blocks(start, end, self._block_steps, block, along=1)
         return windows(draw, len(updates), self.carried)
 
+    def measured_at(self, update: int) -> bool:
+        """See `Data.measured_at`: at starts, where a chunk ends however long others are."""
+        if self.training_tells or not self._starts.begins(update):
+            return False
+        between, last = between_measurements(update), self._starts.around(update - 1)[0]
+        return update // between > last // between
+
     def _block(self, epoch: int, block: int) -> Draw:
-        """Return a block of the epoch's streams, which continues the block before it."""
+        """Return a block of the streams of a start, which continues the block before it."""
         last = next(iter(self._blocks), (epoch, -1))
         if last != (epoch, block):
-            # On from the last one drawn, or from the start of the epoch. A loop and no recursion,
+            # On from the last one drawn, or from the start. A loop and no recursion,
             # which a run that goes on late in a long stream would take too deep.
             on_the_way = last[0] == epoch and last[1] < block
             for number in range(last[1] + 1 if on_the_way else 0, block + 1):
-                past = None
-                if number > 0:
-                    before = self._blocks[epoch, number - 1]
-                    past = before.inputs[:, self._block_steps - self._reach :]
+                past = self._blocks[epoch, number - 1].after if number else None
                 generator = seeded("training", self.seed, epoch, number)
                 draw = self._draw(generator, self.batch_size, self._block_steps, past)
                 # one block is kept, so that memory stays flat however long the stream is

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lossladder.data.starts import Starts
+
 _LEAST_BETWEEN = 100  # updates between two validations, unless asked for otherwise
 _LEAST_WATCHED = 50  # where a run is to stop on a rung; a hundredth of the run, if that is more
 
@@ -13,16 +15,14 @@ class Schedule:
 
     Args:
         updates: optimizer updates of the whole run.
-        epoch: updates an epoch.
         interval: updates between two validations; one Lightning epoch.
-        cut_at_epochs: True: no chunk crosses the end of an epoch (a new stream starts there).
+        streams: where streams start, which no chunk crosses; None: sequences are independent.
         start: updates that have been made already, by a run that goes on.
     """
 
     updates: int
-    epoch: int
     interval: int
-    cut_at_epochs: bool
+    streams: Starts | None = None
     start: int = 0
 
     @property
@@ -42,9 +42,9 @@ class Schedule:
             number: of the interval, counted from 0, which is the one that `start` lies in.
             size: updates in a chunk, at most.
 
-        >>> list(Schedule(updates=7, epoch=5, interval=10, cut_at_epochs=True).chunks(0, size=4))
+        >>> list(Schedule(updates=7, interval=10, streams=Starts(5)).chunks(0, size=4))
         [range(0, 4), range(4, 5), range(5, 7)]
-        >>> rest = Schedule(30, 5, 10, cut_at_epochs=False, start=12)
+        >>> rest = Schedule(30, interval=10, start=12)
         >>> [list(rest.chunks(number, size=99)) for number in range(rest.intervals)]
         [[range(12, 20)], [range(20, 30)]]
         """
@@ -52,12 +52,10 @@ class Schedule:
         first = max(place * self.interval, self.start)
         end = min((place + 1) * self.interval, self.updates)
         while first < end:
-            epoch = first // self.epoch * self.epoch if self.cut_at_epochs else 0
+            begun, next_start = (0, end) if self.streams is None else self.streams.around(first)
             # At multiples of the size, so that what is done after a chunk is done at the same
             # updates wherever intervals end.
-            last = epoch + ((first - epoch) // size + 1) * size
-            if self.cut_at_epochs:
-                last = min(last, epoch + self.epoch)
+            last = min(begun + ((first - begun) // size + 1) * size, next_start)
             yield range(first, min(last, end))
             first = min(last, end)
 
@@ -66,7 +64,7 @@ def make_schedule(
     *,
     updates: int,
     epoch: int,
-    cut_at_epochs: bool,
+    streams: Starts | None,
     validate_every: int | None,
     stops_early: bool,
 ) -> Schedule:
@@ -74,8 +72,8 @@ def make_schedule(
 
     Args:
         updates: see `Schedule`.
-        epoch: see `Schedule`.
-        cut_at_epochs: see `Schedule`.
+        epoch: updates an epoch.
+        streams: see `Schedule`.
         validate_every: updates between two validations; None: once an epoch, but no more often
             than every 100 updates.
         stops_early: whether the run ends on a rung. It is then validated every 50 updates, or every
@@ -85,4 +83,4 @@ def make_schedule(
     interval = validate_every or epoch * -(-_LEAST_BETWEEN // epoch)
     if stops_early and validate_every is None:
         interval = min(interval, max(_LEAST_WATCHED, updates // 100))
-    return Schedule(updates, epoch, min(interval, updates), cut_at_epochs)
+    return Schedule(updates, min(interval, updates), streams)

@@ -3,7 +3,7 @@
 from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
 from lossladder.ladder.ladder import CHANCE, Ladder, Standing
 from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss, SquaredError
-from lossladder.ladder.rung import Features, Predictor, Probabilities, Rung, either
+from lossladder.ladder.rung import Features, Mark, Predictor, Probabilities, Rung, either, of_states
 
 __all__ = [
     "CHANCE",
@@ -12,6 +12,7 @@ __all__ = [
     "HalfSquaredError",
     "Ladder",
     "Loss",
+    "Mark",
     "Predictor",
     "Probabilities",
     "Rung",
@@ -22,4 +23,5 @@ __all__ = [
     "divergence",
     "either",
     "entropy",
+    "of_states",
 ]

@@ -50,7 +50,7 @@ class Ladder:
         rungs: in any order; kept highest loss first.
         loss: what they are losses of; None: the cross entropy.
     Raises:
-        ValueError: if there are no rungs.
+        ValueError: if there are no rungs, or one includes another that costs less or is not there.
 
     >>> def halves(inputs): return torch.full((*inputs.shape[:2], 2), 0.5, dtype=torch.float64)
     >>> coin = Rung("none", 0.6931, "nothing", halves)
@@ -64,6 +64,7 @@ class Ladder:
         self.loss = loss or CrossEntropy()
         # the sort is stable: rungs of one loss stay in the order they were given in
         self.rungs = tuple(sorted(rungs, key=lambda rung: -rung.loss))
+        self._included = _included(self.rungs)
         self.tolerances = _tolerances(self.rungs, self.loss.close)
         # what counts as passed, once for all the points of a curve
         self.limits = tuple(rung.loss + self.tolerance(rung) for rung in self.rungs)
@@ -122,13 +123,36 @@ class Ladder:
                 return rung
         return None
 
-    def below(self, loss: float) -> Rung | None:
-        """Return the next rung to reach from a loss; None on the floor."""
-        here = self.reached(loss)
-        if here is None:
-            return self.ceiling
-        # rungs of one loss are reached together: the next one costs less
-        return next((rung for rung in self.rungs if rung.loss < here.loss - _SAME), None)
+    def includes(self, rung: Rung, other: Rung) -> bool:
+        """Return whether who knows what a rung knows knows all that another one knows.
+
+        >>> knows = dict(knows="", predictor=lambda inputs: inputs)
+        >>> sign = Rung("sign", 1.0986, **knows)
+        >>> point = Rung("one point", 0.6931, includes=(), **knows)
+        >>> ladder = Ladder([sign, point])
+        >>> ladder.includes(point, sign), ladder.includes(point, point)
+        (False, True)
+        """
+        return other.name in self._included[rung.name]
+
+    @property
+    def steps(self) -> tuple[tuple[Rung, Rung], ...]:
+        """Return each rung with those just above it, between which there is no other.
+
+        In a ladder they follow one another; in a partial order there are several ways up.
+        """
+        return tuple(
+            (rung, other)
+            for rung in self.rungs
+            for other in self.rungs
+            if rung is not other
+            and self.includes(rung, other)
+            and not any(
+                self.includes(rung, between) and self.includes(between, other)
+                for between in self.rungs
+                if between is not rung and between is not other
+            )
+        )
 
     def standing(
         self,
@@ -190,10 +214,32 @@ class Ladder:
         prediction = self.loss.prediction(outputs)
         distances = torch.empty(len(self), len(scored), dtype=torch.float64)
         for place, rung in enumerate(self.rungs):
-            by_step = self.loss.divergence(rung.predictor(inputs), prediction)
-            # steps that do not count may diverge without end, and inf * 0 is no number
-            distances[place] = torch.where(scored, by_step, 0.0).sum(dim=1)
+            ways = []
+            for predictor in (rung.predictor, *rung.twins):
+                by_step = self.loss.divergence(predictor(inputs), prediction)
+                # steps that do not count may diverge without end, and inf * 0 is no number
+                ways.append(torch.where(scored, by_step, 0.0).sum(dim=1))
+            # a network knows one of them, in all sequences
+            distances[place] = min(ways, key=lambda way: float(way.sum()))
         return distances
+
+
+def _included(rungs: Sequence[Rung]) -> dict[str, set[str]]:
+    """Return the names of the rungs that each one includes, itself among them, by name."""
+    found: dict[str, set[str]] = {}
+    known = {rung.name: rung for rung in rungs}
+    for rung in rungs:
+        names = rung.includes
+        if names is None:
+            names = [other.name for other in rungs if other.loss > rung.loss + _SAME]
+        found[rung.name] = {rung.name}
+        for name in names:
+            if name not in known or known[name].loss < rung.loss - _SAME:
+                costs = "is none of the ladder" if name not in known else "costs less"
+                raise ValueError(f"rung {rung.name!r}: includes {name!r}, which {costs}")
+            # what is included includes others in its turn
+            found[rung.name] |= found.get(name, set()) | {name}
+    return found
 
 
 def _tolerances(rungs: Sequence[Rung], close: float) -> dict[str, float]:

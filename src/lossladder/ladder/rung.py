@@ -25,6 +25,11 @@ class Rung:
         predictor: inputs (batch, time, input) -> probabilities (batch, time, output).
         reach: the largest lag the predictor looks at, in time steps; None: it needs everything.
         by_step: exact loss at each step, where the first steps of a sequence see a shorter past.
+        includes: names of the rungs whose knowledge is part of this one's; None: of all that cost
+            more. Who knows the sign of a permutation does not know where it moves a point, nor the
+            other way round: neither includes the other.
+        twins: predictors of other knowledge that nothing tells from this one but a name: where a
+            permutation moves the second point, and not the first.
 
     >>> Rung("lag 3", 0.51917, "the input 3 steps back", predictor=lambda inputs: inputs, reach=3)
     Rung(name='lag 3', loss=0.51917, knows='the input 3 steps back', reach=3)
@@ -37,6 +42,8 @@ class Rung:
     predictor: Predictor = field(repr=False)
     reach: int | None = None
     by_step: tuple[float, ...] | None = field(default=None, repr=False)
+    includes: tuple[str, ...] | None = field(default=None, repr=False)
+    twins: tuple[Predictor, ...] = field(default=(), repr=False)
 
     @property
     def label(self) -> str:
@@ -46,6 +53,42 @@ class Rung:
         'lag 3: 0.5192'
         """
         return f"{self.name}: {self.loss:.4f}"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A loss beside a ladder that says what it takes to get there, and not what is known there.
+
+    Args:
+        name: short name, as in pictures and logs ("2 states").
+        loss: per scored step, in the unit of the ladder.
+        says: what has this loss, or cannot have a lower one, in plain words.
+        states: largest number of states of a predictor that cannot have a lower loss; None: it is
+            not about states.
+
+    >>> Mark("2 states", 0.68401, "the best machine of 2 states", states=2).label
+    '2 states: 0.6840'
+    """
+
+    name: str
+    loss: float
+    says: str
+    states: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Return name and loss, as reference lines carry them."""
+        return f"{self.name}: {self.loss:.4f}"
+
+
+def of_states(states: int, loss: float) -> Mark:
+    """Return the mark of the best predictor of so many states.
+
+    >>> of_states(1, 0.6931).says
+    'the best machine of 1 state'
+    """
+    many = "1 state" if states == 1 else f"{states} states"
+    return Mark(many, loss, f"the best machine of {many}", states)
 
 
 def either(rungs: Sequence[Rung]) -> str:

@@ -3,8 +3,10 @@
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
+from lossladder.tasks.source import Source
 from lossladder.tasks.task import Batch, Draw, StreamTask, Task
 from lossladder.tasks.unfold import Unfold
+from lossladder.tasks.words import Words
 from lossladder.tasks.worked_example import WorkedExample
 from lossladder.tasks.xor import XOR
 
@@ -15,8 +17,10 @@ __all__ = [
     "Draw",
     "Echo",
     "Parity",
+    "Source",
     "StreamTask",
     "Task",
     "Unfold",
+    "Words",
     "WorkedExample",
 ]

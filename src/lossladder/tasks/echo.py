@@ -90,7 +90,7 @@ class Echo(StreamTask):
         generator: Generator,
         batch_size: int,
         num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
+        past: Integer[Tensor, "batch known"] | None = None,
     ) -> Draw:
         """Draw inputs and targets; see `StreamTask.draw`."""
         # chances of few binary digits, such as the default ones, are drawn ten times faster
@@ -101,8 +101,8 @@ class Echo(StreamTask):
             # a stream has always been going on: its first steps see inputs too, which stay hidden
             past = bits.coins(generator, self.chance_of_one, batch_size, self.longest_lag)
         inputs = bits.coins(generator, self.chance_of_one, batch_size, num_steps)
-        targets = self._targets(generator, torch.cat([past, inputs], dim=1), num_steps)
-        return Draw(inputs, targets, None)
+        ones = torch.cat([past, inputs], dim=1)
+        return Draw(inputs, self._targets(generator, ones, num_steps), None, ones[:, num_steps:])
 
     def _targets(
         self, generator: Generator, ones: Integer[Tensor, "batch all"], num_steps: int
@@ -122,7 +122,7 @@ class Echo(StreamTask):
         generator: Generator,
         batch_size: int,
         num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None,
+        past: Integer[Tensor, "batch known"] | None,
         input_bits: int,
         target_bits: int,
     ) -> Draw:
@@ -147,7 +147,8 @@ class Echo(StreamTask):
             x = ones[start : start + num_steps]
             pairs = zip(targets[::2], targets[1::2], strict=True)
             targets = [zero ^ (x & (zero ^ one)) for zero, one in pairs]
-        return Draw(bits.unpack(inputs, batch_size), bits.unpack(targets[0], batch_size), None)
+        drawn, after = bits.unpack(inputs, batch_size), bits.unpack(ones[num_steps:], batch_size)
+        return Draw(drawn, bits.unpack(targets[0], batch_size), None, after)
 
     # --- theory -----------------------------------------------------------------------------
 
@@ -181,6 +182,7 @@ class Echo(StreamTask):
             losses = [self.loss_knowing(_visible(known, step)) for step in first]
             by_step = (*losses, *losses[-1:] * (num_steps - len(losses)))
         name, knows = _words(known)
+        fewer = chain.from_iterable(combinations(known, size) for size in range(len(known)))
         return Rung(
             name=name,
             loss=self.loss_knowing(known) if by_step is None else sum(by_step) / len(by_step),
@@ -188,6 +190,7 @@ class Echo(StreamTask):
             predictor=partial(self.predict, known=known),
             reach=max(known, default=0),
             by_step=by_step,
+            includes=tuple(_words(lags)[0] for lags in fewer),
         )
 
     def loss_knowing(self, known: Lags) -> float:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lossladder.ladder import CrossEntropy, Features, Ladder, Loss, Probabilities
+from lossladder.ladder import CrossEntropy, Features, Ladder, Loss, Mark, Probabilities
 from lossladder.ladder.loss import Losses, Outputs
 
 
@@ -20,11 +20,14 @@ class Draw(NamedTuple):
         inputs: symbols (batch, time), to be shown to a network through `Task.features`.
         targets: classes (batch, time), or real values (batch, time, output).
         scored: which steps count (batch, time); None: all of them.
+        after: what the next piece of each stream must know of all pieces before it, (batch,
+            anything); None: the sequences are no streams.
     """
 
     inputs: Integer[Tensor, "batch time"]
     targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"] | None
+    after: Integer[Tensor, "batch known"] | None = None
 
 
 class Batch(NamedTuple):
@@ -98,6 +101,16 @@ class Task(ABC):
             carried: True: the state arrives from earlier steps of the stream, so that every step
                 sees the whole past. False: every sequence starts from nothing.
         """
+
+    def memory(self, num_steps: int | None = None, carried: bool = True) -> tuple[Mark, ...]:
+        """Return what predictors lose at least that keep little, the least first: a second axis.
+
+        Args:
+            num_steps, carried: as for `ladder`.
+        Returns:
+            None where nothing is proved of it.
+        """
+        return ()
 
     def __repr__(self) -> str:
         # a task keeps its arguments under their own names, so that this makes it again
@@ -186,7 +199,10 @@ class StreamTask(Task):
 
     @property
     def warm_up(self) -> int:
-        """Return the steps in which the state of a network fills, before a stream is scored."""
+        """Return the steps in which the state of a network fills, before a stream is scored.
+
+        Rungs cost in later steps what they cost where the state has been carried for ever.
+        """
         return max(50, self.reach or 0)
 
     @abstractmethod
@@ -195,12 +211,12 @@ class StreamTask(Task):
         generator: Generator,
         batch_size: int,
         num_steps: int,
-        past: Integer[Tensor, "batch reach"] | None = None,
+        past: Integer[Tensor, "batch known"] | None = None,
     ) -> Draw:
         """Draw the next piece of each stream; see `Task.draw`.
 
-        It follows on the `reach` symbols of `past`. Without them the streams are new ones, whose
-        own past is drawn as well and stays hidden.
+        It follows on a piece whose `Draw.after` is `past`. Without it the streams are new ones: of
+        those that have no start, a past is drawn as well and stays hidden.
         """
 
 

@@ -87,12 +87,22 @@ class Unfold(Task):
         rungs = [
             self._rung("none", "only how often each target occurs", nothing.expand_as(ones), 0),
             self._rung("step", "the step, and not the number", step.expand_as(ones), 0),
-            self._rung("number", "the number, and not the step", number.expand_as(ones), None),
+            # the step is no part of it
+            self._rung(
+                "number", "the number, and not the step", number.expand_as(ones), None, ("none",)
+            ),
             self._rung("both", "the number and the step", ones, None),
         ]
         return Ladder(rungs)
 
-    def _rung(self, name: str, knows: str, chances: Chances, reach: int | None) -> Rung:
+    def _rung(
+        self,
+        name: str,
+        knows: str,
+        chances: Chances,
+        reach: int | None,
+        includes: tuple[str, ...] | None = None,
+    ) -> Rung:
         exact, predicted = _of_both(self._ones(chances.shape[1])), _of_both(chances)
         # every number is equally likely, so that the expected loss of a step is a plain mean
         by_step = cross_entropy(exact, predicted.log()).mean(dim=0)
@@ -103,6 +113,7 @@ class Unfold(Task):
             predictor=partial(self.predict, chances=chances),
             reach=reach,
             by_step=tuple(float(loss) for loss in by_step),
+            includes=includes,
         )
 
     def _ones(self, num_steps: int) -> Chances:

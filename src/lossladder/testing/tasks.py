@@ -71,6 +71,7 @@ def check_task(task: Task) -> None:
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
         _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
+    _check_includes(task, ladder, batch)
     if isinstance(task, StreamTask):
         _check_stream(task)
     _check_everything(task, ladder, steps)
@@ -91,10 +92,6 @@ def _check_attributes(task: Task) -> None:
         f"streams={task.streams}, of a {type(task).__name__}: a task of streams is a StreamTask, "
         "which draws the next piece of each",
     )
-    require(
-        not task.streams or task.reach is not None,
-        "reach=None: a stream is continued from its last `reach` symbols; must be a whole number",
-    )
 
 
 def _check_draws(task: Task, steps: int) -> None:
@@ -107,7 +104,7 @@ def _check_draws(task: Task, steps: int) -> None:
                 raise
             continue  # a task may refuse to draw sequences of another length
         for name, part in draw._asdict().items():
-            size = None if part is None else tuple(part.shape[:2])
+            size = None if part is None or name == "after" else tuple(part.shape[:2])
             require(
                 size in (None, (batch_size, num_steps)),
                 f"draw: {batch_size} sequences of {num_steps} steps were asked for, and {name} has "
@@ -387,6 +384,32 @@ def _check_loss(task: Task, who: str, rung: Rung, batch: Batch) -> None:
         _check_by_step(who, rung, rung.by_step, expected, scored)
 
 
+def _check_includes(task: Task, ladder: Ladder, batch: Batch) -> None:
+    """Check that what a rung knows besides another is worth the difference of their losses.
+
+    Where one predictor averages the other over what it does not know, its divergence from it is
+    that difference; where neither is an average of the other, it is not.
+    """
+    steps = batch.scored.sum(dim=1).double()
+    for rung, other in ladder.steps:
+        law, found = rung.predictor(batch.inputs), None
+        for predictor in (other.predictor, *other.twins):
+            prediction = task.loss.prediction(task.loss.logits_for(predictor(batch.inputs)))
+            apart = task.loss.divergence(law, prediction)
+            of_row = torch.where(batch.scored, apart, 0.0).sum(dim=1)
+            worth = other.loss - rung.loss
+            found = unlike((of_row - worth * steps) / steps.mean(), 0.0)
+            if found is None:
+                break
+        if found is not None:
+            mean, error = found
+            raise AssertionError(
+                f"{_name(rung)} includes {other.name!r}, and predicts {with_error(worth + mean, error)} "
+                f"away from it, where {rounded(worth, error)} lies between their losses: who knows "
+                "the one does not know the other"
+            )
+
+
 def _check_by_step(
     who: str,
     rung: Rung,
@@ -417,19 +440,25 @@ def _check_by_step(
 
 def _check_stream(task: StreamTask) -> None:
     """Check a stream that is continued, and a state that is carried for ever."""
-    reach = task.reach or 0
-    rows = min(20_000, max(4 * _ENTRIES // ((reach + 10) * task.output_size), 200))
-    before = task.draw(generator(3), rows, max(reach, 1)).inputs
-    past = before[:, before.shape[1] - reach :]
-    after = task.draw(generator(4), rows, 10, past=past)
-    law = task.probabilities(task.features(torch.cat([past, after.inputs], dim=1)))[:, reach:]
+    # the law of who has seen all that the targets depend on
+    first = task.warm_up if task.reach is None else max(task.reach, 1)
+    rows = min(20_000, max(4 * _ENTRIES // ((first + 10) * task.output_size), 200))
+    before = task.draw(generator(3), rows, first)
+    require(
+        before.after is not None,
+        "draw: its `after` is None; a stream is continued from what that says of all before it",
+    )
+    after = task.draw(generator(4), rows, 10, past=before.after)
+    both = torch.cat([before.inputs, after.inputs], dim=1)
+    law = task.probabilities(task.features(both))[:, first:]
     everywhere = torch.ones(law.shape[:2], dtype=torch.bool)
     targets = after.targets if after.targets.is_floating_point() else after.targets.long()
     _check_targets("targets of a stream continued from its `past`,", targets, law, everywhere)
-    steps = reach + 40
+    settled_at = task.warm_up if task.reach is None else task.reach
+    steps = settled_at + 40
     batch = task.sample(generator(5), max(_ENTRIES // (steps * task.output_size), 200), steps)
     # later steps see as much of the past as a state carried for ever would bring
-    settled = batch._replace(scored=batch.scored & (torch.arange(steps) >= reach))
+    settled = batch._replace(scored=batch.scored & (torch.arange(steps) >= settled_at))
     for rung in task.ladder():
         who = f"{_name(rung)}, with a state carried for ever: its predictor"
         _check_loss(task, who, replace(rung, by_step=None), settled)

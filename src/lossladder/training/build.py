@@ -78,7 +78,7 @@ def build(config: Mapping[str, Any]) -> Parts:
     data.schedule = make_schedule(
         updates=trainer.updates(data.updates_per_epoch),
         epoch=data.updates_per_epoch,
-        cut_at_epochs=data.carried,
+        streams=data.streams,
         validate_every=trainer.validate_every,
         stops_early=trainer.stop_at is not None,
     )

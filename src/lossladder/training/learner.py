@@ -148,8 +148,9 @@ class Learner(LightningModule):
 
     def state_before(self) -> State | None:
         """Return the state that the next update starts from; None: the initial one."""
-        # each epoch has new streams, which know nothing of the ones before
-        return None if self.updates % self.data.updates_per_epoch == 0 else self.state
+        streams = self.data.streams
+        # new streams know nothing of the ones before
+        return None if streams is None or streams.begins(self.updates) else self.state
 
     def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
         """Take in the losses of a chunk's updates and the time they took."""
@@ -160,7 +161,7 @@ class Learner(LightningModule):
         self.latest = float(losses[-_NEWEST:].double().mean())
         points = self.training_curve.extend(losses.double().tolist())
         self._log_points(points)
-        if self.data.length is None:
+        if self.data.training_tells:
             for point in points:
                 updates = range(point.update - point.updates, point.update)
                 self.passed.add(point.update, point.loss, self.data.excess(updates))
