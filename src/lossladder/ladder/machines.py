@@ -89,7 +89,7 @@ class Source:
 
     @property
     def is_unifilar(self) -> bool:
-        """Whether state and symbol determine the next state, so that a state once known stays so."""
+        """Whether a state that is known once stays known: a symbol leads to one state only."""
         return bool(((self.transitions > 0).sum(axis=2) <= 1).all())
 
     def step(self, beliefs: Beliefs, symbols: NDArray[np.integer]) -> Beliefs:
@@ -104,7 +104,7 @@ class Source:
     def window_losses(self) -> list[float]:
         """The loss of the best predictor that sees the last k symbols, k = 0, 1, 2, ...
 
-        It is h(k + 1) = H(X_(k+1) | X_1 ... X_k), by enumeration, as far as words can be enumerated.
+        It is h(k + 1) = H(X_(k+1) | X_1 ... X_k), by enumeration, up to as many words as there is room for.
         """
         return self._conditional(self.stationary[None])
 

@@ -106,7 +106,8 @@ class Task(ABC):
         """Return what predictors lose at least that keep little, the least first: a second axis.
 
         Args:
-            num_steps, carried: as for `ladder`.
+            num_steps: as for `ladder`.
+            carried: as for `ladder`.
         Returns:
             None where nothing is proved of it.
         """

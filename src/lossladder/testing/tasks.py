@@ -404,8 +404,8 @@ def _check_includes(task: Task, ladder: Ladder, batch: Batch) -> None:
         if found is not None:
             mean, error = found
             raise AssertionError(
-                f"{_name(rung)} includes {other.name!r}, and predicts {with_error(worth + mean, error)} "
-                f"away from it, where {rounded(worth, error)} lies between their losses: who knows "
+                f"{_name(rung)} includes {other.name!r}, and predicts "
+                f"{with_error(worth + mean, error)} away from it, where {rounded(worth, error)} lies between their losses: who knows "
                 "the one does not know the other"
             )
 
