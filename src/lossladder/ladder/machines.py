@@ -104,7 +104,7 @@ class Source:
     def window_losses(self) -> list[float]:
         """The loss of the best predictor that sees the last k symbols, k = 0, 1, 2, ...
 
-        It is h(k + 1) = H(X_(k+1) | X_1 ... X_k), by enumeration, up to as many words as there is room for.
+        It is h(k + 1) = H(X_(k+1) | X_1 ... X_k), by enumeration of words.
         """
         return self._conditional(self.stationary[None])
 

@@ -61,7 +61,6 @@ class Words(StreamTask):
 
     shape = "many_to_many"
     reach = None
-    warm_up = 1024
 
     def __init__(self, group: str = "S3", letters: str = "all") -> None:
         self._group = _made(group)
@@ -76,6 +75,11 @@ class Words(StreamTask):
                 f"letters={letters!r}: group {self.group} has a single one; must be all or lazy"
             )
         self.encoding = torch.eye(len(self._letters))
+
+    @property
+    def warm_up(self) -> int:
+        """See `StreamTask.warm_up`: what is known of the start helps for long, and not for ever."""
+        return 1024
 
     # --- sampling ---------------------------------------------------------------------------
 

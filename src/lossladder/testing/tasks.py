@@ -392,21 +392,22 @@ def _check_includes(task: Task, ladder: Ladder, batch: Batch) -> None:
     """
     steps = batch.scored.sum(dim=1).double()
     for rung, other in ladder.steps:
-        law, found = rung.predictor(batch.inputs), None
+        law, worth = rung.predictor(batch.inputs), other.loss - rung.loss
+        found: list[tuple[float, float]] = []
         for predictor in (other.predictor, *other.twins):
             prediction = task.loss.prediction(task.loss.logits_for(predictor(batch.inputs)))
             apart = task.loss.divergence(law, prediction)
             of_row = torch.where(batch.scored, apart, 0.0).sum(dim=1)
-            worth = other.loss - rung.loss
-            found = unlike((of_row - worth * steps) / steps.mean(), 0.0)
-            if found is None:
+            differs = unlike((of_row - worth * steps) / steps.mean(), 0.0)
+            if differs is None:
                 break
-        if found is not None:
-            mean, error = found
+            found.append(differs)
+        else:
+            mean, error = found[0]
             raise AssertionError(
                 f"{_name(rung)} includes {other.name!r}, and predicts "
-                f"{with_error(worth + mean, error)} away from it, where {rounded(worth, error)} lies between their losses: who knows "
-                "the one does not know the other"
+                f"{with_error(worth + mean, error)} away from it, where {rounded(worth, error)} "
+                "lies between their losses: who knows the one does not know the other"
             )
 
 
