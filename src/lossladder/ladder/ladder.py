@@ -214,7 +214,7 @@ class Ladder:
         prediction = self.loss.prediction(outputs)
         distances = torch.empty(len(self), len(scored), dtype=torch.float64)
         for place, rung in enumerate(self.rungs):
-            ways = []
+            ways: list[Tensor] = []
             for predictor in (rung.predictor, *rung.twins):
                 by_step = self.loss.divergence(predictor(inputs), prediction)
                 # steps that do not count may diverge without end, and inf * 0 is no number

@@ -76,9 +76,10 @@ class Source(StreamTask):
         self.output_size = self.source.symbols
         self.encoding = torch.eye(self.output_size)
 
-    @cached_property
+    @property
     def warm_up(self) -> int:
         """See `StreamTask.warm_up`: until the start of what was seen does not matter."""
+        # both are kept by the source
         losses, floor = self.source.window_losses, self.source.entropy_rate[0]
         settled = next((k for k, loss in enumerate(losses) if loss - floor < _SETTLED), None)
         return _LONGEST if settled is None else max(50, 4 * settled)

@@ -187,7 +187,7 @@ class Words(StreamTask):
             knows=of.knows,
             predictor=partial(self.predict, known=of.elements, always=always),
             reach=0 if of.order == len(self._group) else None,
-            by_step=tuple(by_step.tolist()) if finite else None,
+            by_step=tuple(float(loss) for loss in by_step) if finite else None,
             includes=includes,
             twins=tuple(partial(self.predict, known=each) for each in of.conjugates),
         )
@@ -217,7 +217,7 @@ class Words(StreamTask):
 
     def _laws(self, num_steps: int, after: int = 0) -> Laws:
         """Return the law of the product at each step, `after` so many, knowing no letter."""
-        law = torch.linalg.matrix_power(self._moves, after)[0]
+        law: Tensor = torch.linalg.matrix_power(self._moves, after)[0]
         laws: list[Tensor] = []
         for _ in range(num_steps):
             law = law @ self._moves
