@@ -217,7 +217,7 @@ class Words(StreamTask):
 
     def _laws(self, num_steps: int, after: int = 0) -> Laws:
         """Return the law of the product at each step, `after` so many, knowing no letter."""
-        law: Tensor = torch.linalg.matrix_power(self._moves, after)[0]
+        law = self._moves.matrix_power(after)[0]
         laws: list[Tensor] = []
         for _ in range(num_steps):
             law = law @ self._moves
