@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Task, Unfold, bits
+from lossladder.tasks import Count, Echo, Parity, Source, Task, Unfold, Words, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -32,8 +32,14 @@ SETTINGS = {
     "parity, biased": Parity(12, chance_of_one=0.3, every_step=False),
     "parity, biased, mixed lengths": Parity(9, 0.1, every_step=False, mixed_lengths=True),
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
+    "source, which does not tell its state": Source("mess3"),
+    "source, one's own": Source(transitions=[[[0.5, 0.0], [1.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]]]),
+    "source, a chain of words": Source("markov", symbols=3, states=2),
     "unfold, one step": Unfold(1),
     "unfold, many steps": Unfold(25),
+    "words, a cyclic group": Words("Z6"),
+    "words, transpositions": Words("S3", letters="generators"),
+    "words, often none": Words("D4", letters="lazy"),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread
@@ -67,7 +73,7 @@ def test_every_rung_says_its_loss_at_every_step(task):
         assert rung.by_step is not None
 
 
-STREAMS = {name: task for name, task in SETTINGS.items() if task.streams}
+ECHOES = {name: task for name, task in SETTINGS.items() if isinstance(task, Echo)}
 
 
 def test_inputs_come_as_often_as_they_should(task):
@@ -88,7 +94,7 @@ def test_inputs_come_as_often_as_they_should(task):
 # --- sampling -------------------------------------------------------------------------------
 
 
-DYADIC = {n: task for n, task in STREAMS.items() if task._target_bits and task._input_bits}
+DYADIC = {n: task for n, task in ECHOES.items() if task._target_bits and task._input_bits}
 
 
 @pytest.mark.parametrize("settings", DYADIC.values(), ids=DYADIC)

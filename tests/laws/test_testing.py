@@ -72,10 +72,10 @@ class Copy(Task):
         )
 
 
-def with_rung(which: str, /, **changes):
+def with_rung(which: str, base=Copy, /, **changes):
     """A task one of whose rungs is not what it says."""
 
-    class Changed(Copy):
+    class Changed(base):
         def ladder(self, num_steps=None, carried=True):
             rungs = list(super().ladder(num_steps, carried))
             values = dict(changes)
@@ -167,6 +167,10 @@ class OfItsLength(Copy):
 def scored_at_the_end(draw, generator, batch_size, num_steps):
     scored = (torch.arange(num_steps) == num_steps - 1).expand(batch_size, -1)
     return draw(generator, batch_size, num_steps)._replace(scored=scored)
+
+
+def without_its_after(draw, generator, batch_size, num_steps):
+    return draw(generator, batch_size, num_steps)._replace(after=None)
 
 
 def without_its_past(draw, generator, batch_size, num_steps):
@@ -371,9 +375,13 @@ TASKS = {
         with_attributes(streams=True, num_steps=property(lambda self: None, lambda self, n: None)),
         "streams=True, of a Changed: a task of streams is a StreamTask",
     ),
-    "a stream needs all of its past": (
-        with_attributes(Echo, reach=property(lambda self: None, lambda self, reach: None)),
-        "reach=None: a stream is continued from its last `reach` symbols; must be a whole number",
+    "a stream does not say what its next piece must know": (
+        with_draw(without_its_after, Echo),
+        "draw: its `after` is None; a stream is continued from what that says",
+    ),
+    "two rungs are told for one above the other, and are not": (
+        with_rung("lag 3", Echo, includes=("lag 8",)),
+        "rung 'lag 3' includes 'lag 8', and predicts 0.1… ± 0.0… away from it, where 0.10… lies",
     ),
     "a stream is scored in part": (
         with_draw(scored_at_the_end, Echo),

@@ -18,7 +18,7 @@ from lossladder import checks
 from lossladder.data.starts import Starts
 from lossladder.data.validation_interval import Schedule
 from lossladder.engines import Chunk
-from lossladder.ladder import Ladder
+from lossladder.ladder import Ladder, Mark
 from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
 
@@ -114,6 +114,10 @@ class Data(LightningDataModule, ABC):
         """Return the ladder that the validation loss is compared with."""
         return self.task.ladder()
 
+    def marks(self) -> tuple[Mark, ...]:
+        """Return what stands beside that ladder: losses of predictors that keep little."""
+        return self.task.memory()
+
     def training_ladder(self) -> Ladder:
         """Return the ladder that the training loss is compared with."""
         return self.ladder()
@@ -186,13 +190,13 @@ class Data(LightningDataModule, ABC):
         return max(16, min(wanted, _LARGEST_VALIDATION // (num_steps * self.task.output_size)))
 
 
-def between_measurements(update: int) -> int:
+def between_measurements(update: int, least: int = 100) -> int:
     """Return how many updates lie between two measurements of a run that has made so many.
 
     >>> between_measurements(50), between_measurements(100_000)
     (100, 4096)
     """
-    return max(100, 2 ** int(log2(max(update, 20) / 20)))
+    return max(least, 2 ** int(log2(max(update, 20) / 20)))
 
 
 class IntervalLoader(Generic[Drawn]):
@@ -257,5 +261,5 @@ def from_blocks(start: int, end: int, size: int, block: Callable[[int], Draw], a
         time_major = [tensor.transpose(0, 1) for tensor in tensors]
         return torch.cat(time_major, dim=1 - along).transpose(0, 1)
 
-    inputs, targets, scored = zip(*parts, strict=True)
+    inputs, targets, scored, _ = zip(*parts, strict=True)
     return Draw(join(inputs), join(targets), None if scored[0] is None else join(scored))

@@ -3,7 +3,7 @@
 from lossladder import checks
 from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
-from lossladder.ladder import Ladder
+from lossladder.ladder import Ladder, Mark
 from lossladder.tasks import Batch, Draw, Task
 
 _BLOCK = 50  # windows drawn at once; part of what a seed means
@@ -78,3 +78,7 @@ class Fresh(Data):
     def ladder(self) -> Ladder:
         """Return the ladder of sequences that start from nothing."""
         return self.task.ladder(self.bptt_steps, carried=False)
+
+    def marks(self) -> tuple[Mark, ...]:
+        """Return the marks of sequences that start from nothing."""
+        return self.task.memory(self.bptt_steps, carried=False)

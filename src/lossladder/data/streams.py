@@ -20,6 +20,8 @@ from lossladder.engines import Chunk
 from lossladder.ladder import Ladder
 from lossladder.tasks import Batch, Draw, StreamTask, Task
 
+_MEASURED = 250  # updates between two measurements that a long warm-up makes dear, at least
+_SCORED = 150_000  # steps of validation streams, at most; their warm-up counts
 _BLOCK = 500  # time steps drawn at once; part of what a seed means
 
 
@@ -88,7 +90,8 @@ class Streams(Data):
         """See `Data.measured_at`: at starts, where a chunk ends however long others are."""
         if self.training_tells or not self._starts.begins(update):
             return False
-        between, last = between_measurements(update), self._starts.around(update - 1)[0]
+        between = between_measurements(update, _MEASURED)
+        last, _ = self._starts.around(update - 1)
         return update // between > last // between
 
     def _block(self, epoch: int, block: int) -> Draw:
@@ -111,13 +114,15 @@ class Streams(Data):
         # In those the state fills: the ladder is that of a state which has been carried for ever.
         steps = self._warm_up + 500
         generator = seeded("validation", self.validation_seed)
-        batch = self.task.sample(generator, self.sequences(200, 550), steps)
+        wanted = min(200, _SCORED // steps)
+        batch = self.task.sample(generator, self.sequences(wanted, steps), steps)
         scored = batch.scored & (torch.arange(steps) >= self._warm_up)
         return batch._replace(scored=scored)
 
     def training_ladder(self) -> Ladder:
         """Return the ladder of streams with their first steps, which see a shorter past."""
-        return self._training_ladder
+        # a loss that tells nothing is held against nothing
+        return self._training_ladder if self.training_tells else self.ladder()
 
     @cached_property
     def _training_ladder(self) -> Ladder:

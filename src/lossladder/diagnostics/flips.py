@@ -98,14 +98,21 @@ def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
         if int(inside.sum()) < 2:
             continue
         row, at = each[inside], at[inside]
-        moved = new[row, at] - old[row, at]
         truth = None if law is None else law[len(each) + row, at] - law[row, at]
+        if truth is not None:
+            # a change may make a sequence that never comes, of which there is no truth
+            told = truth.isfinite().all(dim=-1)
+            if int(told.sum()) < 2:
+                truth = None
+            else:
+                row, at, truth = row[told], at[told], truth[told]
+        moved = new[row, at] - old[row, at]
         # half, because what one class gains the others lose
         weight = 1 / moved.shape[1] if real else 0.5
         true_variation = None if truth is None else float(truth.abs().sum(dim=1).mean()) * weight
         numbers = [*_mean(moved.abs().sum(dim=1) * weight), true_variation]
         if to_one is not None:
-            up = torch.where(to_one[inside], 1.0, -1.0).double()
+            up = torch.where(to_one[row], 1.0, -1.0).double()
             numbers += _mean(up * moved[:, -1])
             numbers.append(None if truth is None else float((up * truth[:, -1]).mean()))
         found.append(Use(lag, *numbers))
@@ -151,13 +158,12 @@ def _others(inputs: Features, generator: Generator) -> Features:
 
 
 def _law(task: Task, inputs: Features) -> Probabilities | None:
-    """Return the exact law, or None if there is none of such inputs."""
+    """Return the exact law, or None if the task has none of such inputs."""
     try:
-        law = task.probabilities(inputs)
+        return task.probabilities(inputs)
     # a change may make a sequence that the task never draws, and its law need not take it
     except Exception:
         return None
-    return law if bool(law.isfinite().all()) else None
 
 
 def _mean(values: Float[Tensor, " rows"]) -> tuple[float, float]:

@@ -93,10 +93,10 @@ class Source:
         return bool(((self.transitions > 0).sum(axis=2) <= 1).all())
 
     def step(self, beliefs: Beliefs, symbols: NDArray[np.integer]) -> Beliefs:
-        """Return the chances of the states of each row after its symbol; of none, all zero."""
+        """Return the chances of the states of each row after its symbol; NaN if it cannot come."""
         after = np.einsum("rs,rst->rt", beliefs, self.transitions[symbols])
         total = after.sum(axis=1, keepdims=True)
-        return np.divide(after, total, out=np.zeros_like(after), where=total > 0)
+        return np.divide(after, total, out=np.full_like(after, np.nan), where=total > 0)
 
     # --- knowledge: the last symbols ----------------------------------------------------------
 

@@ -96,6 +96,7 @@ class Result(Mapping[str, Any]):
     nearest: str | None = None
     divergences: Mapping[str, float] | None = None
     uses: Sequence[Mapping[str, float | None]] | None = None
+    memory: Sequence[Mapping[str, float | str | None]] | None = None
     leak: float | None = None
     leaks: bool | None = None
     error: float | None = None
@@ -239,6 +240,15 @@ def _rung(value: Any) -> RungRecord:
     return RungRecord(_text(rung.get("name")), loss, _text(rung.get("knows", "")), at)
 
 
+def _mark(value: Any) -> dict[str, float | str | None]:
+    mark = _mapping(value)
+    loss, states = _number(mark.get("loss")), mark.get("states")
+    if loss is None:
+        raise ValueError
+    words = {key: _text(mark.get(key, "")) for key in ("name", "says")}
+    return {**words, "loss": loss, "states": None if states is None else _whole(states)}
+
+
 def _curve(value: Any) -> CurveRecord:
     match value:
         case {"updates": list(updates), "loss": list(loss)} if len(updates) == len(loss):
@@ -265,6 +275,9 @@ _READER_OF: Mapping[Any, Callable[[Any], Any]] = {
     Mapping[str, float] | None: lambda value: _numbers(value),
     Sequence[Mapping[str, float | None]] | None: lambda value: [_numbers(v) for v in _list(value)],
     Mapping[str, str]: lambda value: {k: _text(v) for k, v in _mapping(value).items()},
+    Sequence[Mapping[str, float | str | None]] | None: lambda value: [
+        _mark(one) for one in _list(value)
+    ],
     Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
     CurveRecord: _curve,
 }

@@ -12,6 +12,7 @@ _ENDINGS = {
 }
 _MOST_USES = 10  # inputs that a verdict names
 _LITTLE = 0.04  # what a network may use of inputs that mean nothing, before it is told
+_CHANCE = 3.0  # standard errors that chance does not bridge, as on a ladder, which loads torch
 _UNMEASURED = "The run was interrupted, and nothing has been measured of it."
 
 
@@ -32,7 +33,7 @@ def verdict(result: Mapping[str, Any]) -> str:
         lines.append(" ".join(result["why"].split()))
     if result.get("loss") is not None:
         lines += [_loss(result), _standing(result)]
-        lines += [line for line in (_passed(result), _behaviour(result), _uses(result)) if line]
+        lines += [line for line in (_passed(result), _behaviour(result), _uses(result), _keeps(result)) if line]
     if result.get("length") is not None:
         lines.append(f"length {result['length']} steps: so far had the sequences of training grown")
     if result.get("mistakes") is not None:
@@ -152,6 +153,47 @@ def _behaviour(result: Mapping[str, Any]) -> str:
 def _uses(result: Mapping[str, Any]) -> str | None:
     told = used_inputs(result.get("uses") or ())
     return f"uses   input {' · '.join(told)}" if told else None
+
+
+def _keeps(result: Mapping[str, Any]) -> str | None:
+    told = kept_states(result["loss"], result["standard_error"], result.get("memory") or ())
+    return f"keeps  {told}" if told else None
+
+
+def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in words how many states a predictor of this loss has at least; None: nobody knows.
+
+    Args:
+        loss: for ever.
+        error: standard error of that.
+        memory: as in `result.json`.
+
+    >>> three = [
+    ...     {"states": states, "loss": loss} for states, loss in ((1, 0.69), (2, 0.68), (3, 0.6))
+    ... ]
+    >>> kept_states(0.64, 0.001, three)
+    'more than 2 states, whose best machine has 0.6800; with 3 it could have 0.6000'
+    >>> kept_states(0.69, 0.001, three)
+    'no more than it takes to know nothing; with 2 states it could have 0.6800'
+    >>> kept_states(0.5, 0.001, three)
+    'more than 3 states, whose best machine has 0.6000'
+    """
+    marks = sorted((mark for mark in memory if mark["states"]), key=lambda mark: mark["states"])
+    if not marks:
+        return None
+    beaten = [mark for mark in marks if loss < mark["loss"] - _CHANCE * error - 1e-9]
+    words = "no more than it takes to know nothing"
+    if beaten:
+        best = beaten[-1]
+        words = f"more than {many(best['states'], 'state')}, whose best machine has "
+        words += f"{best['loss']:.4f}"
+    # the next that would have less
+    left = [mark for mark in marks[len(beaten) :] if mark["loss"] < loss - _CHANCE * error - 1e-9]
+    if left:
+        could = left[0]
+        unit = "" if beaten else " states"
+        words += f"; with {could['states']}{unit} it could have {could['loss']:.4f}"
+    return words
 
 
 def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:

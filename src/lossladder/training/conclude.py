@@ -154,6 +154,7 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
         "divergences": divergences,
         "leak": measured.leak,
         "leaks": measured.leaks,
+        "memory": [asdict(mark) for mark in data.marks()] or None,
     }
     standing = _standing(ladder, measured, behaviour)
     values |= {"rung": either(standing.passed) or None, "share": standing.share}
