@@ -48,8 +48,9 @@ class Source(StreamTask):
     0.605939 last 1
     0.549306 last 2
     0.534019 last 3
-    0.504744 last 5
-    0.482437 last 8
+    0.498058 last 5
+    0.472999 last 8
+    0.464346 last 13
     0.462098 all
     >>> [mark.label for mark in Source("even").memory()]
     ['1 state: 0.6365', '2 states: 0.4621']
