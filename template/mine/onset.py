@@ -102,6 +102,8 @@ class Onset(Task):
             predictor=partial(self.predict, now=now, back=back),
             reach=self.lag if back else 0,
             by_step=by_step,
+            # who knows one of the two does not know the other, although one is worth more
+            includes=("none",) if now != back else None,
         )
 
     def _chances_given(self, now: bool, back: bool) -> Tensor:
