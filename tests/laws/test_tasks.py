@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Task, Unfold, bits
+from lossladder.tasks import Count, Counter, Dyck, Echo, Modular, Parity, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -32,6 +32,16 @@ SETTINGS = {
     "parity, biased": Parity(12, chance_of_one=0.3, every_step=False),
     "parity, biased, mixed lengths": Parity(9, 0.1, every_step=False, mixed_lengths=True),
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
+    "counter, anbn of few": Counter("anbn", 6),
+    "counter, up and down, every step": Counter("up_down", 9, 0.3, every_step=True),
+    "counter, majority": Counter("majority", 11),
+    "counter, majority, every step": Counter("majority", 8, every_step=True, moduli=[3], clips=[2]),
+    "dyck, one kind": Dyck(kinds=1, depth=3, open_chance=0.3),
+    "dyck, odd depth, biased": Dyck(kinds=3, depth=3, open_chance=0.7),
+    "dyck, flat": Dyck(kinds=2, depth=1),
+    "modular, one length": Modular(4, 6, mixed_lengths=False),
+    "modular, two divisors": Modular(6, 4, mixed_lengths=False),
+    "modular, a prime": Modular(5, 10),
     "unfold, one step": Unfold(1),
     "unfold, many steps": Unfold(25),
 }
@@ -88,7 +98,7 @@ def test_inputs_come_as_often_as_they_should(task):
 # --- sampling -------------------------------------------------------------------------------
 
 
-DYADIC = {n: task for n, task in STREAMS.items() if task._target_bits and task._input_bits}
+DYADIC = {n: t for n, t in STREAMS.items() if getattr(t, "_target_bits", None) and t._input_bits}
 
 
 @pytest.mark.parametrize("settings", DYADIC.values(), ids=DYADIC)
