@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Source, Task, Unfold, Words, bits
+from lossladder.tasks import (
+    Count,
+    Counter,
+    Dyck,
+    Echo,
+    Modular,
+    Parity,
+    Source,
+    Task,
+    Unfold,
+    Words,
+    bits,
+)
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -35,6 +47,16 @@ SETTINGS = {
     "source, which does not tell its state": Source("mess3"),
     "source, one's own": Source(transitions=[[[0.5, 0.0], [1.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]]]),
     "source, a chain of words": Source("markov", symbols=3, states=2),
+    "counter, anbn of few": Counter("anbn", 6),
+    "counter, up and down, every step": Counter("up_down", 9, 0.3, every_step=True),
+    "counter, majority": Counter("majority", 11),
+    "counter, majority, every step": Counter("majority", 8, every_step=True, moduli=[3], clips=[2]),
+    "dyck, one kind": Dyck(kinds=1, depth=3, open_chance=0.3),
+    "dyck, odd depth, biased": Dyck(kinds=3, depth=3, open_chance=0.7),
+    "dyck, flat": Dyck(kinds=2, depth=1),
+    "modular, one length": Modular(4, 6, mixed_lengths=False),
+    "modular, two divisors": Modular(6, 4, mixed_lengths=False),
+    "modular, a prime": Modular(5, 10),
     "unfold, one step": Unfold(1),
     "unfold, many steps": Unfold(25),
     "words, a cyclic group": Words("Z6"),

@@ -9,6 +9,9 @@ from lossladder.cli.main import run
 SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
+    "counter": ("task=counter", "trainer.max_steps=100"),
+    "dyck": ("task=dyck", "trainer.max_steps=100"),
+    "modular": ("task=modular", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "source": ("task=source", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),

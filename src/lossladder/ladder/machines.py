@@ -163,7 +163,7 @@ class Source:
             most += 1
         return most
 
-    def machine_losses(self, most: int | None = None) -> list[float]:
+    def machine_losses(self, most: int | None = None, start: Vector | None = None) -> list[float]:
         """Return the loss of the best deterministic machine of 1, 2, ... states, for ever.
 
         A machine reads each symbol and moves to a state that depends on that and on its state; it
@@ -171,6 +171,8 @@ class Source:
 
         Args:
             most: number of states; None: as many as can be tried.
+            start: chance of each state of the source when a machine starts; None: `stationary`.
+                Where the source has a period, who knows its start knows more for ever.
         Raises:
             ValueError: if that are too many to try.
 
@@ -187,19 +189,20 @@ class Source:
         best = float("inf")
         losses: list[float] = []
         for states in range(1, most + 1):
-            best = min(best, float(self._losses_of(_machines(states, self.symbols)).min()))
+            best = min(best, float(self._losses_of(_machines(states, self.symbols), start).min()))
             losses.append(best)
         return losses
 
-    def _losses_of(self, machines: NDArray[np.int64]) -> Vector:
+    def _losses_of(self, machines: NDArray[np.int64], start: Vector | None = None) -> Vector:
         """Return what each machine loses for ever, (machines,); machines[m, q, x] is its move."""
         states = machines.shape[1]
         size = states * self.states
         at_once = max(1, _ENTRIES // size**2)
         parts = [machines[i : i + at_once] for i in range(0, len(machines), at_once)]
-        return np.concatenate([self._losses_of_some(part) for part in parts])
+        begin = self.stationary if start is None else start
+        return np.concatenate([self._losses_of_some(part, begin) for part in parts])
 
-    def _losses_of_some(self, machines: NDArray[np.int64]) -> Vector:
+    def _losses_of_some(self, machines: NDArray[np.int64], begin: Vector) -> Vector:
         count, states, _ = machines.shape
         size = states * self.states
         # of machine and source together: state (q, s) to (q', s')
@@ -211,7 +214,7 @@ class Source:
             chain = chain @ chain
             chain /= chain.sum(axis=2, keepdims=True)
         start = np.zeros((states, self.states))
-        start[0] = self.stationary
+        start[0] = begin
         joint = (start.reshape(-1) @ chain).reshape(count, states, self.states)
         chances = joint.sum(axis=2)
         given = np.divide(

@@ -33,7 +33,11 @@ def verdict(result: Mapping[str, Any]) -> str:
         lines.append(" ".join(result["why"].split()))
     if result.get("loss") is not None:
         lines += [_loss(result), _standing(result)]
-        lines += [line for line in (_passed(result), _behaviour(result), _uses(result), _keeps(result)) if line]
+        lines += [
+            line
+            for line in (_passed(result), _behaviour(result), _uses(result), _keeps(result))
+            if line
+        ]
     if result.get("length") is not None:
         lines.append(f"length {result['length']} steps: so far had the sequences of training grown")
     if result.get("mistakes") is not None:

@@ -1,7 +1,10 @@
 """Floor 1: tasks, each with its sampling, its exact probabilities and its ladder."""
 
 from lossladder.tasks.count import Count
+from lossladder.tasks.counter import Counter
+from lossladder.tasks.dyck import Dyck
 from lossladder.tasks.echo import Echo
+from lossladder.tasks.modular import Modular
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.source import Source
 from lossladder.tasks.task import Batch, Draw, StreamTask, Task
@@ -14,8 +17,11 @@ __all__ = [
     "XOR",
     "Batch",
     "Count",
+    "Counter",
     "Draw",
+    "Dyck",
     "Echo",
+    "Modular",
     "Parity",
     "Source",
     "StreamTask",

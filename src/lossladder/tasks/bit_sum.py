@@ -132,7 +132,7 @@ class BitSum(Task):
         """Return the best constant, then rungs by the number of bits known, from the last one."""
         num_steps = num_steps or self.length
         rungs = [self._constant(num_steps)]
-        for known in _numbers_known(num_steps):
+        for known in numbers_known(num_steps):
             rung = self._rung(known, num_steps)
             # bits worth nothing make no rung: 49 of 50 fair bits say nothing of their parity
             if rung.loss < rungs[-1].loss - 1e-9 or known == num_steps:
@@ -177,7 +177,7 @@ class BitSum(Task):
         return scored.double().mean(dim=0)
 
 
-def _numbers_known(num_steps: int) -> list[int]:
+def numbers_known(num_steps: int) -> list[int]:
     """Return the numbers of bits that may make rungs."""
     # all for a short string; the powers of two and the last ones for a long one, so that its
     # ladder can be read

@@ -115,7 +115,8 @@ class Passed:
 
     def __init__(self, ladder: Ladder, tolerances: Mapping[str, float] | None = None) -> None:
         self._names = [rung.name for rung in ladder]
-        tolerances = ladder.tolerances if tolerances is None else tolerances
+        # a rung of the first steps of a stream only, such as to know the step, has its own
+        tolerances = {**ladder.tolerances, **(tolerances or {})}
         self._limits = np.array([rung.loss + tolerances[rung.name] for rung in ladder])
         self.at: dict[str, int] = {}
         # of the newest point: its update, and which rungs it was under
