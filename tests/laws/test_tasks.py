@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Task, Unfold, bits
+from lossladder.tasks import Count, Echo, Parity, Task, Unfold, XorLags, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -34,6 +34,9 @@ SETTINGS = {
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
     "unfold, one step": Unfold(1),
     "unfold, many steps": Unfold(25),
+    "xor_lags, fair": XorLags([0, 2], chance_of_one=0.5, noise=0.25),
+    "xor_lags, three lags": XorLags([1, 2, 5], chance_of_one=0.25, noise=0.125),
+    "xor_lags, nothing but noise": XorLags(noise=0.5),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread

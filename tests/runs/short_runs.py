@@ -13,6 +13,7 @@ SHORT = {
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "worked_example": ("task=worked_example", "trainer.max_steps=100"),
     "xor": ("task=xor", "trainer.max_steps=100"),
+    "xor_lags": ("task=xor_lags", "trainer.max_steps=100"),
 }
 
 

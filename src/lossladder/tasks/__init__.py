@@ -9,6 +9,7 @@ from lossladder.tasks.unfold import Unfold
 from lossladder.tasks.words import Words
 from lossladder.tasks.worked_example import WorkedExample
 from lossladder.tasks.xor import XOR
+from lossladder.tasks.xor_lags import XorLags
 
 __all__ = [
     "XOR",
@@ -23,4 +24,5 @@ __all__ = [
     "Unfold",
     "Words",
     "WorkedExample",
+    "XorLags",
 ]
