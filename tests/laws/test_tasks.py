@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Task, Unfold, XorLags, bits
+from lossladder.tasks import Count, Echo, MarkovInContext, Parity, Task, Unfold, XorLags, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -34,6 +34,9 @@ SETTINGS = {
     "parity, biased, every step, mixed": Parity(30, chance_of_one=0.2, mixed_lengths=True),
     "unfold, one step": Unfold(1),
     "unfold, many steps": Unfold(25),
+    "markov_in_context, one step": MarkovInContext(num_steps=1),
+    "markov_in_context, three symbols": MarkovInContext(3, 7, concentration=0.3),
+    "markov_in_context, long": MarkovInContext(num_steps=40, concentration=2.0),
     "xor_lags, fair": XorLags([0, 2], chance_of_one=0.5, noise=0.25),
     "xor_lags, three lags": XorLags([1, 2, 5], chance_of_one=0.25, noise=0.125),
     "xor_lags, nothing but noise": XorLags(noise=0.5),
@@ -82,7 +85,10 @@ def test_inputs_come_as_often_as_they_should(task):
         return
     if task.num_steps is None:
         pytest.skip("an endless task that promises nothing about how often its inputs come")
-    sequences = task.everything().inputs  # all equally likely
+    try:
+        sequences = task.everything().inputs  # all equally likely
+    except ValueError:
+        pytest.skip("a task whose sequences are too many, or not equally likely")
     for sequence in sequences:
         drawn = (symbols == sequence).all(dim=1).double()
         assert_mean(drawn, 1 / len(sequences))

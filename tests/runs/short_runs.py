@@ -9,6 +9,7 @@ from lossladder.cli.main import run
 SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
+    "markov_in_context": ("task=markov_in_context", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "worked_example": ("task=worked_example", "trainer.max_steps=100"),

@@ -2,6 +2,7 @@
 
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
+from lossladder.tasks.markov_in_context import MarkovInContext
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.source import Source
 from lossladder.tasks.task import Batch, Draw, StreamTask, Task
@@ -17,6 +18,7 @@ __all__ = [
     "Count",
     "Draw",
     "Echo",
+    "MarkovInContext",
     "Parity",
     "Source",
     "StreamTask",
