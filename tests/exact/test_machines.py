@@ -156,5 +156,5 @@ def test_what_is_no_source_is_told(transitions, complaint):
 
 
 def test_too_many_machines_are_refused():
-    with pytest.raises(ValueError, match="states=5: .* at most 4"):
+    with pytest.raises(ValueError, match=r"states=5: .* at most 4"):
         source("even").machine_losses(5)

@@ -15,12 +15,14 @@ from lossladder.tasks import (
     Counter,
     Dyck,
     Echo,
+    MarkovInContext,
     Modular,
     Parity,
     Source,
     Task,
     Unfold,
     Words,
+    XorLags,
     bits,
 )
 from lossladder.tasks.task import mean_over_scored
@@ -62,6 +64,12 @@ SETTINGS = {
     "words, a cyclic group": Words("Z6"),
     "words, transpositions": Words("S3", letters="generators"),
     "words, often none": Words("D4", letters="lazy"),
+    "markov_in_context, one step": MarkovInContext(num_steps=1),
+    "markov_in_context, three symbols": MarkovInContext(3, 7, concentration=0.3),
+    "markov_in_context, long": MarkovInContext(num_steps=40, concentration=2.0),
+    "xor_lags, fair": XorLags([0, 2], chance_of_one=0.5, noise=0.25),
+    "xor_lags, three lags": XorLags([1, 2, 5], chance_of_one=0.25, noise=0.125),
+    "xor_lags, nothing but noise": XorLags(noise=0.5),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread
@@ -107,7 +115,10 @@ def test_inputs_come_as_often_as_they_should(task):
         return
     if task.num_steps is None:
         pytest.skip("an endless task that promises nothing about how often its inputs come")
-    sequences = task.everything().inputs  # all equally likely
+    try:
+        sequences = task.everything().inputs  # all equally likely
+    except ValueError:
+        pytest.skip("a task whose sequences are too many, or not equally likely")
     for sequence in sequences:
         drawn = (symbols == sequence).all(dim=1).double()
         assert_mean(drawn, 1 / len(sequences))

@@ -12,12 +12,14 @@ SHORT = {
     "counter": ("task=counter", "trainer.max_steps=100"),
     "dyck": ("task=dyck", "trainer.max_steps=100"),
     "modular": ("task=modular", "trainer.max_steps=100"),
+    "markov_in_context": ("task=markov_in_context", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "source": ("task=source", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "words": ("task=words", "trainer.max_steps=100"),
     "worked_example": ("task=worked_example", "trainer.max_steps=100"),
     "xor": ("task=xor", "trainer.max_steps=100"),
+    "xor_lags": ("task=xor_lags", "trainer.max_steps=100"),
 }
 
 

@@ -5,6 +5,7 @@ from lossladder.tasks.counter import Counter
 from lossladder.tasks.dyck import Dyck
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.modular import Modular
+from lossladder.tasks.markov_in_context import MarkovInContext
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.source import Source
 from lossladder.tasks.task import Batch, Draw, StreamTask, Task
@@ -12,6 +13,7 @@ from lossladder.tasks.unfold import Unfold
 from lossladder.tasks.words import Words
 from lossladder.tasks.worked_example import WorkedExample
 from lossladder.tasks.xor import XOR
+from lossladder.tasks.xor_lags import XorLags
 
 __all__ = [
     "XOR",
@@ -22,6 +24,7 @@ __all__ = [
     "Dyck",
     "Echo",
     "Modular",
+    "MarkovInContext",
     "Parity",
     "Source",
     "StreamTask",
@@ -29,4 +32,5 @@ __all__ = [
     "Unfold",
     "Words",
     "WorkedExample",
+    "XorLags",
 ]
