@@ -187,8 +187,8 @@ class _Cases(NamedTuple):
 
     def _then(self, joint: Laws, length: int) -> "_Cases":
         """Return the cases of the next step, each once."""
-        many, symbols = joint.shape
-        before, following = np.divmod(np.arange(many * symbols), symbols)
+        symbols = joint.shape[1]
+        before, following = np.divmod(np.arange(joint.size), symbols)
         pairs = self.pairs[before]
         pairs[np.arange(len(pairs)), self.last[before], following] += 1
         keys = _keys(pairs.reshape(len(pairs), -1), length) * symbols + following
