@@ -1,0 +1,113 @@
+"""Losses that fall out of short strings onto the rungs of a group, as a picture.
+
+python docs/figures/staircase.py SWEEP [SWEEP ...] --out FILE.png
+
+Each sweep of `task=words` on endless streams is a panel, each of its runs a line: the loss of a
+trained network at the first, the second, ... letter of new streams, with the state carried.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Generator
+
+from lossladder.console import Parser
+from lossladder.models import Network
+from lossladder.report.figure import COLOURS, GREY, INK, save
+from lossladder.runs.load import load_run
+from lossladder.tasks import Words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STREAMS = 64
+_LETTERS = 2**16
+_PIECE = 1024  # letters at once
+_A_DOUBLING = 8  # points
+
+
+@torch.no_grad()
+def losses(network: Network, task: Words) -> NDArray[np.float64]:
+    """Return the mean loss at each letter of new streams, nats."""
+    generator, state, past = Generator().manual_seed(0), None, None
+    parts: list[NDArray[np.float64]] = []
+    for _ in range(_LETTERS // _PIECE):
+        draw = task.draw(generator, _STREAMS, _PIECE, past)
+        outputs, state = network(task.features(draw.inputs), state)
+        parts.append(task.losses(outputs.double(), draw.targets.long()).mean(dim=0).numpy())
+        past = draw.after
+    return np.concatenate(parts)
+
+
+def points(by_letter: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return letters, evenly on a logarithmic axis, and the mean loss around each."""
+    count = int(math.log2(len(by_letter))) * _A_DOUBLING
+    edges = np.unique(np.geomspace(1, len(by_letter) + 1, count + 1).astype(int)) - 1
+    means = [by_letter[first:end].mean() for first, end in zip(edges, edges[1:], strict=False)]
+    return np.sqrt((edges[:-1] + 1.0) * edges[1:]), np.array(means)
+
+
+def draw(sweeps: Sequence[Path]) -> "Figure":
+    """Return a figure with a panel for each sweep."""
+    from matplotlib.figure import Figure
+
+    torch.set_num_threads(1)
+    figure = Figure(figsize=(4.6 * len(sweeps), 4.2), dpi=150, facecolor="white")
+    grid = figure.add_gridspec(
+        1, len(sweeps), left=0.5 / len(sweeps) / 4, right=0.99, top=0.9, bottom=0.13, wspace=0.25
+    )
+    for column, sweep in enumerate(sweeps):
+        _panel(figure.add_subplot(grid[0, column]), sweep, named=column == 0)
+    return figure
+
+
+def _panel(axes: "Axes", sweep: Path, named: bool) -> None:
+    folders = sorted(path.parent for path in sweep.rglob("result.json"))
+    if not folders:
+        raise ValueError(f"{sweep}: has no runs that have ended")
+    colours: dict[str, str] = {}
+    for folder in folders:
+        run = load_run(folder)
+        task, name = run.task, run.config["names"]["model"]
+        if not isinstance(task, Words):
+            raise ValueError(f"{folder}: is no run of task=words")
+        colour = colours.setdefault(name, COLOURS[len(colours)])
+        label = name if len(colours) > len(axes.get_legend_handles_labels()[0]) else None
+        letters, means = points(losses(run.network, task))
+        axes.plot(letters, means, color=colour, lw=1, alpha=0.75, label=label)
+    for rung in task.ladder():
+        axes.axhline(rung.loss, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
+        axes.text(_LETTERS, rung.loss, f"{rung.name} {rung.loss:.3f} ", ha="right", va="bottom",
+                  size=8, color=INK)  # fmt: skip
+    top = task.ladder().ceiling.loss
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(1, _LETTERS)
+    # far above the ceiling is far above it, however far
+    axes.set_ylim(-0.05 * top, 1.35 * top)
+    axes.set_title(f"words of {task.group}, {len(folders)} runs", size=11, color=INK)
+    axes.set_xlabel("letters since the start of the stream", color=INK)
+    if named:
+        axes.set_ylabel("loss, nats a letter", color=INK)
+    axes.legend(loc="upper left", fontsize=8, frameon=False)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line, draw, and say where the picture is."""
+    parser = Parser(prog="python docs/figures/staircase.py", description=__doc__)
+    parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
+    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
+    asked = parser.parse_args(words)
+    with parser.refusing():
+        save(draw(asked.sweeps), asked.out)
+    print(f"picture {asked.out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
