@@ -10,6 +10,7 @@ SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
     "parity": ("task=parity", "trainer.max_steps=100"),
+    "recall": ("task=recall", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "worked_example": ("task=worked_example", "trainer.max_steps=100"),
     "xor": ("task=xor", "trainer.max_steps=100"),

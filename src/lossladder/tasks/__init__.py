@@ -3,6 +3,7 @@
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
+from lossladder.tasks.recall import Recall
 from lossladder.tasks.source import Source
 from lossladder.tasks.task import Batch, Draw, StreamTask, Task
 from lossladder.tasks.unfold import Unfold
@@ -17,6 +18,7 @@ __all__ = [
     "Draw",
     "Echo",
     "Parity",
+    "Recall",
     "Source",
     "StreamTask",
     "Task",
