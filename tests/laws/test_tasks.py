@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Count, Echo, Parity, Recall, Task, Unfold, bits
+from lossladder.tasks import Copy, Count, Echo, Parity, Recall, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -37,6 +37,9 @@ SETTINGS = {
     "recall, all keys, a gap": Recall(2, 3, "all", gap=2, keys=3),
     "recall, independent values": Recall(3, 3, distinct=False),
     "recall, all values written": Recall(2, 2),
+    "copy, reversed": Copy(3, 2, 2, "reversed"),
+    "copy, selective": Copy(2, 3, 4, "selective"),
+    "copy, one symbol": Copy(1, 2, 1),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread

@@ -8,6 +8,7 @@ from lossladder.cli.main import run
 
 SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
+    "copy": ("task=copy", "trainer.max_steps=100"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "recall": ("task=recall", "trainer.max_steps=100"),

@@ -1,5 +1,6 @@
 """Floor 1: tasks, each with its sampling, its exact probabilities and its ladder."""
 
+from lossladder.tasks.copy import Copy
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
@@ -14,6 +15,7 @@ from lossladder.tasks.xor import XOR
 __all__ = [
     "XOR",
     "Batch",
+    "Copy",
     "Count",
     "Draw",
     "Echo",
