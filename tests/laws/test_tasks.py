@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from lossladder.models import GRU, Network
-from lossladder.tasks import Copy, Count, Echo, Parity, Recall, Task, Unfold, bits
+from lossladder.tasks import Copy, Count, Echo, FlipFlop, Parity, Recall, Task, Unfold, bits
 from lossladder.tasks.task import mean_over_scored
 from lossladder.testing import check_task
 
@@ -40,6 +40,9 @@ SETTINGS = {
     "copy, reversed": Copy(3, 2, 2, "reversed"),
     "copy, selective": Copy(2, 3, 4, "selective"),
     "copy, one symbol": Copy(1, 2, 1),
+    "flipflop, last read": FlipFlop(7, 0.6, every_read=False),
+    "flipflop, nothing ignored": FlipFlop(5, 0.0),
+    "flipflop, all ignored": FlipFlop(3, 1.0),
 }
 MIXED = {name: task for name, task in SETTINGS.items() if "mixed" in name}
 TINY = 1e-9  # rounding, where a loss has no spread

@@ -10,6 +10,7 @@ SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "copy": ("task=copy", "trainer.max_steps=100"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
+    "flipflop": ("task=flipflop", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "recall": ("task=recall", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),

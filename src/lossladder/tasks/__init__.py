@@ -3,6 +3,7 @@
 from lossladder.tasks.copy import Copy
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
+from lossladder.tasks.flipflop import FlipFlop
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.recall import Recall
 from lossladder.tasks.source import Source
@@ -19,6 +20,7 @@ __all__ = [
     "Count",
     "Draw",
     "Echo",
+    "FlipFlop",
     "Parity",
     "Recall",
     "Source",
