@@ -67,6 +67,19 @@ def chance(name: str, value: Any) -> float:
     return real(name, value, least=0.0, most=1.0)
 
 
+def length(num_steps: int, own: int) -> None:
+    """Refuse any length of a sequence but its own.
+
+    >>> length(5, own=18)
+    Traceback (most recent call last):
+    ValueError: num_steps=5: must be 18; what is asked at its end belongs to a sequence
+    """
+    if num_steps != own:
+        raise ValueError(
+            f"num_steps={num_steps}: must be {own}; what is asked at its end belongs to a sequence"
+        )
+
+
 def flag(name: str, value: Any) -> bool:
     """Return `value` if it is true or false."""
     if not isinstance(value, bool):

@@ -21,7 +21,10 @@ def used(task, predict, seed: int = 0) -> dict[int, Use]:
 def test_whoever_predicts_with_the_exact_law_uses_what_there_is(task_yaml, built):
     """Real targets apart: their values are no logits."""
     task = built(f"task={task_yaml}").task
-    if task.output_size and not task.draw(Generator(), 1, 1).targets.is_floating_point():
+    if (
+        task.output_size
+        and not task.draw(Generator(), 1, task.num_steps or 1).targets.is_floating_point()
+    ):
         found = used(task, task.probabilities)
         # of changes that make what never comes there is no truth
         told = [use for use in found.values() if use.true_variation is not None]

@@ -251,7 +251,8 @@ def test_what_every_task_shows_makes_it_again(task_yaml, built):
     task = built(f"task={task_yaml}").task
     again = eval(repr(task), vars(tasks))
     assert type(again) is type(task)
-    assert repr(again.ladder(20)) == repr(task.ladder(20))
+    steps = task.num_steps or 20
+    assert repr(again.ladder(steps)) == repr(task.ladder(steps))
 
 
 def test_a_task_of_ones_own_shows_the_arguments_it_keeps():

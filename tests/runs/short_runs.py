@@ -8,6 +8,7 @@ from lossladder.cli.main import run
 
 SHORT = {
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
+    "copy": ("task=copy", "trainer.max_steps=100"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
     "counter": ("task=counter", "trainer.max_steps=100"),
     "dyck": ("task=dyck", "trainer.max_steps=100"),
@@ -15,6 +16,9 @@ SHORT = {
     "markov_in_context": ("task=markov_in_context", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
     "source": ("task=source", "trainer.max_steps=100"),
+    "flipflop": ("task=flipflop", "trainer.max_steps=100"),
+    "parity": ("task=parity", "trainer.max_steps=100"),
+    "recall": ("task=recall", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "words": ("task=words", "trainer.max_steps=100"),
     "worked_example": ("task=worked_example", "trainer.max_steps=100"),

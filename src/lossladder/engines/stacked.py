@@ -173,8 +173,11 @@ def _unmappable_reason(network: Network, task: Task) -> str | None:
     # torch counts the changes of a tensor in place
     before = {name: tensor._version for name, tensor in member.items()}
     device = next(iter(member.values())).device
-    draw = task.draw(Generator().manual_seed(0), batch_size=1, num_steps=2)
-    inputs, targets = task.features(draw.inputs).to(device), draw.targets.to(device)
+    # a task may have sequences of one length only
+    draw = task.draw(Generator().manual_seed(0), batch_size=1, num_steps=task.num_steps or 2)
+    inputs, targets = (
+        part[:, :2].to(device) for part in (task.features(draw.inputs), draw.targets)
+    )
 
     def losses(held: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
         logits, _ = functional_call(network, held, (inputs,))

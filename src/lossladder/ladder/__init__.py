@@ -1,9 +1,24 @@
 """Floor 0: rungs, ladders, and the exact arithmetic of information under them."""
 
-from lossladder.ladder.entropy import binary_entropy, cross_entropy, divergence, entropy
+from lossladder.ladder.entropy import (
+    bag_entropy,
+    binary_entropy,
+    cross_entropy,
+    divergence,
+    entropy,
+)
 from lossladder.ladder.ladder import CHANCE, Ladder, Standing
 from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss, SquaredError
-from lossladder.ladder.rung import Features, Mark, Predictor, Probabilities, Rung, either, of_states
+from lossladder.ladder.rung import (
+    Features,
+    Mark,
+    Predictor,
+    Probabilities,
+    Rung,
+    either,
+    of_bits,
+    of_states,
+)
 
 __all__ = [
     "CHANCE",
@@ -18,10 +33,12 @@ __all__ = [
     "Rung",
     "SquaredError",
     "Standing",
+    "bag_entropy",
     "binary_entropy",
     "cross_entropy",
     "divergence",
     "either",
     "entropy",
+    "of_bits",
     "of_states",
 ]

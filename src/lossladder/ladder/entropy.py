@@ -1,5 +1,7 @@
 """Entropies in nats, float64: the arithmetic every ladder is made of."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,6 +29,24 @@ def binary_entropy(chance: Float[Tensor, " *rest"]) -> Nats:
     """
     chance = chance.double()
     return -torch.xlogy(chance, chance) - torch.xlogy(1 - chance, 1 - chance)
+
+
+def bag_entropy(count: int, symbols: int) -> float:
+    """Return the mean entropy of one symbol out of a bag whose contents are known, in nats.
+
+    The bag holds `count` independent symbols, each even among `symbols`. Of one that was taken
+    blindly it is only known how often each symbol is in the bag.
+
+    >>> round(bag_entropy(4, 16), 9)
+    1.25965906
+    """
+    # E[- sum_v c_v/m ln c_v/m] = - V E[c/m ln c/m], where each count c is binomial(m, 1/V)
+    many = torch.arange(1, count + 1, dtype=torch.float64)
+    of_all = torch.tensor(float(count), dtype=torch.float64)
+    ways = (of_all + 1).lgamma() - (many + 1).lgamma() - (of_all - many + 1).lgamma()
+    chances = (ways - many * math.log(symbols)).exp() * (1 - 1 / symbols) ** (of_all - many)
+    share = many / count
+    return -symbols * float(chances @ torch.xlogy(share, share))
 
 
 def cross_entropy(probabilities: PerClass, log_predicted: PerClass) -> Nats:

@@ -263,6 +263,15 @@ def copy_bound(length: int, symbols: int, bits: float) -> float:
     return max(math.log(symbols) - bits * math.log(2) / length, 0.0)
 
 
+def some_bits(most: float) -> list[int]:
+    """Return a few numbers of bits, up to those that are enough to keep everything.
+
+    >>> some_bits(16), some_bits(4.8)
+    ([4, 8, 12, 16], [2, 3, 4, 5])
+    """
+    return sorted({math.ceil(most * quarter / 4 - _SAME) for quarter in (1, 2, 3, 4)})
+
+
 def recall_bound(pairs: int, values: int, bits: float) -> float:
     """Return the least loss of one random query among pairs of which so many bits are kept, nats.
 

@@ -91,6 +91,16 @@ def of_states(states: int, loss: float) -> Mark:
     return Mark(many, loss, f"the best machine of {many}", states)
 
 
+def of_bits(bits: int, loss: float) -> Mark:
+    """Return the mark of what nobody goes below who keeps so many bits.
+
+    >>> of_bits(8, 1.3863)
+    Mark(name='8 bits', loss=1.3863, says='no predictor that keeps 8 bits does better', states=256)
+    """
+    many = "1 bit" if bits == 1 else f"{bits} bits"
+    return Mark(many, loss, f"no predictor that keeps {many} does better", 2**bits)
+
+
 def either(rungs: Sequence[Rung]) -> str:
     """Return the name of a rung, or of several that cannot be told apart.
 

@@ -329,7 +329,9 @@ class Fused(SingleMember):
         """Load the loop and the kernel, or compile them."""
         population = self.population
         assert isinstance(population, FusedPopulation)
-        drawn = self.task.draw(torch.Generator().manual_seed(0), batch_size=1, num_steps=2)
+        # a task may have sequences of one length only
+        steps = self.task.num_steps or 2
+        drawn = self.task.draw(torch.Generator().manual_seed(0), batch_size=1, num_steps=steps)
         population.kernel(drawn.inputs.is_floating_point()).load()
 
 
