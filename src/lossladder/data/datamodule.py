@@ -257,5 +257,5 @@ def from_blocks(start: int, end: int, size: int, block: Callable[[int], Draw], a
         time_major = [tensor.transpose(0, 1) for tensor in tensors]
         return torch.cat(time_major, dim=1 - along).transpose(0, 1)
 
-    inputs, targets, scored = zip(*parts, strict=True)
+    inputs, targets, scored, _ = zip(*parts, strict=True)
     return Draw(join(inputs), join(targets), None if scored[0] is None else join(scored))
