@@ -1,5 +1,6 @@
 """Floor 1: tasks, each with its sampling, its exact probabilities and its ladder."""
 
+from lossladder.tasks.adding import Adding
 from lossladder.tasks.count import Count
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
@@ -12,6 +13,7 @@ from lossladder.tasks.xor import XOR
 
 __all__ = [
     "XOR",
+    "Adding",
     "Batch",
     "Count",
     "Draw",
