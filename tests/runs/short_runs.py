@@ -7,6 +7,8 @@ from pathlib import Path
 from lossladder.cli.main import run
 
 SHORT = {
+    "adding": ("task=adding", "trainer.max_steps=100"),
+    "delay": ("task=delay", "trainer.max_steps=100"),
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
     "parity": ("task=parity", "trainer.max_steps=100"),

@@ -2,6 +2,7 @@
 
 from lossladder.tasks.adding import Adding
 from lossladder.tasks.count import Count
+from lossladder.tasks.delay import Delay
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.parity import Parity
 from lossladder.tasks.source import Source
@@ -16,6 +17,7 @@ __all__ = [
     "Adding",
     "Batch",
     "Count",
+    "Delay",
     "Draw",
     "Echo",
     "Parity",
