@@ -9,6 +9,7 @@ trained network at the first, the second, ... letter of new streams, with the st
 import math
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def points(by_letter: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     """Return letters, evenly on a logarithmic axis, and the mean loss around each."""
     count = int(math.log2(len(by_letter))) * _A_DOUBLING
     edges = np.unique(np.geomspace(1, len(by_letter) + 1, count + 1).astype(int)) - 1
-    means = [by_letter[first:end].mean() for first, end in zip(edges, edges[1:], strict=False)]
+    means = [by_letter[first:end].mean() for first, end in pairwise(edges)]
     return np.sqrt((edges[:-1] + 1.0) * edges[1:]), np.array(means)
 
 

@@ -11,7 +11,7 @@ class Oracle(Network):
 
     def __init__(self, task: Task, predict) -> None:
         super().__init__(RNN(task.input_size, hidden_size=1), task.output_size)
-        self.predict = predict
+        self.predict, self.loss = predict, task.loss
 
     def forward(self, inputs: Tensor, state=None):
-        return self.predict(inputs).log(), ()
+        return self.loss.logits_for(self.predict(inputs)), ()

@@ -7,6 +7,8 @@ from pathlib import Path
 from lossladder.cli.main import run
 
 SHORT = {
+    "adding": ("task=adding", "trainer.max_steps=100"),
+    "delay": ("task=delay", "trainer.max_steps=100"),
     "echo": ("experiment=echo_both", "trainer.max_steps=300"),
     "copy": ("task=copy", "trainer.max_steps=100"),
     "count": ("task=count", "model=lstm", "trainer.max_steps=500"),
@@ -14,7 +16,6 @@ SHORT = {
     "dyck": ("task=dyck", "trainer.max_steps=100"),
     "modular": ("task=modular", "trainer.max_steps=100"),
     "markov_in_context": ("task=markov_in_context", "trainer.max_steps=100"),
-    "parity": ("task=parity", "trainer.max_steps=100"),
     "source": ("task=source", "trainer.max_steps=100"),
     "flipflop": ("task=flipflop", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),

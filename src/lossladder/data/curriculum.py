@@ -6,6 +6,7 @@ from lossladder import checks
 from lossladder.data.datamodule import between_measurements, seeded
 from lossladder.data.fresh import Fresh
 from lossladder.diagnostics import accuracy
+from lossladder.ladder import CrossEntropy
 from lossladder.models import Network
 from lossladder.tasks import Task
 
@@ -32,8 +33,8 @@ class Curriculum(Fresh):
         seed: of the run.
         validation_seed: of the validation sequences; None: the run's.
     Raises:
-        ValueError: if the task has no length to grow to, a size is no whole number above 0, or
-            start_length, promote_at or memory is out of its range.
+        ValueError: if the task has no length to grow to or real targets, a size is no whole number
+            above 0, or start_length, promote_at or memory is out of its range.
     """
 
     training_tells = False
@@ -54,6 +55,11 @@ class Curriculum(Fresh):
             raise ValueError(
                 f"task={type(task).__name__.lower()}: has streams, which have no full length to "
                 "grow to; use data=streams or data=fresh"
+            )
+        if not isinstance(task.loss, CrossEntropy):
+            raise ValueError(
+                f"task={type(task).__name__.lower()}: has real targets, of which no answer is "
+                "simply right, and sequences grow by right answers; use data=fresh"
             )
         # a size of its own: mastery is measured after each chunk, and must not depend on the engine
         checks.whole("windows_per_chunk", windows_per_chunk)

@@ -48,9 +48,10 @@ class Use:
 def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
     """Return what each past input changes in the predictions of a network, the latest first.
 
-    In each of many sequences one input is changed: a bit is flipped, any other symbol becomes
-    another one that other sequences have there. The prediction is compared before and after, at
-    each scored step from the change on, with what the exact law makes of the same change.
+    In each of many sequences one input is changed: a bit is flipped, any other symbol or real
+    number becomes another one that other sequences have there. The prediction is compared before
+    and after, at each scored step from the change on, with what the exact law makes of the same
+    change.
 
     Args:
         network: trained or not.
@@ -69,7 +70,11 @@ def uses(network: Network, task: Task, generator: Generator) -> list[Use]:
     scored = torch.ones(rows, steps, dtype=torch.bool) if draw.scored is None else draw.scored
     before = task.features(draw.inputs)
     bits = len(task.encoding) == 2 and not draw.inputs.is_floating_point()
-    others = task.features(1 - draw.inputs.long()) if bits else _others(before, generator)
+    if bits:
+        others = task.features(1 - draw.inputs.long())
+    else:
+        others, features = before.clone(), task.exchanged
+        others[..., features] = _others(before[..., features], generator)
     # what is the same in all sequences cannot be changed, like the silence behind a first symbol
     changeable = (others != before).any(dim=-1).any(dim=0)
     changeable &= torch.arange(steps) >= warm_up

@@ -1,8 +1,10 @@
 """Floor 1: tasks, each with its sampling, its exact probabilities and its ladder."""
 
+from lossladder.tasks.adding import Adding
 from lossladder.tasks.copy import Copy
 from lossladder.tasks.count import Count
 from lossladder.tasks.counter import Counter
+from lossladder.tasks.delay import Delay
 from lossladder.tasks.dyck import Dyck
 from lossladder.tasks.echo import Echo
 from lossladder.tasks.flipflop import FlipFlop
@@ -20,10 +22,12 @@ from lossladder.tasks.xor_lags import XorLags
 
 __all__ = [
     "XOR",
+    "Adding",
     "Batch",
     "Copy",
     "Count",
     "Counter",
+    "Delay",
     "Draw",
     "Dyck",
     "Echo",

@@ -5,7 +5,7 @@ from inspect import signature
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Integer, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Generator, Tensor
 from torch.nn import functional
 
@@ -17,17 +17,18 @@ class Draw(NamedTuple):
     """Sequences as a task draws them: small, for speed.
 
     Args:
-        inputs: symbols (batch, time), to be shown to a network through `Task.features`.
+        inputs: symbols (batch, time), to be shown to a network through `Task.features`; or, where
+            inputs are real, the features themselves (batch, time, input).
         targets: classes (batch, time), or real values (batch, time, output).
         scored: which steps count (batch, time); None: all of them.
-        after: what the next piece of each stream must know of all pieces before it, (batch,
-            anything); None: the sequences are no streams.
+        after: what the next piece of each stream must know of all pieces before it, symbols or
+            features, (batch, anything); None: the sequences are no streams.
     """
 
-    inputs: Integer[Tensor, "batch time"]
+    inputs: Shaped[Tensor, "batch time *input"]
     targets: Shaped[Tensor, "batch time *output"]
     scored: Bool[Tensor, "batch time"] | None
-    after: Integer[Tensor, "batch known"] | None = None
+    after: Shaped[Tensor, "batch known"] | None = None
 
 
 class Batch(NamedTuple):
@@ -57,9 +58,12 @@ class Task(ABC):
             endless sequence a row, with the state carried from window to window.
         num_steps: length of a sequence, in time steps; None for streams.
         reach: how many past steps the probabilities of a target can depend on; None: all of them.
-        encoding: what a network sees for each symbol, (symbols, input).
+        encoding: what a network sees for each symbol, (symbols, input). Real inputs are drawn as
+            features and have no symbols: it is empty, (0, input).
+        exchanged: of the features of a real input, those that may be another sequence's and leave
+            one that may be drawn; `flips` exchanges them.
         output_size: number of target classes, or of real values a target has.
-        loss: what an output costs; with `HalfSquaredError`, targets are real.
+        loss: what an output costs; with any but `CrossEntropy`, targets are real.
     """
 
     shape: str
@@ -67,6 +71,7 @@ class Task(ABC):
     num_steps: int | None
     reach: int | None
     encoding: Float[Tensor, "symbols input"]
+    exchanged: slice = slice(None)
     output_size: int
     loss: Loss = CrossEntropy()
 
@@ -74,6 +79,11 @@ class Task(ABC):
     def input_size(self) -> int:
         """Return the number of features a step."""
         return self.encoding.shape[1]
+
+    @property
+    def has_real_inputs(self) -> bool:
+        """Return whether inputs are drawn as the features that a network sees."""
+        return len(self.encoding) == 0
 
     @abstractmethod
     def draw(self, generator: Generator, batch_size: int, num_steps: int) -> Draw:
@@ -172,14 +182,17 @@ class Task(ABC):
         """
         inputs, targets = batch.inputs[row], batch.targets[row]
         cells = {"step": [str(step) for step in range(len(inputs))]}
-        if targets.is_floating_point():
+        real = targets.is_floating_point()
+        if real or self.has_real_inputs:
             cells["input"] = [_listed(values) for values in inputs]
-            cells["target"] = [_listed(values) for values in targets]
         else:
             # a batch has features; the symbol is the one whose encoding lies nearest
             symbols = torch.cdist(inputs, self.encoding.to(inputs)).argmin(-1)
-            chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
             cells["input"] = [str(int(symbol)) for symbol in symbols]
+        if real:
+            cells["target"] = [_listed(values) for values in targets]
+        else:
+            chances = batch.probabilities[row].gather(-1, targets[:, None])[:, 0]
             cells["target"] = [str(int(target)) for target in targets]
             cells["its chance"] = [f"{float(chance):.2f}" for chance in chances]
         scored = [bool(s) for s in batch.scored[row]]
@@ -212,7 +225,7 @@ class StreamTask(Task):
         generator: Generator,
         batch_size: int,
         num_steps: int,
-        past: Integer[Tensor, "batch known"] | None = None,
+        past: Shaped[Tensor, "batch known"] | None = None,
     ) -> Draw:
         """Draw the next piece of each stream; see `Task.draw`.
 
@@ -222,7 +235,8 @@ class StreamTask(Task):
 
 
 def _listed(values: Float[Tensor, " size"]) -> str:
-    return ",".join(f"{float(value):g}" for value in values)
+    # three digits can be read
+    return ",".join(f"{float(value):.3g}" for value in values)
 
 
 def mean_over_scored(

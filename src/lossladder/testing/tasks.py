@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor, nn
 
-from lossladder.ladder import CrossEntropy, Ladder, Rung
+from lossladder.ladder import CrossEntropy, Features, HalfSquaredError, Ladder, Rung
 from lossladder.tasks import Batch, Draw, StreamTask, Task
 from lossladder.testing.comparison import (
     ROUNDING,
@@ -35,8 +35,9 @@ Scored = Bool[Tensor, "batch time"]
 def check_task(task: Task) -> None:
     """Check that a task keeps the laws of all tasks, and its ladder those of ladders.
 
-    Sampling: a draw has the size asked for, symbols that have an encoding, and targets that are
-    classes or real values. The generator decides all of it. `shape` is what the sequences say.
+    Sampling: a draw has the size asked for, symbols that have an encoding or real inputs, and
+    targets that are classes or real values. The generator decides all of it. `shape` is what the
+    sequences say.
 
     Theory: the predictor of every rung, and `probabilities`, put out laws in float64 that sum to 1,
     see nothing of later steps or other rows, and look no further back than their `reach`. The
@@ -62,11 +63,12 @@ def check_task(task: Task) -> None:
     _check_shape(task, batch)
     ladder = task.ladder(steps, carried=False)
     _check_rungs(task, ladder, steps)
-    symbols, few = draw.inputs[:48], Batch(*(part[:48] for part in batch))
-    _check_predictor(task, "probabilities", task.probabilities, task.reach, symbols, few)
+    few = Batch(*(part[:48] for part in batch))
+    others = _others(task, draw.inputs[:48])
+    _check_predictor(task, "probabilities", task.probabilities, task.reach, others, few)
     for rung in ladder:
         who = f"{_name(rung)}: its predictor"
-        _check_predictor(task, who, rung.predictor, rung.reach, symbols, few)
+        _check_predictor(task, who, rung.predictor, rung.reach, others, few)
     _check_ends(ladder, few)
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
@@ -110,7 +112,7 @@ def _check_draws(task: Task, steps: int) -> None:
                 f"draw: {batch_size} sequences of {num_steps} steps were asked for, and {name} has "
                 f"shape {size}",
             )
-        _check_range("symbols", draw.inputs, len(task.encoding), "rows of the encoding")
+        _check_inputs(task, draw.inputs)
         if draw.targets.is_floating_point():
             own = tuple(draw.targets.shape[2:])
             require(
@@ -125,6 +127,18 @@ def _check_draws(task: Task, steps: int) -> None:
             not task.streams or bool(scored.all()),
             "draw: it leaves steps of a stream unscored; a stream is scored at every step",
         )
+
+
+def _check_inputs(task: Task, inputs: Tensor) -> None:
+    if not task.has_real_inputs:
+        _check_range("symbols", inputs, len(task.encoding), "rows of the encoding")
+        return
+    require(
+        inputs.is_floating_point() and inputs.shape[2:] == (task.input_size,),
+        f"draw: inputs are {inputs.dtype} {tuple(inputs.shape)}; the encoding has no symbols, so "
+        f"that they must be real numbers by row, step and input, {task.input_size} a step",
+    )
+    require(bool(inputs.isfinite().all()), "draw: some inputs are no finite numbers")
 
 
 def _check_range(what: str, values: Tensor, size: int, which: str) -> None:
@@ -208,7 +222,7 @@ def _check_predictor(
     who: str,
     predict: Predictor,
     reach: int | None,
-    symbols: Integer[Tensor, "batch time"],
+    others: Features,
     batch: Batch,
 ) -> None:
     """Check that it puts out laws, which depend on nothing but the inputs it may know."""
@@ -242,15 +256,19 @@ def _check_predictor(
     for step in {steps // 2, steps - 1}:
         if reach is not None and step > reach:
             old = torch.arange(steps) < step - reach
-            others = torch.where(old, (symbols + 1) % len(task.encoding), symbols)
+            mixed = torch.where(old[:, None], others, inputs)
             now = scored[:, step, None]
-            changed, own = (
-                torch.where(now, here[:, step], 0.0)
-                for here in (predict(task.features(others)), law)
-            )
+            changed, own = (torch.where(now, here[:, step], 0.0) for here in (predict(mixed), law))
             complaint = f"{who} looks further back from step {step} than its reach of {reach}"
             pair = changed, "with others there", own, "with its own"
             require_equal(complaint, *pair, ("row", "target"))
+
+
+def _others(task: Task, inputs: Shaped[Tensor, "batch time *input"]) -> Features:
+    """Return other inputs: the next symbol of each, or, where they are real, another row's."""
+    if task.has_real_inputs:
+        return inputs.roll(1, dims=0)
+    return task.features((inputs.long() + 1) % len(task.encoding))
 
 
 def _check_ends(ladder: Ladder, batch: Batch) -> None:
@@ -282,8 +300,8 @@ def _check_blind(task: Task, ladder: Ladder, batch: Batch) -> None:
     )
     same = (part.expand(len(few), *by_step.shape) for part in (by_step, constant))
     _equal_laws(complaint, next(same), "here", next(same), f"at step {first}", few)
-    # a constant of real targets is one number, whatever the output it stands for
-    targets = range(task.output_size if isinstance(task.loss, CrossEntropy) else 0)
+    # the constant of the worked example is one number, whatever the output it stands for
+    targets = range(0 if isinstance(task.loss, HalfSquaredError) else task.output_size)
     for target in targets:
         came = torch.where(scored, batch.probabilities[..., target] - constant[target], 0.0)
         # what the sample does not show may still be: a class that comes once in a million
