@@ -6,15 +6,15 @@ from math import log
 import numpy as np
 import pytest
 
-from lossladder.ladder.machines import Source, copy_bound, recall_bound
+from lossladder.ladder.machines import HiddenMarkov, copy_bound, recall_bound
 from lossladder.tasks.source import _PROCESSES
 
 
-def source(process: str, symbols: int = 2, states: int = 3, seed: int = 0) -> Source:
-    return Source(_PROCESSES[process](symbols, states, seed))
+def source(process: str, symbols: int = 2, states: int = 3, seed: int = 0) -> HiddenMarkov:
+    return HiddenMarkov(_PROCESSES[process](symbols, states, seed))
 
 
-def chance_of(word, of: Source) -> float:
+def chance_of(word, of: HiddenMarkov) -> float:
     """Return the chance of a word, by the product of its matrices."""
     belief = of.stationary
     for symbol in word:
@@ -67,7 +67,7 @@ def test_a_markov_chain_of_order_two_has_its_losses():
     for word, one in enumerate(ones):
         for symbol, chance in enumerate((1 - one, one)):
             transitions[symbol, word, (2 * word + symbol) % 4] = chance
-    found = Source(transitions)
+    found = HiddenMarkov(transitions)
     expected = [0.610864302, 0.557558689, 0.444062726]
     assert found.window_losses[:3] == pytest.approx(expected, abs=1e-9)
     assert found.entropy_rate == (pytest.approx(expected[-1], abs=1e-9), 0.0)
@@ -86,7 +86,7 @@ def test_windows_are_what_brute_force_over_all_words_makes_of_them(process):
         assert of.window_losses[known] == pytest.approx(loss, abs=1e-12)
 
 
-def by_simulation(of: Source, moves, steps: int = 400) -> float:
+def by_simulation(of: HiddenMarkov, moves, steps: int = 400) -> float:
     """Return the long-run loss of one machine, by following machine and source for long."""
     joint = np.zeros((len(moves), of.states))
     joint[0] = of.stationary
@@ -152,7 +152,7 @@ def test_bits_bound_what_can_be_recalled():
 )
 def test_what_is_no_source_is_told(transitions, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Source(transitions)
+        HiddenMarkov(transitions)
 
 
 def test_too_many_machines_are_refused():

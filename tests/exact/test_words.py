@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from lossladder.tasks import Parity, Words
-from lossladder.tasks.groups import Group, group
+from lossladder.tasks.groups import FiniteGroup, group
 
 # elements, classes of subgroups, subgroups: from the literature
 KNOWN = {
@@ -112,7 +112,7 @@ def test_laws_are_what_brute_force_over_all_words_makes_of_them(letters):
         assert laws[steps - 1].tolist() == pytest.approx(law.tolist())
 
 
-def long_run(of: Group, moves) -> float:
+def long_run(of: FiniteGroup, moves) -> float:
     """Return the loss for ever of a machine that reads letters, from a recurrent start."""
     count, states = len(of), len(moves)
     chain = np.zeros((states * count, states * count))

@@ -180,7 +180,7 @@ def without_its_past(draw, generator, batch_size, num_steps):
 def unevenly(draw, generator, batch_size, num_steps):
     drawn = draw(generator, 2 * batch_size, num_steps)
     order = drawn.inputs.sum(dim=1).argsort(descending=True, stable=True)[:batch_size]
-    return Draw(*(part[order] for part in drawn))
+    return Draw(*(part[order] for part in drawn[:3]))
 
 
 class Shy(Echo):
@@ -199,12 +199,12 @@ class OfTen(Copy):
 
 class Half(Count):
     def everything(self):
-        return Draw(*(part[::2] for part in super().everything()))
+        return Draw(*(part[::2] for part in super().everything()[:3]))
 
 
 class Twice(Count):
     def everything(self):
-        return Draw(*(torch.cat([part, part]) for part in super().everything()))
+        return Draw(*(torch.cat([part, part]) for part in super().everything()[:3]))
 
 
 class Off(Count):

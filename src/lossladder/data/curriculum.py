@@ -67,6 +67,7 @@ class Curriculum(Fresh):
             task, batch_size, None, updates_per_epoch, windows_per_chunk, seed, validation_seed
         )
         start_length = checks.whole("start_length", start_length, at_most=task.num_steps)
+        self._check_length("start_length", start_length)
         # an average that starts from zero approaches 1 and never reaches it
         self.promote_at = checks.real("promote_at", promote_at, least=0.0, most=0.999)
         self.memory = checks.real("memory", memory, least=0.0, most=0.999)

@@ -1,5 +1,7 @@
 """Independent sequences, fresh ones for every update; the state starts anew with each."""
 
+from torch import Generator
+
 from lossladder import checks
 from lossladder.data.datamodule import Data, from_blocks, seeded, windows
 from lossladder.engines import Chunk
@@ -52,7 +54,21 @@ class Fresh(Data):
                 f"bptt_steps={bptt_steps}: longer than a sequence of the task; must be at most "
                 f"task.num_steps={task.num_steps}"
             )
+        self._check_length("bptt_steps", bptt_steps)
         self._blocks: dict[tuple[int, ...], Draw] = {}  # the last one drawn
+
+    def _check_length(self, name: str, length: int) -> None:
+        """Refuse a length that the task does not draw."""
+        own = self.task.num_steps
+        if own is None or length == own:
+            return
+        try:
+            self.task.draw(Generator(), 1, length)
+        except ValueError:
+            raise ValueError(
+                f"{name}={length}: this task has sequences of {own} steps only, with what is asked "
+                "for at their end"
+            ) from None
 
     def chunk(self, updates: range) -> Chunk:
         """See `Data.chunk`."""

@@ -229,11 +229,10 @@ def _included(rungs: Sequence[Rung]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     known = {rung.name: rung for rung in rungs}
     for rung in rungs:
-        names = rung.includes
-        if names is None:
-            names = [other.name for other in rungs if other.loss > rung.loss + _SAME]
         found[rung.name] = {rung.name}
-        for name in names:
+        if rung.includes is None:
+            found[rung.name] |= {other.name for other in rungs if other.loss > rung.loss + _SAME}
+        for name in rung.includes or ():
             if name not in known or known[name].loss < rung.loss - _SAME:
                 costs = "is none of the ladder" if name not in known else "costs less"
                 raise ValueError(f"rung {rung.name!r}: includes {name!r}, which {costs}")

@@ -25,7 +25,7 @@ _SQUARINGS = 40  # of a chain's matrix, until it has forgotten where it began
 _SAME = 1e-12
 
 
-class Source:
+class HiddenMarkov:
     """A hidden Markov source of symbols, from its stationary start.
 
     Args:
@@ -34,7 +34,7 @@ class Source:
         ValueError: if the numbers are no chances, the rows of a state do not sum to 1, or states
             do not all reach one another: what such a source does for ever depends on its start.
 
-    >>> golden_mean = Source([[[0.5, 0.0], [1.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]]])
+    >>> golden_mean = HiddenMarkov([[[0.5, 0.0], [1.0, 0.0]], [[0.0, 0.5], [0.0, 0.0]]])
     >>> [round(float(loss), 9) for loss in golden_mean.window_losses[:3]]
     [0.636514168, 0.46209812, 0.46209812]
     >>> rate, error = golden_mean.entropy_rate
@@ -176,7 +176,7 @@ class Source:
         Raises:
             ValueError: if that are too many to try.
 
-        >>> even = Source([[[0.5, 0.0], [0.0, 0.0]], [[0.0, 0.5], [1.0, 0.0]]])
+        >>> even = HiddenMarkov([[[0.5, 0.0], [0.0, 0.0]], [[0.0, 0.5], [1.0, 0.0]]])
         >>> [round(loss, 6) for loss in even.machine_losses(2)]
         [0.636514, 0.462098]
         """

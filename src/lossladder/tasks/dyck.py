@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from lossladder import checks
 from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, of_states
-from lossladder.ladder.machines import Source
+from lossladder.ladder.machines import HiddenMarkov
 from lossladder.tasks.task import Draw, StreamTask
 
 _DEEPEST = 32  # a walk over more depths forgets its start too late to be scored behind it
@@ -291,7 +291,7 @@ class Dyck(StreamTask):
         source, empty = self._source()
         return source.machine_losses(most, start=empty)
 
-    def _source(self) -> tuple[Source, NDArray[np.float64]]:
+    def _source(self) -> tuple[HiddenMarkov, NDArray[np.float64]]:
         """Return the same stream as a finite-state source, and its start."""
         depths = range(self.depth + 1)
         stacks = [stack for depth in depths for stack in product(range(self.kinds), repeat=depth)]
@@ -303,7 +303,7 @@ class Dyck(StreamTask):
                 made[kind, place, number[(*stack, kind)]] = opens / self.kinds
             if stack:
                 made[self.kinds + stack[-1], place, number[stack[:-1]]] = 1 - opens
-        return Source(made), np.eye(len(stacks))[0]
+        return HiddenMarkov(made), np.eye(len(stacks))[0]
 
 
 def _given(

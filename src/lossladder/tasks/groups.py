@@ -39,7 +39,7 @@ class Subgroup:
         return len(self.elements)
 
 
-class Group:
+class FiniteGroup:
     """A finite group of at most 120 elements, the identity first.
 
     Products are read from left to right: of permutations, the left one moves first.
@@ -50,7 +50,7 @@ class Group:
     Raises:
         ValueError: if there is no such group, or it is too large.
 
-    >>> s3 = Group("S3")
+    >>> s3 = FiniteGroup("S3")
     >>> len(s3), s3.is_abelian, [(h.name, h.order) for h in s3.subgroups]
     (6, False, [('none', 6), ('sign', 3), ('one point', 2), ('all', 1)])
     """
@@ -209,9 +209,9 @@ class Group:
 
 
 @cache
-def group(name: str) -> Group:
+def group(name: str) -> FiniteGroup:
     """Return a group, made once."""
-    return Group(name)
+    return FiniteGroup(name)
 
 
 def _size(kind: str, number: int) -> int:

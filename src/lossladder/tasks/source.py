@@ -11,8 +11,7 @@ from torch import Generator, Tensor
 
 from lossladder import checks
 from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, of_states
-from lossladder.ladder.machines import Source as HiddenMarkov
-from lossladder.ladder.machines import Transitions
+from lossladder.ladder.machines import HiddenMarkov, Transitions
 from lossladder.tasks.task import Draw, StreamTask
 
 _TABLE = 2**14  # words of a window that are looked up at most

@@ -22,7 +22,7 @@ from lossladder.ladder import (
     entropy,
     of_states,
 )
-from lossladder.tasks.groups import Group, Subgroup, group
+from lossladder.tasks.groups import FiniteGroup, Subgroup, group
 from lossladder.tasks.task import Draw, StreamTask
 
 _LETTERS = ("all", "generators", "lazy")
@@ -46,8 +46,8 @@ class Words(StreamTask):
     Args:
         group: Z_m, D_n, S_n or A_n, or several with an x between them: S3, Z6, Z2xZ2.
         letters: all: every element of the group, the identity too, equally likely. generators:
-            those of `Group`, neighbours that change places for S_n. lazy: the identity half of the
-            time, else a generator.
+            those of its `generators`, neighbours that change places for S_n. lazy: the identity half
+            of the time, else a generator.
     Raises:
         ValueError: if there is no such group, or its letters are all the same.
     Source: Barrington (1989), and Liu et al. (2023), "Transformers Learn Shortcuts to Automata".
@@ -241,13 +241,13 @@ class Words(StreamTask):
         return laws[: int(again.int().argmax()) + 1]
 
 
-def _made(name: object) -> Group:
+def _made(name: object) -> FiniteGroup:
     if not isinstance(name, str):
         raise ValueError(f"group={name!r}: must be a name like S3, Z6 or Z2xZ2")
     return group(name)
 
 
-def _letter_chances(of: Group, letters: str) -> NDArray[np.float64]:
+def _letter_chances(of: FiniteGroup, letters: str) -> NDArray[np.float64]:
     chances = np.zeros(len(of))
     if letters == "all":
         chances += 1 / len(of)

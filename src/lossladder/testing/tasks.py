@@ -73,10 +73,10 @@ def check_task(task: Task) -> None:
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
         _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
-    _check_includes(task, ladder, batch)
     if isinstance(task, StreamTask):
         _check_stream(task)
     _check_everything(task, ladder, steps)
+    _check_includes(task, ladder, batch)
     _check_blind(task, ladder, batch)
     _check_description(task, few)
 

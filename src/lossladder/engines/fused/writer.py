@@ -156,7 +156,7 @@ class Variable:
         self.set(self.get() + more)
 
 
-class Counter:
+class WholeVariable:
     """A whole number that changes."""
 
     def __init__(self, w: "Writer", start: Whole | int) -> None:
@@ -322,9 +322,9 @@ class Writer:
         given = self.b.inttoptr(arguments.value, pointer)
         self.b.call(target, [given, self.whole(width).value])
 
-    def counter(self, start: Whole | int) -> "Counter":
+    def counter(self, start: Whole | int) -> "WholeVariable":
         """Return a whole number that changes."""
-        return Counter(self, start)
+        return WholeVariable(self, start)
 
     def chosen(self, condition: Whole, yes: Whole | int, no: Whole | int) -> Whole:
         """Return one of two whole numbers."""
