@@ -45,9 +45,9 @@ class Words(StreamTask):
 
     Args:
         group: Z_m, D_n, S_n or A_n, or several with an x between them: S3, Z6, Z2xZ2.
-        letters: all: every element of the group, the identity too, equally likely. generators:
-            those of its `generators`, neighbours that change places for S_n. lazy: the identity half
-            of the time, else a generator.
+        letters: all: every element of the group, the identity too, equally likely; generators:
+            neighbours that change places, for S_n, and what is usual for the others; lazy: the
+            identity half of the time, else a generator.
     Raises:
         ValueError: if there is no such group, or its letters are all the same.
     Source: Barrington (1989), and Liu et al. (2023), "Transformers Learn Shortcuts to Automata".
