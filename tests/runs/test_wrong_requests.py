@@ -13,13 +13,16 @@ import yaml
 from doors import SHORT
 from lossladder.cli.main import run
 
+TASKS = ", ".join(
+    sorted(path.stem for path in (Path(__file__).parents[2] / "conf/task").glob("*.yaml"))
+)
 REQUESTS = {
     "task=ecko": [
         "task=ecko",
-        "count, echo, parity, unfold, worked_example, xor",
+        TASKS,
         "did you mean echo?",
     ],
-    "task=": ["task=", "count, echo, parity, unfold, worked_example, xor"],
+    "task=": ["task=", TASKS],
     "model=lsmt": ["model=lsmt", "gru_cell", "did you mean lstm?"],
     "engine=autogard": ["engine=autogard", "did you mean autograd?"],
     "model.hiden_size=3": ["model.hiden_size=3", "did you mean model.hidden_size?"],
@@ -119,7 +122,7 @@ REQUESTS = {
     "hydra.run.dir=/dev/null/x": ["hydra.run.dir=/dev/null/x", "cannot be made"],
     "-m hydra.sweep.dir=/dev/null/x seed=0,1": ["hydra.sweep.dir=/dev/null/x", "cannot be made"],
     "model=null": ["model=null", "gru, gru_cell, lstm"],
-    "task=null": ["task=null", "count, echo"],
+    "task=null": ["task=null", TASKS],
     "optimizer=3": ["optimizer=3", "adagrad, adam, adamw, sgd"],
     "-m model=rnn,null": ["model=rnn,null", "gru, gru_cell, lstm"],
     "~model": ["~model", "every run needs one", "gru, gru_cell, lstm"],
@@ -154,6 +157,15 @@ REQUESTS = {
     "task=parity task.every_step=maybe": ["task.every_step='maybe'", "true or false"],
     "task=count data=fresh data.bptt_steps=20": ["data.bptt_steps=20", "task.num_steps=10"],
     "model=rnn_by_hand engine=fused": ["engine=fused does not fit", "RNNByHand", "engine=autograd"],
+    "task=words task.group=Q8": ["task.group='Q8'", "Z6, D4, S3"],
+    "task=words task.group=6": ["task.group=6", "a name like S3"],
+    "task=words data=streams data.restarts=5": ["data.restarts=5", "{0: 0.5"],
+    "task=source task.transitions=[[[0.5]],[[0.4]]]": ["task: transitions", "must sum to 1"],
+    "task=source task.transitions=abc": ["task: transitions", "must be numbers"],
+    "task=copy task.kind=selective task.length=5 task.delay=3": ["task.length=5", "delay=3"],
+    "task=copy data.bptt_steps=5": ["data.bptt_steps=5", "sequences of 16 steps only"],
+    "task=copy data=curriculum": ["data.start_length=2", "sequences of 16 steps only"],
+    "task=adding data=curriculum": ["task=adding", "real targets", "data=fresh"],
     "task=unfold task.num_steps=0": ["task.num_steps=0", "at least 1"],
     "experiment=worked_example model.hidden_size=3": [
         "model.weights=[[0.15",
@@ -184,7 +196,7 @@ REQUESTS = {
     "-m readout=-1 trainer.progress=false": ["readout=-1", "keys of its own"],
     "-m trainer.progress=x": ["trainer.progress='x'", "true or false"],
     "-m ~trainer.accelerator": ["trainer.accelerator: is missing"],
-    "-m task=-1": ["task=-1", "count, echo"],
+    "-m task=-1": ["task=-1", TASKS],
     "hydra.verbose={-1:0.3}": ["hydra.verbose={-1:0.3}", "Hydra cannot use it"],
     "-m hydra.verbose=[1]": ["hydra.verbose=[1]", "A logger name must be a string"],
     "hydra.job_logging.root=3": ["hydra.job_logging.root=3", "Unable to configure root logger"],
