@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results verdicts chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase verdicts chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -74,7 +74,9 @@ picture-of-report: env
 	$(BROWSER) --screenshot=docs/pictures/report.png file://$(CURDIR)/$(BAD)/report.html
 
 # the table of README, made anew: every task with its networks, ten seeds each
-RESULTS := echo:rnn,lstm,gru count:rnn,lstm,gru parity:rnn,lstm,gru unfold:rnn,lstm,gru xor:mlp worked_example:mlp
+, := ,
+RESULTS := $(addsuffix :rnn$(,)lstm$(,)gru,echo count parity unfold xor_lags delay words source recall copy flipflop \
+  counter dyck modular markov_in_context adding) xor:mlp worked_example:mlp
 
 results: pictures
 	rm -rf logs/results
@@ -82,6 +84,16 @@ results: pictures
 	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
 	done
 	$(BIN)/python docs/figures/overview.py $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
+
+# losses of words that never end, falling out of short strings onto the rungs of the group
+STAIRS := S3 Z6
+staircase: env
+	rm -rf logs/staircase
+	set -e; for group in $(STAIRS); do \
+	  $(BIN)/python train.py -m experiment=words_endless task.group=$$group model=lstm,gru,rnn 'seed=range(8)' \
+	    hydra.sweep.dir=logs/staircase/$$group; \
+	done
+	$(BIN)/python docs/figures/staircase.py $(addprefix logs/staircase/,$(STAIRS)) --out docs/pictures/staircase.png
 
 # the six networks of docs/verdict.md
 verdicts: env

@@ -184,7 +184,7 @@ def test_every_training_in_the_templates_readme_runs(command, project):
 def test_help_shows_ones_own_choices_among_the_others(project, capsys):
     assert project.run("--help").code == 0
     out = capsys.readouterr().out
-    assert re.search(r"^task: .*echo, onset", out, re.MULTILINE)
+    assert re.search(r"^task: .*modular, onset", out, re.MULTILINE)
     assert re.search(r"^model: .*torch_rnn, two_speeds", out, re.MULTILINE)
 
 
@@ -264,7 +264,7 @@ class Slip(TwoSpeeds):
 @pytest.mark.parametrize(
     ("words", "said"),
     {
-        "task=onst": ["count, echo, onset, parity", "did you mean onset?"],
+        "task=onst": ["modular, onset, parity", "did you mean onset?"],
         "task.lagg=2": ["task.lagg=2", "task.num_steps, task.lag, task.noise", "mean task.lag?"],
         "task.lag=0": ["task.lag=0", "at least 1"],
         "model._target_=yours.Cell": ["yours.Cell", "packages=('yours',)", "PACKAGES=yours"],
