@@ -32,6 +32,7 @@ _STREAMS = 64
 _LETTERS = 2**16
 _PIECE = 1024  # letters at once
 _A_DOUBLING = 8  # points
+_BEHIND = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 
 @torch.no_grad()
@@ -62,7 +63,7 @@ def draw(sweeps: Sequence[Path]) -> "Figure":
     torch.set_num_threads(1)
     figure = Figure(figsize=(4.6 * len(sweeps), 4.2), dpi=150, facecolor="white")
     grid = figure.add_gridspec(
-        1, len(sweeps), left=0.5 / len(sweeps) / 4, right=0.99, top=0.9, bottom=0.13, wspace=0.25
+        1, len(sweeps), left=0.12 / len(sweeps), right=0.975, top=0.86, bottom=0.13, wspace=0.16
     )
     for column, sweep in enumerate(sweeps):
         _panel(figure.add_subplot(grid[0, column]), sweep, named=column == 0)
@@ -85,18 +86,18 @@ def _panel(axes: "Axes", sweep: Path, named: bool) -> None:
         axes.plot(letters, means, color=colour, lw=1, alpha=0.75, label=label)
     for rung in task.ladder():
         axes.axhline(rung.loss, color=GREY, lw=0.8, ls=(0, (4, 3)), zorder=0)
-        axes.text(_LETTERS, rung.loss, f"{rung.name} {rung.loss:.3f} ", ha="right", va="bottom",
-                  size=8, color=INK)  # fmt: skip
+        axes.text(0.985 * _LETTERS, rung.loss, f"{rung.name} {rung.loss:.3f}", size=8, color=INK,
+                  ha="right", va="center", bbox=_BEHIND)  # fmt: skip
     top = task.ladder().ceiling.loss
     axes.set_xscale("log", base=2)
     axes.set_xlim(1, _LETTERS)
     # far above the ceiling is far above it, however far
     axes.set_ylim(-0.05 * top, 1.35 * top)
-    axes.set_title(f"words of {task.group}, {len(folders)} runs", size=11, color=INK)
+    axes.set_title(f"words of {task.group}, {len(folders)} runs", size=11, color=INK, pad=22)
     axes.set_xlabel("letters since the start of the stream", color=INK)
     if named:
         axes.set_ylabel("loss, nats a letter", color=INK)
-    axes.legend(loc="upper left", fontsize=8, frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=3, fontsize=8, frameon=False)
 
 
 def main(words: Sequence[str] | None = None) -> None:
