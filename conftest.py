@@ -4,8 +4,8 @@ import os
 
 from jaxtyping import install_import_hook
 
-# Without the compiler of cells, which makes thousands of calls for each and handles no numbers. What
-# is called in every step of every run costs a third of all tests: it is checked in the slow ones.
+# Without the compiler of cells, which makes thousands of calls for each, and handles no numbers.
+# What is called in every step of a run costs a third of all tests: the slow ones check it.
 _CHECKED = [
     *("checks", "data", "diagnostics", "ladder", "tasks", "testing", "training.build"),
     *("engines.auto", "engines.engine", "engines.optimizers", "engines.population"),
