@@ -93,9 +93,8 @@ class Words(StreamTask):
         """Draw letters, and multiply them; see `StreamTask.draw`."""
         # time by time, so that the batch is contiguous, as the engines read it
         if self.letters == "all":
-            kind = torch.uint8 if len(self._group) <= 128 else torch.long
-            size = num_steps, batch_size
-            symbols = torch.randint(len(self._letters), size, generator=generator, dtype=kind).T
+            size, byte = (num_steps, batch_size), torch.uint8
+            symbols = torch.randint(self.output_size, size, generator=generator, dtype=byte).T
         else:
             weights = torch.as_tensor(self._chances[self._letters])
             drawn = weights.multinomial(num_steps * batch_size, True, generator=generator)
