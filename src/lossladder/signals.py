@@ -65,6 +65,9 @@ def handled(patient: bool = False) -> Iterator[None]:
         for number, was in _state.before.items():
             signal.signal(number, was)
         _state.before = outer
+        if not outer:
+            # a notebook goes on after a run that it interrupted, and trains by engines of its own
+            _state.came, _state.save = None, False
 
 
 def install() -> None:

@@ -129,6 +129,13 @@ def test_a_second_ctrl_c_waits_for_nothing_but_what_is_being_written():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_request_to_stop_ends_with_the_run_that_it_was_meant_for():
+    with signals.handled(), signals.noted():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert signals.stop_asked() == "SIGINT"
+    assert signals.stop_asked() is None
+
+
 def test_a_run_outlives_its_terminal(start: Start, tmp_path):
     """Its progress bar has nowhere to be drawn any more; HUP lets it write a checkpoint."""
     ours, theirs = pty.openpty()
