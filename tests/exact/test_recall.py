@@ -1,6 +1,7 @@
 """Associative recall: derived numbers, and a Bayesian who lists all sequences."""
 
 from collections import Counter
+from dataclasses import asdict
 from itertools import permutations, product
 from math import comb, log
 
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 from lossladder.ladder import cross_entropy
+from lossladder.runs.result import Result, read_result
+from lossladder.runs.verdict import kept_states
 from lossladder.tasks import Recall
 
 
@@ -166,3 +169,16 @@ def test_all_sequences_are_listed_once():
 def test_wrong_arguments_are_named_with_what_is_allowed(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+def test_a_result_with_more_states_than_64_bits_can_count_can_be_read(tmp_path):
+    marks = Recall(20, 16, distinct=False).memory()
+    assert marks[-1].states == 2**80
+    known = {"task": "recall", "model": "rnn", "engine": "fused", "seed": 0, "status": "done"}
+    Result(**known, loss=1.0, memory=[asdict(mark) for mark in marks]).write(tmp_path)
+    found = read_result(tmp_path)
+    assert isinstance(found, Result)
+    assert found.memory == [asdict(mark) for mark in marks]
+    assert kept_states(1.0, 0.0, found.memory) == (
+        "more than 40 bits, with which nobody has less than 1.3863; with 60 it could have 0.6931"
+    )

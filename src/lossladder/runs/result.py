@@ -246,7 +246,8 @@ def _mark(value: Any) -> dict[str, float | str | None]:
     if loss is None:
         raise ValueError
     words = {key: _text(mark.get(key, "")) for key in ("name", "says")}
-    return {**words, "loss": loss, "states": None if states is None else _whole(states)}
+    # of a state of many bits there are more than fit into 64 of them
+    return {**words, "loss": loss, "states": None if states is None else _only(int)(states)}
 
 
 def _curve(value: Any) -> CurveRecord:

@@ -173,7 +173,10 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
         memory: as in `result.json`.
 
     >>> three = [
-    ...     {"states": states, "loss": loss} for states, loss in ((1, 0.69), (2, 0.68), (3, 0.6))
+    ...     {"states": states, "loss": loss, "name": name, "says": "the best machine of …"}
+    ...     for states, loss, name in (
+    ...         (1, 0.69, "1 state"), (2, 0.68, "2 states"), (3, 0.6, "3 states")
+    ...     )
     ... ]
     >>> kept_states(0.64, 0.001, three)
     'more than 2 states, whose best machine has 0.6800; with 3 it could have 0.6000'
@@ -181,6 +184,12 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
     'no more than it takes to know nothing; with 2 states it could have 0.6800'
     >>> kept_states(0.5, 0.001, three)
     'more than 3 states, whose best machine has 0.6000'
+
+    Of bits there is a bound, which no machine need attain:
+
+    >>> bits = [{"states": 16, "loss": 0.6, "name": "4 bits", "says": "no predictor that …"}]
+    >>> kept_states(0.5, 0.001, bits)
+    'more than 4 bits, with which nobody has less than 0.6000'
     """
     marks = sorted((mark for mark in memory if mark["states"]), key=lambda mark: mark["states"])
     if not marks:
@@ -189,14 +198,15 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
     words = "no more than it takes to know nothing"
     if beaten:
         best = beaten[-1]
-        words = f"more than {many(best['states'], 'state')}, whose best machine has "
-        words += f"{best['loss']:.4f}"
+        attained = best["says"].startswith("the best")
+        has = "whose best machine has" if attained else "with which nobody has less than"
+        words = f"more than {best['name']}, {has} {best['loss']:.4f}"
     # the next that would have less
     left = [mark for mark in marks[len(beaten) :] if mark["loss"] < loss - _CHANCE * error - 1e-9]
     if left:
         could = left[0]
-        unit = "" if beaten else " states"
-        words += f"; with {could['states']}{unit} it could have {could['loss']:.4f}"
+        number, unit = could["name"].split(maxsplit=1)
+        words += f"; with {number}{'' if beaten else f' {unit}'} it could have {could['loss']:.4f}"
     return words
 
 
