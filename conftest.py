@@ -1,4 +1,4 @@
-"""Shapes and types of calls are checked in every test, from before the package is imported."""
+"""Shapes and types of calls are checked in tests, from before the package is imported."""
 
 import os
 

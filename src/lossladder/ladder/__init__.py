@@ -7,7 +7,7 @@ from lossladder.ladder.entropy import (
     divergence,
     entropy,
 )
-from lossladder.ladder.ladder import CHANCE, Ladder, Standing
+from lossladder.ladder.ladder import CHANCE, Ladder, Standing, worth_something
 from lossladder.ladder.loss import CrossEntropy, HalfSquaredError, Loss, SquaredError
 from lossladder.ladder.rung import (
     Features,
@@ -41,4 +41,5 @@ __all__ = [
     "entropy",
     "of_bits",
     "of_states",
+    "worth_something",
 ]

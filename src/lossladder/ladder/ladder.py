@@ -1,6 +1,7 @@
 """A ladder: the rungs of a task, highest loss first, and the questions a run asks of them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -222,6 +223,23 @@ class Ladder:
             # a network knows one of them, in all sequences
             distances[place] = min(ways, key=lambda way: float(way.sum()))
         return distances
+
+
+def worth_something(rungs: Sequence[Rung], floor: Rung) -> list[Rung]:
+    """Return the rungs that cost less than all those they include, and more than the floor.
+
+    The first one, the ceiling, stays; none includes one that is left out any more.
+
+    Args:
+        rungs: each behind those that it includes by name.
+        floor: who knows everything.
+    """
+    kept = [*rungs[:1]]
+    for rung in rungs[1:]:
+        above = [other for other in kept if other.name in (rung.includes or ())]
+        if floor.loss + _SAME < rung.loss < min(other.loss for other in above) - _SAME:
+            kept.append(replace(rung, includes=tuple(other.name for other in above)))
+    return kept
 
 
 def _included(rungs: Sequence[Rung]) -> dict[str, set[str]]:

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from lossladder import checks
 from lossladder.ladder import Features, Ladder, Probabilities, Rung, cross_entropy, entropy
 from lossladder.tasks import bits
+from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
@@ -70,9 +71,7 @@ class BitSum(Task):
                 f"task.mixed_lengths={self.mixed_lengths}: the "
                 "strings of a finite set are equally likely and equally long; use data=fresh"
             )
-        numbers = torch.arange(2**self.length)
-        places = torch.arange(self.length - 1, -1, -1)  # the first bit is the most significant
-        ones = (numbers[:, None] >> places & 1).to(torch.uint8)
+        ones = bits.every_string(self.length)
         return self._labelled(ones, torch.full((len(ones),), self.length))
 
     def _labelled(
@@ -175,16 +174,6 @@ class BitSum(Task):
         if scored is None:
             return torch.ones(num_steps, dtype=torch.float64)
         return scored.double().mean(dim=0)
-
-
-def numbers_known(num_steps: int) -> list[int]:
-    """Return the numbers of bits that may make rungs."""
-    # all for a short string; the powers of two and the last ones for a long one, so that its
-    # ladder can be read
-    if num_steps <= 12:
-        return list(range(num_steps + 1))
-    powers = [2**k for k in range(num_steps.bit_length()) if 2**k < num_steps - 1]
-    return [0, *powers, num_steps - 1, num_steps]
 
 
 def _always(inputs: Features, probabilities: Float[Tensor, " classes"]) -> Probabilities:

@@ -79,6 +79,17 @@ def pack(symbols: UInt8[Tensor, "batch time"]) -> Packed:
     return np.packbits(symbols.T.numpy(), axis=-1)
 
 
+def every_string(length: int) -> UInt8[Tensor, "strings time"]:
+    """Return all strings of so many bits, in counting order.
+
+    >>> every_string(2).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    numbers = torch.arange(2**length)
+    places = torch.arange(length - 1, -1, -1)  # the first bit is the most significant
+    return (numbers[:, None] >> places & 1).to(torch.uint8)
+
+
 def packed_coins(
     generator: Generator, chance: float, bits: int, batch_size: int, num_steps: int
 ) -> Packed:

@@ -23,6 +23,7 @@ from lossladder.ladder import (
     of_bits,
 )
 from lossladder.ladder.machines import copy_bound, some_bits
+from lossladder.tasks.numbers_known import powers_below
 from lossladder.tasks.task import Draw, Task
 
 _KINDS = ("plain", "reversed", "selective")
@@ -308,4 +309,4 @@ def _numbers_known(length: int) -> list[int]:
     """Return the numbers of symbols that make rungs: of many, the powers of two."""
     if length <= _MOST_LISTED:
         return list(range(1, length))
-    return [2**k for k in range(length.bit_length()) if 2**k < length]
+    return powers_below(length)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import cast
 
@@ -20,15 +19,15 @@ from lossladder.ladder import (
     Rung,
     cross_entropy,
     entropy,
+    worth_something,
 )
 from lossladder.tasks import bits
-from lossladder.tasks.bit_sum import numbers_known
+from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
 _KINDS = ("anbn", "up_down", "majority", "ones")
 _LONGEST, _LONGEST_LANGUAGE = 200, 512  # steps, so that a ladder is made in a second
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
-_WORTH = 1e-9  # nats that make a rung
 
 Symbols = Integer[Tensor, "*rest time"]
 Counts = Integer[Tensor, "*rest"]
@@ -131,8 +130,7 @@ class Counter(Task):
                 f"of all strings is kept up to {_LONGEST_FINITE} bits, equally likely; "
                 "use data=fresh"
             )
-        numbers, places = torch.arange(2**self.length), torch.arange(self.length - 1, -1, -1)
-        return self._labelled((numbers[:, None] >> places & 1).to(torch.uint8))
+        return self._labelled(bits.every_string(self.length))
 
     def _written(
         self, halves: Integer[Tensor, " batch"], num_steps: int
@@ -291,13 +289,7 @@ class Counter(Task):
             knows = f"how often each {symbol} came, up to {size}"
             rungs.append(rung(f"clip {size}", knows, "clip", size, above))
         floor = self._floor(steps)
-        kept = rungs[:1]
-        for other in rungs[1:]:
-            above = [higher for higher in kept if higher.name in (other.includes or ())]
-            # what is worth nothing makes no rung, nor what is worth as much as everything
-            if floor.loss + _WORTH < other.loss < min(h.loss for h in above) - _WORTH:
-                kept.append(replace(other, includes=tuple(higher.name for higher in above)))
-        return Ladder([*kept, floor])
+        return Ladder([*worth_something(rungs, floor), floor])
 
     def _rung(
         self,

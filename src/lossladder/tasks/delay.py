@@ -8,9 +8,8 @@ from torch import Generator, Tensor
 
 from lossladder import checks
 from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, SquaredError
+from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, StreamTask
-
-_ALL_RUNGS = 12  # steps back up to which each has a rung
 
 
 class Delay(StreamTask):
@@ -107,7 +106,7 @@ class Delay(StreamTask):
         """Return the rungs, by the number of inputs known."""
         finite = num_steps if num_steps is not None and not carried else None
         lowest, rungs = float("inf"), dict[int, Rung]()
-        for known in _numbers_known(self.steps):
+        for known in numbers_known(self.steps):
             rung = self._rung(known, finite)
             # inputs that no output asks for, or that lie before the start, make no rung
             if 0 < rung.loss < lowest or known == self.steps:
@@ -146,13 +145,6 @@ class Delay(StreamTask):
         # in short sequences there is less to recall
         most = self.steps if num_steps is None or carried else min(num_steps, self.steps)
         return tuple(_of_units(min(known, most), rung.loss) for known, rung in rungs if known > 0)
-
-
-def _numbers_known(steps: int) -> list[int]:
-    """Return the numbers of inputs that make rungs; of many, the powers of two and the last."""
-    if steps <= _ALL_RUNGS:
-        return list(range(steps + 1))
-    return [0, *(2**k for k in range(steps.bit_length()) if 2**k < steps - 1), steps - 1, steps]
 
 
 def _of_units(units: int, loss: float) -> Mark:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, of_states
+from lossladder.ladder import (
+    Features,
+    Ladder,
+    Mark,
+    Probabilities,
+    Rung,
+    of_states,
+    worth_something,
+)
 from lossladder.ladder.machines import HiddenMarkov
 from lossladder.tasks.task import Draw, StreamTask
 
@@ -204,12 +212,8 @@ class Dyck(StreamTask):
                 ("none", "step", "depth", "last bracket"),
             ),
         ):
-            includes = tuple(rung.name for rung in rungs if rung.name in above)
-            rung = self._rung(name, knows, chances, finite, includes)
-            higher = [other.loss for other in rungs if other.name in above]
-            if floor.loss < rung.loss - 1e-9 and rung.loss < min(higher) - 1e-9:
-                rungs.append(rung)
-        return Ladder([*rungs, floor])
+            rungs.append(self._rung(name, knows, chances, finite, above))
+        return Ladder([*worth_something(rungs, floor), floor])
 
     def _rung(
         self,

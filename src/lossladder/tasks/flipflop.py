@@ -17,6 +17,7 @@ from lossladder.ladder import (
     bag_entropy,
     binary_entropy,
 )
+from lossladder.tasks.numbers_known import powers_below
 from lossladder.tasks.task import Draw, Task
 
 _WRITE, _IGNORE, _READ = 2, 3, 4  # 0 and 1 are the bits
@@ -144,7 +145,7 @@ class FlipFlop(Task):
         checks.length(num_steps or self._steps, own=self._steps)
         count = self.instructions
         fair = torch.full((count - 1,), log(2), dtype=torch.float64)
-        windows = [(k, self._window_losses(k)) for k in _windows(count - 1)]
+        windows = [(k, self._window_losses(k)) for k in powers_below(count - 1)]
         rungs = [self._rung("none", "nothing but the rule", fair, self._always, 0)]
         bit = binary_entropy(self._right[:-1])
         words = "the last bit, and not whether it was to be ignored"
@@ -233,8 +234,3 @@ def _read(inputs: Features) -> tuple[Integer[Tensor, "batch bits"], Bool[Tensor,
     symbols = inputs.argmax(dim=-1)
     ones = symbols[:, 1::2] == 1
     return symbols[:, ::2][:, : ones.shape[1]], ones
-
-
-def _windows(most: int) -> list[int]:
-    """Return the numbers of instructions that may make rungs: the powers of two."""
-    return [2**k for k in range(most.bit_length()) if 2**k < most]

@@ -18,13 +18,13 @@ from lossladder.ladder import (
     cross_entropy,
     entropy,
     of_states,
+    worth_something,
 )
-from lossladder.tasks.bit_sum import numbers_known
+from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
 _SIGNS = 3  # + - x, in this order
 _LONGEST_FINITE = 2**16  # expressions that are kept in memory
-_WORTH = 1e-9  # nats that make a rung
 
 Numbers = Integer[Tensor, "batch numbers"]
 Law = Float[Tensor, "*rest values"]
@@ -239,7 +239,7 @@ class Modular(Task):
             rung("all", "every number and sign", torch.zeros_like(price), None, known=count),
             predictor=self.probabilities,
         )
-        return Ladder([*_worth_something(rungs), floor])
+        return Ladder([*worth_something(rungs, floor), floor])
 
     def _price(self, counts: Integer[Tensor, " lengths"], known: int) -> Float[Tensor, " lengths"]:
         """Return what expressions of so many numbers cost who knows the last ones."""
@@ -284,16 +284,6 @@ class Modular(Task):
         if (num_steps or self.length) >= 6:
             marks.append(of_states(self.modulus**2, 0.0))
         return tuple(marks)
-
-
-def _worth_something(rungs: list[Rung]) -> list[Rung]:
-    """Return the rungs that cost less than all they include, and more than nothing."""
-    kept = rungs[:1]
-    for rung in rungs[1:]:
-        above = [other for other in kept if other.name in (rung.includes or ())]
-        if _WORTH < rung.loss < min(other.loss for other in above) - _WORTH:
-            kept.append(replace(rung, includes=tuple(other.name for other in above)))
-    return kept
 
 
 def _folded(laws: Law, divisor: int) -> Float[Tensor, "*rest remainders"]:

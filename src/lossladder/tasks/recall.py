@@ -12,6 +12,7 @@ from torch.nn import functional
 from lossladder import checks
 from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, bag_entropy, of_bits
 from lossladder.ladder.machines import recall_bound, some_bits
+from lossladder.tasks.numbers_known import powers_below
 from lossladder.tasks.task import Draw, Task
 
 _QUERIES = ("one", "all")
@@ -239,7 +240,7 @@ def _numbers_known(pairs: int) -> list[int]:
     """Return the numbers of pairs that may make rungs: of many, the powers of two."""
     if pairs <= _MOST_LISTED:
         return list(range(pairs))
-    return [0, *(2**k for k in range(pairs.bit_length()) if 2**k < pairs)]
+    return [0, *powers_below(pairs)]
 
 
 def _words(known: int, bag: bool, pairs: int) -> tuple[str, str]:

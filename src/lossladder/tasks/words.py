@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import torch
@@ -107,12 +107,10 @@ class Words(StreamTask):
         self, symbols: Integer[Tensor, "batch time"], start: Integer[Tensor, " batch"]
     ) -> Integer[Tensor, "batch time"]:
         """Return the product so far at each step."""
-        # row: the letter; column: the product before it
-        moves = np.ascontiguousarray(self._group.table[:, self._letters].T).astype(np.uint8)
         letters, now = symbols.T.numpy(), start.numpy()
         products = np.empty(letters.shape, dtype=np.uint8)
         for step, letter in enumerate(letters):
-            now = products[step] = moves[letter, now]
+            now = products[step] = self._after[letter, now]
         return torch.as_tensor(products).T
 
     # --- theory -----------------------------------------------------------------------------
@@ -214,6 +212,8 @@ class Words(StreamTask):
         inside = torch.where(same, blind, 0.0)
         return inside / inside.sum(dim=-1, keepdim=True)
 
+    # kept, because every predictor asks for the same ones
+    @lru_cache(maxsize=4)  # noqa: B019
     def _laws(self, num_steps: int, after: int = 0) -> Laws:
         """Return the law of the product at each step, `after` so many, knowing no letter."""
         law = self._moves.matrix_power(after)[0]
@@ -222,6 +222,11 @@ class Words(StreamTask):
             law = law @ self._moves
             laws.append(law)
         return torch.stack(laws)
+
+    @cached_property
+    def _after(self) -> NDArray[np.uint8]:
+        """The product after each letter, (letters, products before it)."""
+        return np.ascontiguousarray(self._group.table[:, self._letters].T).astype(np.uint8)
 
     @cached_property
     def _moves(self) -> Float[Tensor, "elements elements"]:
