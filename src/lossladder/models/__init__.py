@@ -5,7 +5,7 @@ from lossladder.models.layers import Layers
 from lossladder.models.lstm import LSTM, LSTMCell
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
-from lossladder.models.recurrent import Cell, Recurrent, State, Step
+from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, Step
 from lossladder.models.rnn import RNN
 from lossladder.models.rnn_by_hand import RNNByHand
 from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
@@ -16,6 +16,7 @@ __all__ = [
     "MLP",
     "RNN",
     "Cell",
+    "Dynamics",
     "GRUCell",
     "LSTMCell",
     "Layers",

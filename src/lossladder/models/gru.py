@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lossladder.models.recurrent import State, TorchCell, TorchLayer
+from lossladder.models.recurrent import Dynamics, State, TorchCell, TorchLayer
 
 
 class GRU(TorchLayer):
@@ -17,6 +17,8 @@ class GRU(TorchLayer):
         ValueError: if a size is no whole number above 0.
     Source: Cho et al. (2014), arXiv:1406.1078.
     """
+
+    dynamics = Dynamics("nonlinear", counts=False)
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(nn.GRU, input_size, hidden_size)
@@ -34,6 +36,7 @@ class GRUCell(TorchCell):
     Source: Cho et al. (2014), arXiv:1406.1078, with torch's place for the reset gate.
     """
 
+    dynamics = Dynamics("nonlinear", counts=False)
     gates = 3  # r, z, n
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:

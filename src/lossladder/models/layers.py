@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Recurrent, State, output_and_state
+from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, output_and_state
 
 
 class Layers(Recurrent):
@@ -56,6 +56,7 @@ class Layers(Recurrent):
         self._cuts = tuple(pairwise(accumulate(counts, initial=0)))
         self.remembers = any(part.remembers for part in parts)
         self.learns_initial_state = any(part.learns_initial_state for part in parts)
+        self.dynamics = Dynamics.of_layers([part.dynamics for part in parts])
 
     @property
     def stepwise(self) -> bool:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import State, TorchCell, TorchLayer
+from lossladder.models.recurrent import Dynamics, State, TorchCell, TorchLayer
 
 
 class LSTM(TorchLayer):
@@ -21,6 +21,7 @@ class LSTM(TorchLayer):
     Source: Hochreiter and Schmidhuber (1997); Gers et al. (2000) for the forget gate.
     """
 
+    dynamics = Dynamics("nonlinear", counts=True)
     state_parts = 2
     initialisation_arguments = ("forget_bias",)
 
@@ -46,6 +47,7 @@ class LSTMCell(TorchCell):
     Args, Raises, Source: as for `LSTM`.
     """
 
+    dynamics = Dynamics("nonlinear", counts=True)
     gates = 4  # i, f, g, o
     state_parts = 2
     initialisation_arguments = ("forget_bias",)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, State
+from lossladder.models.recurrent import Cell, Dynamics, State
 
 TRAIN_BIASES = ("none", "shared", "unit")
 
@@ -51,6 +51,7 @@ class MLP(Cell):
             of input_size numbers, bias is not finite, or train_biases is none of the three.
     """
 
+    dynamics = Dynamics("none", window=1)
     remembers = False
 
     def __init__(

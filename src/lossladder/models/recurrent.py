@@ -1,7 +1,9 @@
 """The promise of a recurrent network: inputs and a state in, hiddens and a state out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -11,6 +13,64 @@ from lossladder import checks
 
 State = tuple[Tensor, ...]  # what is carried from step to step; of any shapes, batch first
 Step = State | tuple[Tensor, State]  # the next state; or an output of its own, and the next state
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """What theorems ask of a network: how its state moves, whatever its weights are.
+
+    Args:
+        transition: by what the state of before is changed. none: there is no state beyond the
+            window; diagonal: h' = a(x) * h + b(x); householder: products of I - beta k k^T;
+            dense: h' = A(x) h + b(x) with any matrix; nonlinear: anything else.
+        eigenvalues: of the matrix of one step, where the transition is affine. unit: in [0, 1];
+            signed: in [-1, 1]; complex: of modulus 1 at most; any: of any size.
+        selective: False: the matrix is the same at every step, whatever the input.
+        reflections: Householder factors a step.
+        layers: on top of one another.
+        counts: whether a unit may count without bound in finite precision; None: not said.
+        window: steps that are seen, this one among them; None: all.
+        bits: of state that are kept from step to step, in all layers; None: as the dtype has.
+
+    >>> Dynamics("diagonal", "unit").affine, Dynamics("nonlinear").affine
+    (True, False)
+    """
+
+    transition: Literal["none", "diagonal", "householder", "dense", "nonlinear"]
+    eigenvalues: Literal["unit", "signed", "complex", "any"] = "any"
+    selective: bool = True
+    reflections: int = 0
+    layers: int = 1
+    counts: bool | None = None
+    window: int | None = None
+    bits: int | None = None
+
+    @property
+    def affine(self) -> bool:
+        """Return whether the next state is an affine map of the one before."""
+        return self.transition in ("diagonal", "householder", "dense")
+
+    @classmethod
+    def of_layers(cls, parts: Sequence["Dynamics | None"]) -> "Dynamics | None":
+        """Return what holds of networks on top of one another; None: of different kinds.
+
+        >>> Dynamics.of_layers([Dynamics("diagonal", "unit"), Dynamics("diagonal", "unit")]).layers
+        2
+        >>> Dynamics.of_layers([Dynamics("none", window=3), Dynamics("none", window=3)]).window
+        5
+        """
+        same = [part for part in parts if part is not None]
+        first = same[0] if len(same) == len(parts) else None
+        if first is None or any(replace(part, bits=first.bits) != first for part in same):
+            return None
+        bits = [part.bits for part in same if part.bits is not None]
+        return replace(
+            first,
+            layers=sum(part.layers for part in same),
+            # each layer looks back from what the one below has seen
+            window=None if first.window is None else len(parts) * (first.window - 1) + 1,
+            bits=sum(bits) if len(bits) == len(parts) else None,
+        )
 
 
 class Recurrent(nn.Module, ABC):
@@ -26,6 +86,7 @@ class Recurrent(nn.Module, ABC):
             tensor for one sequence. `((hidden_size, hidden_size), ())` is a matrix and a number.
         remembers: False: the state is handed on, but nothing that comes out depends on it.
         learns_initial_state: True: `initial_state` depends on parameters.
+        dynamics: how the state moves, for theorems that speak of it; None: not said.
         initialisation_arguments: those arguments of the constructor that only say how parameters
             start, such as a gain, and that are kept under their own names. Members of a sweep are
             trained together although they differ in these; in any other argument they may not.
@@ -39,6 +100,7 @@ class Recurrent(nn.Module, ABC):
 
     state_parts: int = 1
     remembers: bool = True
+    dynamics: Dynamics | None = None
     # asked for before training: an engine that starts every window from zeros must refuse then
     learns_initial_state: bool = False
     initialisation_arguments: tuple[str, ...] = ()

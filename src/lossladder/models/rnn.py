@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, State
+from lossladder.models.recurrent import Cell, Dynamics, State
 
 
 class RNN(Cell):
@@ -20,6 +20,7 @@ class RNN(Cell):
     Source: R2RT (2016), "Recurrent Neural Networks in Tensorflow I"; Elman (1990).
     """
 
+    dynamics = Dynamics("nonlinear", counts=False)
     initialisation_arguments = ("gain",)
 
     def __init__(self, input_size: int, hidden_size: int, gain: float = 1.0) -> None:

@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Recurrent, State
+from lossladder.models.recurrent import Dynamics, Recurrent, State
 
 
 class RNNByHand(Recurrent):
@@ -41,6 +41,8 @@ class RNNByHand(Recurrent):
     Source: notebook "Recurrent Neural Network" (a NumPy RNN on the parity of 50 bits), its gradient
         corrected; its initial states, one for each example, are no rule for a new example.
     """
+
+    dynamics = Dynamics("nonlinear", counts=False)
 
     def __init__(
         self, input_size: int, hidden_size: int, learn_initial_state: bool = False

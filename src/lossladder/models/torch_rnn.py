@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lossladder.models.recurrent import State, TorchCell, TorchLayer
+from lossladder.models.recurrent import Dynamics, State, TorchCell, TorchLayer
 
 
 class TorchRNN(TorchLayer):
@@ -17,6 +17,8 @@ class TorchRNN(TorchLayer):
         ValueError: if a size is no whole number above 0.
     """
 
+    dynamics = Dynamics("nonlinear", counts=False)
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(nn.RNN, input_size, hidden_size)
 
@@ -26,6 +28,8 @@ class TorchRNNCell(TorchCell):
 
     Args, Raises: as for `TorchRNN`.
     """
+
+    dynamics = Dynamics("nonlinear", counts=False)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         """Return the state one step later."""
