@@ -6,8 +6,12 @@ import pytest
 from torch.optim import Adam
 
 from lossladder.checks import RequestError
+from lossladder.engines import Fused
 from lossladder.models import RNN, RNNByHand
 from lossladder.testing import check_engine
+from lossladder.testing.engines import TASKS
+
+ADAM = partial(Adam, lr=0.1)
 
 
 def engine_of(built, *words):
@@ -27,10 +31,20 @@ def test_an_engine_trains_like_a_plain_loop(engine_yaml, optimizer_yaml, built):
     check_engine(engine, networks=(RNN,), optimizers=(built(*words).make_optimizer,))
 
 
-def test_every_network_trains_like_in_a_plain_loop(engine_yaml, model_yaml, built):
-    engine = engine_of(built, f"engine={engine_yaml}", f"model={model_yaml}")
+@pytest.mark.parametrize("name", ["autograd", "fused", "stacked"])
+def test_every_network_trains_like_in_a_plain_loop(name, model_yaml, built):
+    engine = engine_of(built, f"engine={name}", f"model={model_yaml}")
     network = type(built(f"model={model_yaml}").network.recurrent)
-    check_engine(engine, networks=(network,), clips=(None,))
+    # carried state, and independent sequences with a mask: what a network has to do with
+    tasks = (TASKS[0], TASKS[2])
+    check_engine(engine, networks=(network,), clips=(None,), optimizers=(ADAM,), tasks=tasks)
+
+
+def test_auto_takes_fused_for_every_network_that_it_fits(model_yaml, built):
+    parts = built(f"model={model_yaml}", "task=echo", "engine=auto")
+    mine = parts.network, parts.task, parts.make_optimizer(parts.network.trained())
+    fits = Fused.unsupported_reason(*mine) is None
+    assert parts.make_engine(*mine).name == ("fused" if fits else "autograd")
 
 
 def test_a_learned_initial_state_is_learned_wherever_a_sequence_starts(engine_yaml, built):
@@ -38,7 +52,7 @@ def test_a_learned_initial_state_is_learned_wherever_a_sequence_starts(engine_ya
     words = "model=rnn_by_hand", "model.learn_initial_state=true"
     engine = engine_of(built, f"engine={engine_yaml}", *words)
     network = partial(RNNByHand, learn_initial_state=True)
-    check_engine(engine, networks=(network,), optimizers=(partial(Adam, lr=0.1),))
+    check_engine(engine, networks=(network,), optimizers=(ADAM,))
 
 
 def test_fused_leaves_whole_windows_to_others_and_auto_says_so(built):

@@ -19,6 +19,14 @@ MakeEngine = Callable[[Network, Task, Optimizer, float | None], Engine]
 
 _WINDOWS, _BATCH, _STEPS = 4, 8, 5
 
+# a stream; independent sequences; some steps are not scored; real targets
+TASKS: Sequence[Callable[[], Task]] = (
+    partial(Echo, {1: 0.5}),
+    partial(Parity, 20),
+    partial(Count, _STEPS, mixed_lengths=True),
+    WorkedExample,
+)
+
 
 def check_engine(
     engine: MakeEngine,
@@ -34,6 +42,7 @@ def check_engine(
         partial(Adam, lr=0.1),
     ),
     clips: Sequence[float | None] = (None, 0.05),
+    tasks: Sequence[Callable[[], Task]] = TASKS,
     dtype: torch.dtype = torch.float64,
 ) -> None:
     """Check that an engine trains as a textbook's loop does: same start, same data, same losses.
@@ -51,6 +60,7 @@ def check_engine(
             every optimizer and clip, the others with the first of them.
         optimizers: make one from parameters.
         clips: largest norms of the gradient; None: no clipping.
+        tasks: make what is trained on; by default those named above.
         dtype: of the parameters. Tolerance: 1e-9 in float64, 1e-4 in float32.
     Raises:
         AssertionError: naming network, task, optimizer and clipping; the window, the parameter or
@@ -60,9 +70,7 @@ def check_engine(
     cases += [(network, optimizers[0], clips[0]) for network in networks[1:]]
     trained, refused = 0, ""
     with torch.random.fork_rng(devices=[]):
-        # a stream; independent sequences; some steps are not scored; real targets
-        mixed = Count(_STEPS, mixed_lengths=True)
-        for task in (Echo({1: 0.5}), Parity(20), mixed, WorkedExample()):
+        for task in (make() for make in tasks):
             task.encoding = task.encoding.to(dtype)
             for network, optimizer, clip in cases:
                 trial = _Trial(engine, task, network, optimizer, clip, dtype)
