@@ -16,10 +16,9 @@ _REGION = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def write(results: Path, page: Path) -> None:
     """Bring the page up to date, and draw its pictures beside it."""
-    contests, growth, cells, widths = (
-        _read(results / f"{name}.json") for name in ("contests", "growth", "cells", "widths")
-    )
-    page.write_text(filled(page.read_text(), contests, growth, cells, widths))
+    names = "contests", "growth", "cells", "widths", "networks"
+    contests, growth, *others = (_read(results / f"{name}.json") for name in names)
+    page.write_text(filled(page.read_text(), contests, growth, *others))
     folder = page.parent / "pictures"
     folder.mkdir(exist_ok=True)
     if contests:
@@ -33,7 +32,7 @@ def filled(text: str, *results: dict[str, Any]) -> str:
 
     Args:
         text: of the page.
-        results: of contests, growth, cells and widths.
+        results: of contests, growth, cells, widths and networks.
     Raises:
         ValueError: if the page has a mark that nobody knows.
     """

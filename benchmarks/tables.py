@@ -7,6 +7,7 @@ from typing import Any
 from benchmarks import cells
 from benchmarks.contests import CONTESTS
 from benchmarks.fits import crossing, curve, memory, slope
+from benchmarks.networks import rows_of
 from benchmarks.results import (
     LOSS_TOLERANCE,
     floor,
@@ -31,6 +32,7 @@ def all_of(
     growth: Mapping[str, Any],
     of_cells: Mapping[str, Any],
     widths: Mapping[str, Any],
+    networks: Mapping[str, Any],
 ) -> dict[str, str]:
     """Return every table by the name of its place."""
     taken = contests.get("contests", {})
@@ -45,6 +47,7 @@ def all_of(
         "growth": grown(growth) if growth else _MISSING,
         **any_cell(of_cells),
         "widths": wide(widths) if widths else _MISSING,
+        "networks": all_networks(networks) if networks else _MISSING,
     }  # fmt: skip
 
 
@@ -311,6 +314,25 @@ def wide(widths: Mapping[str, Any]) -> str:
         rows = [[str(size), *(_plain(micros[size]) for micros in found.values())] for size in sizes]
         lines += [_table([f"{cell}, hidden", *found], rows), ""]
     lines += [f"* {sentence}" for sentence in map(crossing, widths["axes"].values()) if sentence]
+    return "\n".join(lines).rstrip()
+
+
+def all_networks(networks: Mapping[str, Any]) -> str:
+    """Return what an update of every network costs on every engine."""
+    machine = networks["machine"]
+    head = ["network", "floats of state", "parameters", "`autograd`", "**`fused`**",
+            "`stacked`, 16 members", "**`fused`, 16 members**"]  # fmt: skip
+    lines = [
+        f"{_described(machine)}, load {machine['load']:.1f}.",
+        "",
+        _table(head, rows_of(networks)),
+    ]
+    refused = {
+        name: network["refused"]["fused"]
+        for name, network in networks["networks"].items()
+        if "fused" in network["refused"]
+    }
+    lines += ["", *(f"* `{name}` is not compiled: {why}" for name, why in refused.items())]
     return "\n".join(lines).rstrip()
 
 
