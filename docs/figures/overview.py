@@ -39,7 +39,7 @@ def overview(sweeps: Sequence[Path]) -> str:
     if not found:
         raise RequestError("no run of these sweeps is done")
     rows = [_row(task, model, runs) for (task, model), runs in found.items()]
-    return "\n".join([_HEAD, *rows, "", f"Seconds of training, on {_machine()}."])
+    return "\n".join([_HEAD, *rows, "", f"Seconds of training, on {machine()}."])
 
 
 def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
@@ -55,7 +55,8 @@ def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return what the numbers were taken on, in words."""
     return f"{core_count()} cores of {_processor()}"
 
 
