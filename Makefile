@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase verdicts chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase groups verdicts chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -73,15 +73,18 @@ picture-of-report: env
 	  trainer.max_epochs=1 trainer.progress=false hydra.sweep.dir=$(BAD); test $$? = 1
 	$(BROWSER) --screenshot=docs/pictures/report.png file://$(CURDIR)/$(BAD)/report.html
 
-# the table of README, made anew: every task with its networks, ten seeds each
+# the tables of README and docs/tasks.md, made anew: every task with its networks, ten seeds each
 RESULTS := echo:rnn,lstm,gru count:rnn,lstm,gru parity:rnn,lstm,gru unfold:rnn,lstm,gru xor:mlp worked_example:mlp
+COMMA := ,
+FIELD := words source recall copy flipflop counter dyck modular markov_in_context adding delay xor_lags
 
 results: pictures
 	rm -rf logs/results
-	set -e; for row in $(RESULTS); do \
+	set -e; for row in $(RESULTS) $(addsuffix :rnn$(COMMA)lstm$(COMMA)gru,$(FIELD)); do \
 	  $(BIN)/python train.py -m task=$${row%%:*} model=$${row##*:} 'seed=range(10)' hydra.sweep.dir=logs/results/$${row%%:*}; \
 	done
 	$(BIN)/python docs/figures/overview.py $(foreach row,$(RESULTS),logs/results/$(firstword $(subst :, ,$(row)))) --into README.md
+	$(BIN)/python docs/figures/overview.py $(addprefix logs/results/,$(FIELD)) --into docs/tasks.md
 
 # losses of words that never end, falling out of short strings onto the rungs of the group
 STAIRS := S3 Z6
@@ -92,6 +95,10 @@ staircase: env
 	    hydra.sweep.dir=logs/staircase/$$group; \
 	done
 	$(BIN)/python docs/figures/staircase.py $(addprefix logs/staircase/,$(STAIRS)) --out docs/pictures/staircase.png
+
+# networks on endless words of groups, beside what theory says of them: an hour on two cores
+groups: env
+	$(BIN)/python docs/figures/groups.py --seeds 16 --into docs/theory.md
 
 # the six networks of docs/verdict.md
 verdicts: env

@@ -18,9 +18,9 @@ from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
 
 _HEAD = (
-    "| task | network | seeds | divergence from the exact law | standing | mistakes, median "
-    "| seconds |\n"
-    "|---|---|---|---|---|---|---|"
+    "| task | network | seeds | divergence from the exact law | standing | updates "
+    "| mistakes, median | seconds |\n"
+    "|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -49,10 +49,18 @@ def _row(task: str, model: str, runs: Sequence[RunSummary]) -> str:
     spread = f"{number(statistics.median(away))} [{number(away[0])}, {number(away[-1])}]"
     cells = (
         *(task, model, str(len(runs)), spread, f"{stand.words}: {len(stand.runs)} of {len(runs)}"),
+        _updates(stand.runs),
         f"{statistics.median(mistakes):g}" if mistakes else "–",
         f"{statistics.median(seconds):.2f}" if seconds else "–",
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _updates(runs: Sequence[RunSummary]) -> str:
+    """Return the median update at which runs passed the last rung that they did pass."""
+    last = [max((at for at in run.reached if at is not None), default=None) for run in runs]
+    passed = [at for at in last if at is not None]
+    return f"{statistics.median(passed):,.0f}" if passed else "–"
 
 
 def machine() -> str:

@@ -23,6 +23,7 @@ def test_a_row_has_the_median_the_spread_and_where_most_stand(sweep):
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:3] == ["echo", "rnn", "3"]
     assert cells[3:5] == ["0.0155 [0.0055, 0.0655]", "on lags 3 and 8: 2 of 3"]
+    assert cells[5] == "10"
 
 
 def test_the_table_replaces_what_stands_between_the_marks(sweep, tmp_path):

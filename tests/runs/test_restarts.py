@@ -96,3 +96,19 @@ def test_a_run_goes_on_where_it_was_cut_and_engines_agree(train, tmp_path):
 def test_what_is_no_schedule_of_restarts_is_told(restarts, complaint):
     with pytest.raises(ValueError, match=complaint):
         data(restarts=restarts)
+
+
+@pytest.mark.parametrize("words", [("task=source",), ("task=source", "data.restarts={0: 0.1}")])
+def test_members_of_a_sweep_pass_the_rungs_that_each_passes_alone(train, words):
+    words = *words, "trainer.max_epochs=null", "trainer.max_steps=520", "trainer.progress=false"
+    for seed in (0, 1):
+        train(*words, f"seed={seed}")
+    results = train("-m", *words, "seed=0,1").results
+    for seed in (0, 1):
+        alone, member = (
+            [rung["reached_at"] for rung in result["rungs"]]
+            for result in results
+            if result["seed"] == seed
+        )
+        assert alone == member
+        assert alone[0] is not None

@@ -128,15 +128,11 @@ class Learner(LightningModule):
         length = self.data.length
         self.data.advance(self.network, range(self.updates, self.updates + len(losses)))
         now = time.perf_counter()
-        self.record(losses, now - self._since)
-        self._since = now
+        # what is measured is no training, so that its time does not count
+        self._since = time.perf_counter() if self.record(losses, now - self._since) else now
         # a chunk that a signal has cut short says so at its end
         if length is not None and len(losses) == len(chunk.inputs):
             self._log({"length": length})
-        if self.data.measured_at(self.updates):
-            # no training, so that its time does not count
-            self.passed.add(self.updates, self._measured().loss)
-            self._since = time.perf_counter()
         if self.diverged:
             self.trainer.should_stop = True
 
@@ -152,8 +148,12 @@ class Learner(LightningModule):
         # new streams know nothing of the ones before
         return None if streams is None or streams.begins(self.updates) else self.state
 
-    def record(self, losses: Float[Tensor, " windows"], seconds: float) -> None:
-        """Take in the losses of a chunk's updates and the time they took."""
+    def record(self, losses: Float[Tensor, " windows"], seconds: float) -> bool:
+        """Take in the losses of a chunk's updates and the time they took.
+
+        Returns:
+            Whether the network was measured, to tell which rungs it has passed.
+        """
         if self.updates == 0:
             self.first = float(losses[0])
         self.seconds += seconds
@@ -169,6 +169,9 @@ class Learner(LightningModule):
         recent = [self.latest, *(point.loss for point in points)]
         self.diverged = not all(loss < _HOPELESS for loss in recent)
         self._log({"updates_per_second": len(losses) / seconds})
+        if measured := self.data.measured_at(self.updates):
+            self.passed.add(self.updates, self._measured().loss)
+        return measured
 
     def record_rest(self) -> None:
         """End the curve here, in the middle of a point if need be."""

@@ -149,12 +149,12 @@ class PopulationLearner(LightningModule):
         now = time.perf_counter()
         # so that the seconds of all members add up to what the processor spent
         share = (now - self._since) / len(self.active)
-        states = unstack_state(after, len(self.active))
+        states, measured = unstack_state(after, len(self.active)), False
         for learner, state, loss in zip(self.active, states, losses, strict=True):
             # a view would keep the states of all in the memory and checkpoint of each
             learner.state = tuple(part.clone() for part in state)
-            learner.record(loss, share)
-        self._since = now
+            measured |= learner.record(loss, share)
+        self._since = time.perf_counter() if measured else now
         told = Counter(passed(learner, self.ladder) for learner in self.learners)
         self.report(losses.numel(), told)
         self._tell(self.active, "on_train_batch_end", None, None, batch_idx)
