@@ -1,8 +1,13 @@
 """Floor 1: recurrent networks. They know nothing of tasks."""
 
+from lossladder.models.diagonal import Diagonal
 from lossladder.models.gru import GRU, GRUCell
 from lossladder.models.layers import Layers
+from lossladder.models.lru import LRU
 from lossladder.models.lstm import LSTM, LSTMCell
+from lossladder.models.mamba import Mamba
+from lossladder.models.mingru import MinGRU
+from lossladder.models.minlstm import MinLSTM
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, Step
@@ -12,14 +17,19 @@ from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
 
 __all__ = [
     "GRU",
+    "LRU",
     "LSTM",
     "MLP",
     "RNN",
     "Cell",
+    "Diagonal",
     "Dynamics",
     "GRUCell",
     "LSTMCell",
     "Layers",
+    "Mamba",
+    "MinGRU",
+    "MinLSTM",
     "Network",
     "RNNByHand",
     "Recurrent",
