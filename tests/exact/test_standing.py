@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from math import log
+from math import comb, log
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from lossladder.diagnostics import Behaviour, score_outputs
 from lossladder.ladder import Ladder, Standing, either
 from lossladder.tasks import Batch, Count, Echo, Parity, Task
+from lossladder.training.conclude import measure
 
 
 def standing(
@@ -219,3 +220,20 @@ def test_the_ceiling_is_the_best_constant_and_the_step_a_rung_of_its_own(task, c
 def test_where_the_step_is_worth_nothing_it_is_no_rung(task):
     assert "step" not in [rung.name for rung in task.ladder()]
     assert task.ladder().ceiling.loss <= log(task.output_size)
+
+
+def test_what_a_split_hid_decides_neither_the_standing_nor_the_rung_that_is_passed(built):
+    """A constant that bets everything against a class it was never shown: loss without bound."""
+    parts = built("task=count")
+    missing = parts.data.validated.targets[parts.data.hidden(), -1].unique()
+    assert len(missing) == 1
+    network = parts.network
+    with torch.no_grad():
+        network.readout.weight.zero_()
+        network.readout.bias.copy_(torch.tensor([log(comb(10, ones)) for ones in range(11)]))
+        network.readout.bias[missing] = -10_000.0
+    measured = measure(network, parts.data)
+    assert measured["loss"] > parts.data.ladder().ceiling.loss + 1
+    assert measured["loss_of_shown"] < parts.data.ladder().ceiling.loss
+    assert measured["standing"] == "between"
+    assert measured["rung"] == "none"

@@ -157,7 +157,7 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
         "memory": [asdict(mark) for mark in data.marks()] or None,
     }
     standing = _standing(ladder, measured, behaviour)
-    values |= {"rung": either(standing.passed) or None, "share": standing.share}
+    values["share"] = standing.share
     if measured.error is not None:
         values |= {key: getattr(measured, key) for key in ("error", "mistakes", "sequences")}
     training_set = data.training_set()
@@ -177,6 +177,8 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
             standing = _standing(ladder, shown, Behaviour(shown, batch, ladder))
             values["loss_of_shown"] = shown.loss
     return values | {
+        # of the same sequences as the standing, or what is between might have passed no rung
+        "rung": either(standing.passed) or None,
         "standing": standing.where,
         "stands_on": either(standing.on) or None,
         "knows": " or ".join(rung.knows for rung in standing.on) if standing.knows else None,
