@@ -16,10 +16,10 @@ from lossladder.models import Mamba
 
 INPUTS = sines(1, 4, 2, start=0.5)
 MAMBAPY = [  # 1.2.0
-    [0.093602762292434, -0.05761316310983, 0.079502100881268, -0.042845048891359],
-    [-0.013960111310525, 0.027875318883432, -0.000836771810684, 0.010278541644699],
-    [-0.015035248542539, 0.257669467974607, -0.222789831661597, 0.054766200803945],
-    [0.069422473868355, -0.032425880266907, 0.040874927739461, -0.055659362693593],
+    [-0.000746282571347, -0.031449631617053, 8.7957329057e-05, -1.465774036297026],
+    [-0.015516882369411, 0.009745561669934, 0.002567631167449, -0.242251984165872],
+    [-0.071796432535448, -0.013200270896581, 0.072587901241439, 0.354550905051943],
+    [0.002252014549694, -0.004310010814745, 0.012076021099482, -2.051039628437715],
 ]
 
 
@@ -35,7 +35,7 @@ def test_it_equals_a_loop_over_single_numbers():
     for sequence, seen in zip(inputs, hiddens(network, inputs), strict=True):
         state = np.zeros((channels, units))
         for x, hidden in zip(sequence, seen, strict=True):
-            u, z = np.split(silu(w["project.weight"] @ x), 2)
+            u, z = np.split(silu(w["project.weight"] @ x + w["project.bias"]), 2)
             r, write, read = np.split(w["select.weight"] @ u, [rank, rank + units])
             for c in range(channels):
                 delta = np.log1p(np.exp(w["pace.weight"][c] @ r + w["pace.bias"][c]))
@@ -63,9 +63,12 @@ def theirs(scan):
     published = pytest.importorskip("mambapy.mamba")
     network, (log_rate, skip) = same_weights()
     sizes = {"d_model": 2, "d_state": 3, "expand_factor": 2, "dt_rank": 1, "d_conv": 2}
-    block = published.MambaBlock(published.MambaConfig(n_layers=1, pscan=scan, **sizes)).double()
+    block = published.MambaBlock(
+        published.MambaConfig(n_layers=1, pscan=scan, bias=True, **sizes)
+    ).double()
     with torch.no_grad():
         block.in_proj.weight.copy_(network.project.weight)
+        block.in_proj.bias.copy_(network.project.bias)
         block.conv1d.weight.copy_(torch.tensor([0.0, 1.0]).expand(4, 1, 2))
         block.conv1d.bias.zero_()
         block.x_proj.weight.copy_(network.select.weight)
@@ -91,6 +94,7 @@ def test_a_step_by_hand():
     network = Mamba(1, 1, state_size=1, delta_rank=1).double()
     with torch.no_grad():
         network.project.weight.copy_(torch.tensor([[2.0], [3.0]]))  # u, z before the silu
+        network.project.bias.zero_()
         network.select.weight.copy_(torch.tensor([[0.0], [1.0], [1.0]]))  # r = 0, B = C = u
         network.pace.weight.zero_()
         network.pace.bias.zero_()  # softplus(0) = ln 2
@@ -100,6 +104,13 @@ def test_a_step_by_hand():
     u, z = silu(2.0), silu(3.0)
     assert float(state) == pytest.approx(3 + math.log(2) * u * u, abs=1e-12)
     assert float(y) == pytest.approx(((3 + math.log(2) * u * u) * u + 5 * u) * z, abs=1e-11)
+
+
+def test_the_readout_sees_the_state_at_an_input_of_zeros():
+    network = Mamba(1, 4).double()
+    set_to_sines(network)
+    seen = hiddens(network, np.array([[[1.0], [0.0]], [[-1.0], [0.0]]]))
+    assert (abs(seen[0, 1] - seen[1, 1]) > 1e-6).all()
 
 
 def test_it_starts_as_published():

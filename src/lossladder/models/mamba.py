@@ -14,7 +14,7 @@ from lossladder.models.recurrent import Cell, Dynamics, State
 class Mamba(Cell):
     """The selective state space layer S6, between the input projection and the gate of its block.
 
-        u, z  = W x                                 one of each a channel
+        u, z  = W x + d                               one of each a channel
         u     = silu(u)
         r,B,C = X u                                 a few numbers each, shared by all channels
         delta = softplus(R r + b)                   how much time a step takes, a channel
@@ -23,11 +23,13 @@ class Mamba(Cell):
 
     There are as many channels as hiddens. Of the published block this leaves out the convolution
     over the last four steps, which is a window of its own and no part of the recurrence, and the
-    output projection, since a linear map, the readout or the layer above, comes next anyway.
+    output projection, since a linear map, the readout or the layer above, comes next anyway. The
+    bias d, which the published block may have and by default has not, is for inputs that are zero:
+    without it their u and z are zero as well, and the readout sees nothing of the state.
 
     As published: A starts as log 1, 2, ..., state_size in each channel, D as 1; b such that
     softplus(b) is log-uniform between delta_min and delta_max; R uniform within rank ** -0.5. W and
-    X start glorot-uniform, where the authors leave them to torch's own start.
+    X start glorot-uniform, where the authors leave them to torch's own start, and d at zero.
 
     Args:
         input_size: features a step.
@@ -67,7 +69,7 @@ class Mamba(Cell):
         self.delta_max = checks.real("delta_max", delta_max, above=0)
         if not delta_min < delta_max:
             raise ValueError(f"delta_min={delta_min:g}: must be below delta_max={delta_max:g}")
-        self.project = nn.Linear(input_size, 2 * hidden_size, bias=False)  # u, z
+        self.project = nn.Linear(input_size, 2 * hidden_size)  # u, z
         self.select = nn.Linear(hidden_size, rank + 2 * state_size, bias=False)  # r, B, C
         self.pace = nn.Linear(rank, hidden_size)  # delta, before the softplus
         self.log_rate = nn.Parameter(torch.empty(hidden_size, state_size))  # A
@@ -83,6 +85,7 @@ class Mamba(Cell):
         """Draw fresh parameters."""
         for layer in (self.project, self.select):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
+        nn.init.zeros_(self.project.bias)
         bound = self.delta_rank**-0.5
         nn.init.uniform_(self.pace.weight, -bound, bound, generator=generator)
         with torch.no_grad():
