@@ -1,5 +1,7 @@
 """Floor 1: recurrent networks. They know nothing of tasks."""
 
+from lossladder.models.bilinear import Bilinear
+from lossladder.models.delta import DeltaNet
 from lossladder.models.diagonal import Diagonal
 from lossladder.models.gru import GRU, GRUCell
 from lossladder.models.layers import Layers
@@ -13,15 +15,22 @@ from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, Step
 from lossladder.models.rnn import RNN
 from lossladder.models.rnn_by_hand import RNNByHand
+from lossladder.models.rwkv7 import RWKV7
 from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
+from lossladder.models.xlstm import MLSTM, SLSTM
 
 __all__ = [
     "GRU",
     "LRU",
     "LSTM",
     "MLP",
+    "MLSTM",
     "RNN",
+    "RWKV7",
+    "SLSTM",
+    "Bilinear",
     "Cell",
+    "DeltaNet",
     "Diagonal",
     "Dynamics",
     "GRUCell",
