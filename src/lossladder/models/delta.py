@@ -1,5 +1,7 @@
 """The delta rule: a matrix of fast weights whose entry for a key is replaced, not added to."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
@@ -115,9 +117,10 @@ class DeltaNet(Cell):
         return (query[:, None, :] @ memory)[:, 0], (memory,)
 
 
-def _eigenvalues(products: int, beta_max: float) -> "str":
+def _eigenvalues(products: int, beta_max: float) -> Literal["unit", "signed", "complex"]:
     """Return where the eigenvalues of a product of factors I - beta k k^T lie."""
-    # two positive semidefinite factors have a product similar to such a matrix; three have not
+    # A product of two positive semidefinite factors is similar to such a matrix; of three it is
+    # not. Each factor shortens what it does not leave alone, so that of modulus 1 there is only 1.
     if beta_max <= 1 and products <= 2:
         return "unit"
     return "signed" if products == 1 else "complex"

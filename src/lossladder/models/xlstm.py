@@ -15,15 +15,16 @@ _NOTHING = -1e4
 class SLSTM(Cell):
     """sLSTM: a memory c of numbers, divided by n, the sum of what was let in.
 
-        i, f, z, o = W x + R h + b
+        i, f, z, o = W x + R h + b                        b has no part in i
         m' = max(log sigmoid(f) + m, i)                   the stabiliser: log of the largest weight
         c' = e^(log sigmoid(f) + m - m') c + e^(i - m') tanh(z)
         n' = e^(log sigmoid(f) + m - m') n + e^(i - m')   at least 1
         h' = sigmoid(o) c' / n'
 
     c'/n' is a mean of all tanh(z), weighted by e^i and the forget gates since. m cancels: it only
-    keeps exponentials from overflowing. Left out of the published block: several heads (R is one
-    whole matrix), the short convolution before i and f, the norm of heads, the projections.
+    keeps exponentials from overflowing; so would a bias of i, which is why there is none. Left out
+    of the published block: several heads (R is one whole matrix), the short convolution before i
+    and f, the norm of heads, the projections.
 
     Args:
         input_size: features a step.
@@ -44,14 +45,14 @@ class SLSTM(Cell):
         super().__init__(input_size, hidden_size)
         self.forget_bias = checks.real("forget_bias", forget_bias)
         self.weight = nn.Parameter(torch.empty(4 * hidden_size, input_size + hidden_size))
-        self.bias = nn.Parameter(torch.empty(4 * hidden_size))
+        self.bias = nn.Parameter(torch.empty(3 * hidden_size))  # of f, z, o
         self.initialise()
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: glorot-uniform, biases zero but the forget gate's."""
         nn.init.xavier_uniform_(self.weight, generator=generator)
         nn.init.zeros_(self.bias)
-        _, forget, _, _ = self.bias.chunk(4)
+        forget, _, _ = self.bias.chunk(3)
         nn.init.constant_(forget, self.forget_bias)
 
     def initial_state(self, batch_size: int) -> State:
@@ -63,8 +64,9 @@ class SLSTM(Cell):
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:
         """Return the state one step later."""
         h, c, n, m = state
-        raw = torch.cat([x, h], dim=-1) @ self.weight.T + self.bias
-        i, f, z, o = raw.chunk(4, dim=-1)  # (batch, hidden) each
+        raw = torch.cat([x, h], dim=-1) @ self.weight.T
+        i, raw = raw.split([self.hidden_size, 3 * self.hidden_size], dim=-1)
+        f, z, o = (raw + self.bias).chunk(3, dim=-1)  # (batch, hidden) each
         kept = functional.logsigmoid(f) + m
         m = torch.maximum(kept, i)
         keep, write = torch.exp(kept - m), torch.exp(i - m)  # one of the two is 1
