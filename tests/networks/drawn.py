@@ -9,7 +9,7 @@ from lossladder.models import Recurrent
 def drawn(network: Recurrent, seed: int = 0, scale: float = 0.7) -> Recurrent:
     """The network in float64, every parameter from a normal law, in the order of its parameters."""
     network = network.double()
-    source = np.random.RandomState(seed)  # noqa: NPY002 (its numbers are the same for ever)
+    source = np.random.RandomState(seed)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.as_tensor(scale * source.normal(size=tuple(parameter.shape))))
@@ -17,7 +17,7 @@ def drawn(network: Recurrent, seed: int = 0, scale: float = 0.7) -> Recurrent:
 
 
 def inputs(*shape: int, seed: int = 1) -> np.ndarray:
-    return np.random.RandomState(seed).normal(size=shape)  # noqa: NPY002
+    return np.random.RandomState(seed).normal(size=shape)
 
 
 @torch.no_grad()

@@ -55,7 +55,7 @@ def test_permutations_are_tracked_without_any_error():
     for x, letter in enumerate(group):
         for p, before in enumerate(group):
             matrices[x, times(before, letter), p] = 1
-    word = list(np.random.RandomState(0).randint(6, size=2000))  # noqa: NPY002
+    word = list(np.random.RandomState(0).randint(6, size=2000))
     hiddens, _ = ran(moved_by(*matrices), one_hot(word, 6))
     place, places = 0, []
     for letter in word:

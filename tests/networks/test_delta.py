@@ -69,7 +69,7 @@ def test_a_reflection_keeps_parity_without_any_error():
     """s' = s - 2 (s - 1/2) = 1 - s at a one; a zero has no beta."""
     network = DeltaNet(2, 1, beta_max=2.0)
     network = hand_set(network, [1], ([[1], [1]], [[0.5], [0.5]], [-800, 800]))
-    bits = np.random.RandomState(0).randint(2, size=5000)  # noqa: NPY002
+    bits = np.random.RandomState(0).randint(2, size=5000)
     hiddens, _ = ran(network, one_hot(list(bits), 2))
     assert np.array_equal(hiddens.ravel(), np.cumsum(bits) % 2)
 
@@ -103,7 +103,7 @@ def test_reflections_track_the_permutations_of_three_points(products, letters):
     factors = [(keys[:, j], -keys[:, j], [800] * len(letters)) for j in range(products)]
     points = np.array([1.0, 2.0, 4.0])
     network = hand_set(DeltaNet(len(letters), 3, products=products, beta_max=2.0), points, *factors)
-    word = list(np.random.RandomState(0).randint(len(letters), size=2000))  # noqa: NPY002
+    word = list(np.random.RandomState(0).randint(len(letters), size=2000))
     hiddens, _ = ran(network, one_hot(word, len(letters)))
     matrix = np.eye(3)
     for hidden, letter in zip(hiddens[0], word, strict=True):
