@@ -28,6 +28,8 @@ class DeltaNet(Cell):
         3 …        complex ones, of which only 1     the same
                    itself has modulus 1
 
+    and with a gate g times these.
+
     Left out of the published blocks: the short convolution, SiLU and the norm of queries, several
     heads, normalisation and gate of the output. Without the convolution a key and its value must
     come in one step.
