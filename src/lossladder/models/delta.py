@@ -25,14 +25,14 @@ class DeltaNet(Cell):
         products   beta_max <= 1                     beta_max > 1
         1          real eigenvalues in [0, 1]        real eigenvalues in [-1, 1]
         2          the same: two positive factors    complex ones of modulus 1 at most: rotations
-        3 …        complex ones, of which only 1     the same
+        3 …        complex ones, of which only 1     complex ones of modulus 1 at most
                    itself has modulus 1
 
     and with a gate g times these.
 
     Left out of the published blocks: the short convolution, SiLU and the norm of queries, several
-    heads, normalisation and gate of the output. Without the convolution a key and its value must
-    come in one step.
+    heads, normalisation and gate of the output. Without the convolution keys, values and rates
+    see the present input alone.
 
     Args:
         input_size: features a step.

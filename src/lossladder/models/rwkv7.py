@@ -25,10 +25,9 @@ class RWKV7(Cell):
     a symmetric one: its eigenvalues are real, below 1, and above 0.545 - 1 = -0.455. It is diagonal
     plus a rank of one, no product of reflections: of the kinds in `dynamics` only "dense" holds it.
 
-    Left out of the published block: the token shift (each input is seen alone, so a key and its
-    value must come in one step), several heads, the norm of heads, the bonus for the present step,
-    the output gate, the value of the first layer. Low-rank maps are whole matrices here, and all
-    maps have a bias.
+    Left out of the published block: the token shift (keys, values and rates see the present
+    input alone), several heads, the norm of heads, the bonus for the present step, the output gate,
+    the value of the first layer. Low-rank maps are whole matrices here, and all maps have a bias.
 
     Args:
         input_size: features a step.
