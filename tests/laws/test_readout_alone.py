@@ -27,7 +27,10 @@ def test_nothing_but_the_readout_moves(built, model_yaml, engine):
     words = f"model={model_yaml}", f"engine={engine}", "task=echo"
     moved = trained(built(*words, "readout.alone=true"))
     assert moved == {"readout.weight", "readout.bias"}
-    assert not trained(built(*words)) <= moved  # the check can fail
+    whole = built(*words)
+    # the check can fail, unless the network is one of which nothing else is ever trained
+    if any(parameter.requires_grad for parameter in whole.network.recurrent.parameters()):
+        assert not trained(whole) <= moved
 
 
 def test_the_start_is_that_of_a_run_that_trains_everything(built, model_yaml):

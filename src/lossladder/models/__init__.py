@@ -1,5 +1,6 @@
 """Floor 1: recurrent networks. They know nothing of tasks."""
 
+from lossladder.models.attention import WindowAttention
 from lossladder.models.bilinear import Bilinear
 from lossladder.models.delta import DeltaNet
 from lossladder.models.diagonal import Diagonal
@@ -13,9 +14,11 @@ from lossladder.models.minlstm import MinLSTM
 from lossladder.models.mlp import MLP
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, Step
+from lossladder.models.reservoir import Reservoir
 from lossladder.models.rnn import RNN
 from lossladder.models.rnn_by_hand import RNNByHand
 from lossladder.models.rwkv7 import RWKV7
+from lossladder.models.tcn import TCN
 from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
 from lossladder.models.xlstm import MLSTM, SLSTM
 
@@ -28,6 +31,7 @@ __all__ = [
     "RNN",
     "RWKV7",
     "SLSTM",
+    "TCN",
     "Bilinear",
     "Cell",
     "DeltaNet",
@@ -42,8 +46,10 @@ __all__ = [
     "Network",
     "RNNByHand",
     "Recurrent",
+    "Reservoir",
     "State",
     "Step",
     "TorchRNN",
     "TorchRNNCell",
+    "WindowAttention",
 ]
