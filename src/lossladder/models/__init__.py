@@ -2,6 +2,7 @@
 
 from lossladder.models.attention import WindowAttention
 from lossladder.models.bilinear import Bilinear
+from lossladder.models.bits import Bits
 from lossladder.models.delta import DeltaNet
 from lossladder.models.diagonal import Diagonal
 from lossladder.models.gru import GRU, GRUCell
@@ -33,6 +34,7 @@ __all__ = [
     "SLSTM",
     "TCN",
     "Bilinear",
+    "Bits",
     "Cell",
     "DeltaNet",
     "Diagonal",

@@ -56,6 +56,7 @@ class Layers(Recurrent):
         self._cuts = tuple(pairwise(accumulate(counts, initial=0)))
         self.remembers = any(part.remembers for part in parts)
         self.learns_initial_state = any(part.learns_initial_state for part in parts)
+        self.straight_through = any(part.straight_through for part in parts)
         self.dynamics = Dynamics.of_layers([part.dynamics for part in parts])
 
     @property

@@ -86,6 +86,9 @@ class Recurrent(nn.Module, ABC):
             tensor for one sequence. `((hidden_size, hidden_size), ())` is a matrix and a number.
         remembers: False: the state is handed on, but nothing that comes out depends on it.
         learns_initial_state: True: `initial_state` depends on parameters.
+        straight_through: True: something is rounded on the way, and gradients are those of what
+            would be computed otherwise. They are then no finite differences, and no law holds them
+            against any.
         dynamics: how the state moves, for theorems that speak of it; None: not said.
         initialisation_arguments: those arguments of the constructor that only say how parameters
             start, such as a gain, and that are kept under their own names. Members of a sweep are
@@ -101,6 +104,7 @@ class Recurrent(nn.Module, ABC):
     state_parts: int = 1
     remembers: bool = True
     dynamics: Dynamics | None = None
+    straight_through: bool = False
     # asked for before training: an engine that starts every window from zeros must refuse then
     learns_initial_state: bool = False
     initialisation_arguments: tuple[str, ...] = ()
