@@ -89,7 +89,8 @@ def test_layers_of_torchs_layers_are_torchs_own_stack(kind, dropout):
 def test_one_layer_is_what_it_was_to_the_last_bit(model_yaml, configured, built):
     config = configured(f"model={model_yaml}", "task=echo")
     parts = built(f"model={model_yaml}", "task=echo")
-    keys = {k: v for k, v in config["model"].items() if k not in ("layers", "dropout", "_target_")}
+    common = configured("task=echo", "~model.hidden_size", "~model.gain")["model"]
+    keys = {k: v for k, v in config["model"].items() if k not in common}
     kind = locate_class("model", config["model"]["_target_"], nn.Module)
     plain = Network(kind(input_size=2, **keys), 2)
     plain.initialise(seeded("weights", 0))

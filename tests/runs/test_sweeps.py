@@ -57,6 +57,21 @@ SWEEPS = {
         "optimizer.weight_decay=0.0,0.1",
     ),
     "layers": ("task=echo", *SMALL, "model=lstm", "model.layers=2", "engine=stacked", "seed=0,1"),
+    "readers with a layer": (
+        *(
+            "task=echo",
+            *SMALL,
+            "model=rnn",
+            "model.reader=mlp",
+            "engine=fused",
+            "readout.std=0.1,1",
+        ),
+    ),
+    "few bits": ("task=echo", *SMALL, "model=gru_cell", "model.bits=3", "engine=fused", "seed=0,1"),
+    "reservoirs": (
+        *("task=echo", *SMALL, "model=reservoir", "model.hidden_size=8", "engine=fused"),
+        "model.spectral_radius=0.5,0.9",
+    ),
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
 }
 

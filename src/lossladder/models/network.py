@@ -1,4 +1,4 @@
-"""A network: a recurrent part and a linear readout."""
+"""A network: a recurrent part, and a readout: a linear map, or a layer of tanh before it."""
 
 from collections.abc import Sequence
 
@@ -11,19 +11,22 @@ from lossladder.models.recurrent import Recurrent, State
 
 
 class Network(nn.Module):
-    """A recurrent part and a linear readout of its hiddens.
+    """A recurrent part and a readout of its hiddens, which is linear unless reader_size is given.
 
     Args:
         recurrent: any `Recurrent`.
         output_size: logits a step.
-        readout_std: standard deviation of the normal law that the readout's weights start from,
-            which is cut off at two of them; None: glorot-uniform.
+        readout_std: standard deviation of the normal law that the weights of the readout's last
+            map start from, which is cut off at two of them; None: glorot-uniform.
         readout_weights: the very weights to start from, a row for each output; None: drawn.
-        readout_bias: start of the readout's bias.
+        readout_bias: start of that map's bias.
         readout_alone: True: only the readout is trained, the recurrent part stays as it was drawn.
+        reader_size: units of a layer of tanh between hiddens and last map, so that what is read
+            need not be linear in them; None: there is none.
     Raises:
-        ValueError: if readout_std is not above 0, readout_weights is no matrix of the readout's
-            size, a number is not finite, or readout_alone is not true or false.
+        ValueError: if readout_std is not above 0, readout_weights is no matrix of the last map's
+            size, a number is not finite, readout_alone is not true or false, reader_size is no
+            whole number above 0, or is given where the recurrent part has a readout of its own.
 
     >>> from lossladder.models import LSTM
     >>> network = Network(recurrent=LSTM(input_size=2, hidden_size=16), output_size=2)
@@ -43,6 +46,7 @@ class Network(nn.Module):
         readout_bias: float = 0.0,
         readout_weights: Sequence[Sequence[float]] | None = None,
         readout_alone: bool = False,
+        reader_size: int | None = None,
     ) -> None:
         super().__init__()
         if readout_std is not None:
@@ -51,11 +55,10 @@ class Network(nn.Module):
         self.readout_bias = checks.real("readout_bias", readout_bias)
         self.recurrent = recurrent
         self.output_size = output_size
-        self.readout = recurrent.readout(output_size)
+        self.readout = _readout(recurrent, output_size, reader_size)
         if readout_weights is not None:
-            readout_weights = checks.matrix(
-                "readout_weights", readout_weights, output_size, recurrent.hidden_size
-            )
+            read = recurrent.hidden_size if reader_size is None else reader_size
+            readout_weights = checks.matrix("readout_weights", readout_weights, output_size, read)
         self.readout_weights = readout_weights
         self.readout_alone = checks.flag("readout_alone", readout_alone)
         if readout_alone:
@@ -97,3 +100,18 @@ class Network(nn.Module):
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first step."""
         return self.recurrent.initial_state(batch_size)
+
+
+def _readout(recurrent: Recurrent, output_size: int, reader_size: int | None) -> nn.Module:
+    """Return the network's own readout, or one with a layer of tanh."""
+    own = recurrent.readout(output_size)
+    if reader_size is None:
+        return own
+    checks.whole("reader_size", reader_size)
+    trained = sum(p.numel() for p in own.parameters() if p.requires_grad)
+    if not isinstance(own, nn.Linear) or trained != own.weight.numel() + output_size:
+        raise ValueError(
+            f"{type(recurrent).__name__} has a readout of its own, and takes no other reader than linear"
+        )
+    first = nn.Linear(recurrent.hidden_size, reader_size)
+    return nn.Sequential(first, nn.Tanh(), nn.Linear(reader_size, output_size))

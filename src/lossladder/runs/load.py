@@ -15,6 +15,7 @@ from lossladder.runs.result import FILE, Result, ended, read_result
 from lossladder.tasks import Task
 from lossladder.training.build import Parts, build
 from lossladder.training.locate import allow_packages
+from lossladder.training.make_network import sized_config
 
 
 class Run(NamedTuple):
@@ -150,10 +151,11 @@ def resumed_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str,
         config: as composed.
         words: of the command line; where another run's config counts, only they change it.
     Raises:
-        RequestError: if there is no such run, it has no such key, or the key cannot change.
+        RequestError: if there is no such run, it has no such key, or the key cannot change; or if
+            a new run is to have another hidden_size than `model.state` asks for.
     """
     if config.get("resume") is None:
-        return dict(config)
+        return sized_config(config, words)
     folder = resumed_folder(str(config["resume"]), Path(str(config["logs"])))
     # Only what was said on the command line: the defaults of today's library are not to change a
     # run of last year's. Plus signs are for Hydra, whose defaults may lack a key that the run has.

@@ -18,10 +18,12 @@ from lossladder.data.validation_interval import make_schedule
 from lossladder.engines import Engine, LearningRateSchedule
 from lossladder.engines.schedules import ConstantRate
 from lossladder.ladder import Ladder, Rung
-from lossladder.models import Layers, Network, Recurrent
+from lossladder.models import Network, Recurrent
 from lossladder.tasks import Task
-from lossladder.training.config import Built, TrainerConfig, check_config, check_keys, under_key
+from lossladder.training.config import TrainerConfig, check_config, under_key
+from lossladder.training.construct import construct, constructor
 from lossladder.training.locate import locate_class
+from lossladder.training.make_network import make_network
 
 # NumPy takes none larger, and Lightning seeds it as well
 _LARGEST_SEED = 2**32 - 1
@@ -67,13 +69,10 @@ def build(config: Mapping[str, Any]) -> Parts:
     check_config(config)
     trainer = under_key("trainer", lambda: TrainerConfig.parse(config["trainer"]))
     seed = under_key(None, lambda: checks.whole("seed", config["seed"], 0, _LARGEST_SEED))
-    task = _construct("task", config["task"], Task)
-    recurrent = _recurrent(config["model"], task.input_size)
-    # keys of the readout are spelled `readout.std` in a config, `readout_std` in the network
-    readout = {f"readout_{key}": value for key, value in config["readout"].items()}
-    network = under_key("readout", lambda: Network(recurrent, task.output_size, **readout))
+    task = construct("task", config["task"], Task)
+    network = make_network(config["model"], config["readout"], task)
     network.initialise(seeded("weights", seed))
-    data = _construct("data", config["data"], Data, task=task, seed=seed)
+    data = construct("data", config["data"], Data, task=task, seed=seed)
     _check_size(data)
     data.schedule = make_schedule(
         updates=trainer.updates(data.updates_per_epoch),
@@ -82,12 +81,12 @@ def build(config: Mapping[str, Any]) -> Parts:
         validate_every=trainer.validate_every,
         stops_early=trainer.stop_at is not None,
     )
-    make_optimizer = _constructor("optimizer", config["optimizer"], Optimizer)
+    make_optimizer = constructor("optimizer", config["optimizer"], Optimizer)
     # torch takes a learning rate of 0, and of infinity
     under_key("optimizer", lambda: checks.real("lr", config["optimizer"].get("lr"), above=0))
     _check_constants(make_optimizer, network)
     schedule = _schedule(config.get("schedule"), data.schedule.updates)
-    make_engine = _constructor(
+    make_engine = constructor(
         "engine",
         config["engine"],
         Engine,
@@ -100,23 +99,6 @@ def build(config: Mapping[str, Any]) -> Parts:
     watching = _watching(config.get("callbacks") or {})
     makers = make_optimizer, make_engine, watching
     return Parts(task, network, data, trainer, stop_at, schedule, *makers)
-
-
-def _recurrent(config: Mapping[str, Any], input_size: int) -> Recurrent:
-    """Return a network of the class that the config names, or several on top of one another."""
-    found = locate_class("model", config.get("_target_"), Recurrent)
-    # a class that has such arguments itself does with them what it likes
-    ours = {"layers", "dropout"}.difference(inspect.signature(found).parameters)
-    one = {key: value for key, value in config.items() if key not in ours}
-    asked = {"layers": 1, "dropout": 0.0} | {key: config[key] for key in ours & {*config}}
-    layers = under_key("model", lambda: checks.whole("layers", asked["layers"]))
-    dropout = under_key("model", lambda: checks.chance("dropout", asked["dropout"]))
-    parts = [_construct("model", one, Recurrent, input_size=input_size)]
-    while len(parts) < layers:
-        parts.append(_construct("model", one, Recurrent, input_size=parts[-1].hidden_size))
-    if layers == 1 and dropout == 0:
-        return parts[0]
-    return under_key("model", lambda: Layers(parts, dropout))
 
 
 def initialisation_keys(model: Mapping[str, Any]) -> Sequence[str]:
@@ -138,7 +120,7 @@ def _watching(
         key = f"callbacks.{name}"
         if not isinstance(entry, Mapping):
             raise RequestError(f"{key}={entry}: must have keys of its own, _target_ among them")
-        makers[key] = _constructor(key, entry, Callback, Logger)
+        makers[key] = constructor(key, entry, Callback, Logger)
 
     def make(folder: Path) -> tuple[list[Callback], list[Logger]]:
         made: list[Callback | Logger] = []
@@ -170,7 +152,7 @@ def _schedule(config: Mapping[str, Any] | None, updates: int) -> LearningRateSch
     found = locate_class("schedule", config.get("_target_"), LearningRateSchedule)
     if config.get("steps") is None and "steps" in inspect.signature(found).parameters:
         config = {**config, "steps": updates or None}
-    return _construct("schedule", config, LearningRateSchedule)
+    return construct("schedule", config, LearningRateSchedule)
 
 
 def _check_size(data: Data) -> None:
@@ -200,27 +182,3 @@ def _check_constants(make: "partial[Optimizer]", network: Network) -> None:
                 f"optimizer.{key}={value}: {error}; its default is {default}"
             ) from error
         raise RequestError(f"optimizer: {error}") from error
-
-
-def _construct(key: str, config: Mapping[str, Any], promise: type[Built], **given: Any) -> Built:
-    """Return an object of the class that `key._target_` names."""
-    make = _constructor(key, config, promise, **given)
-    # before the call, whose TypeError would name the constructor's arguments and no key
-    for name, parameter in inspect.signature(make.func).parameters.items():
-        if parameter.default is parameter.empty and name not in make.keywords:
-            raise RequestError(f"{key}.{name}: is missing; {config['_target_']} needs it")
-    return under_key(key, make)
-
-
-def _constructor(
-    key: str, config: Mapping[str, Any], *promises: type[Built], **given: Any
-) -> "partial[Built]":
-    """Return the class that `key._target_` names, with the config's and the given arguments."""
-    values = {name: value for name, value in config.items() if name != "_target_"}
-    found = locate_class(key, config.get("_target_"), *promises)
-    takes = inspect.signature(found).parameters
-    # a class that takes any keyword may check them itself; all others are checked here
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
-        allowed = [name for name in takes if name not in given]
-        check_keys(f"{key}.", values, allowed, found.__name__)
-    return partial(found, **values, **given)
