@@ -1,11 +1,14 @@
 """Attention over a window is torch's transformer layer under a band mask, and sees no further."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Generator, nn
 
+from lossladder.engines import Fused, StackedEngine
 from lossladder.models import Dynamics, Layers, WindowAttention
-from lossladder.testing import check_network
+from lossladder.testing import check_engine, check_network
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -98,3 +101,9 @@ def test_layers_look_back_from_what_the_one_below_has_seen():
 def test_a_window_that_is_none_is_refused():
     with pytest.raises(ValueError, match="window=0: must be a whole number of at least 1"):
         WindowAttention(2, 3, window=0)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("engine", [Fused, StackedEngine])
+def test_it_trains_like_in_a_plain_loop_whatever_its_window(engine, window):
+    check_engine(engine, networks=(partial(WindowAttention, window=window),), clips=(None,))

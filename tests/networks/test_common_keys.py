@@ -1,4 +1,4 @@
-"""What every network is asked for: bits of its state, how it is read, and how large its state is."""
+"""What every network may be asked for: bits of its state, how it is read, how large it is."""
 
 import pytest
 import torch

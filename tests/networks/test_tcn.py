@@ -1,11 +1,14 @@
 """A temporal convolution is torch's causal nn.Conv1d in a residual block, and sees no further."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Generator, nn
 
+from lossladder.engines import Fused, StackedEngine
 from lossladder.models import TCN, Dynamics
-from lossladder.testing import check_network
+from lossladder.testing import check_engine, check_network
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -64,3 +67,9 @@ def test_it_says_how_far_it_sees():
     assert TCN(2, 3, window=7).dynamics == Dynamics("none", window=7)
     with pytest.raises(ValueError, match=r"window=2.5: must be a whole number of at least 1"):
         TCN(2, 3, window=2.5)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("engine", [Fused, StackedEngine])
+def test_it_trains_like_in_a_plain_loop_whatever_its_window(engine, window):
+    check_engine(engine, networks=(partial(TCN, window=window),), clips=(None,))

@@ -53,8 +53,8 @@ class WindowAttention(Cell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Return the shape of the last inputs, the oldest first; there are none for window=1."""
-        return ((self.window - 1, self.input_size + 1),) if self.remembers else ()
+        """Return the shape of the last inputs, the oldest first; of window=1 one, never seen."""
+        return ((max(self.window - 1, 1), self.input_size + 1),)
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: glorot-uniform matrices, no biases, all lags alike."""
@@ -71,7 +71,8 @@ class WindowAttention(Cell):
     def step(self, x: Float[Tensor, "batch input"], state: State) -> tuple[Tensor, State]:
         """Return what is attended to and made of it, and the inputs that a step later are seen."""
         latest = torch.cat([x, torch.ones_like(x[:, :1])], dim=-1)[:, None]
-        seen = torch.cat([*state, latest], dim=1)  # (batch, window, input + 1)
+        kept = torch.cat([state[0], latest], dim=1)
+        seen = kept[:, -self.window :]  # (batch, window, input + 1)
         inputs, real = seen[..., :-1], seen[..., -1]
         embedded = self.embed(inputs)  # (batch, window, hidden)
         now = embedded[:, -1]
@@ -82,5 +83,4 @@ class WindowAttention(Cell):
         found = (shares[:, None] @ self.value(embedded))[:, 0]  # (batch, hidden)
         attended = self.norm_attended(now + self.output(found))
         made = self.outer(torch.relu(self.inner(attended)))
-        after = (seen[:, 1:],) if self.remembers else ()
-        return self.norm_output(attended + made), after
+        return self.norm_output(attended + made), (kept[:, 1:],)

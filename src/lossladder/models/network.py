@@ -111,7 +111,7 @@ def _readout(recurrent: Recurrent, output_size: int, reader_size: int | None) ->
     trained = sum(p.numel() for p in own.parameters() if p.requires_grad)
     if not isinstance(own, nn.Linear) or trained != own.weight.numel() + output_size:
         raise ValueError(
-            f"{type(recurrent).__name__} has a readout of its own, and takes no other reader than linear"
+            f"{type(recurrent).__name__} has a readout of its own, and takes no reader but linear"
         )
     first = nn.Linear(recurrent.hidden_size, reader_size)
     return nn.Sequential(first, nn.Tanh(), nn.Linear(reader_size, output_size))

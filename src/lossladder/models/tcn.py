@@ -44,8 +44,8 @@ class TCN(Cell):
 
     @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Return the shape of the last inputs, the oldest first; there are none for window=1."""
-        return ((self.window - 1, self.input_size),) if self.remembers else ()
+        """Return the shape of the last inputs, the oldest first; of window=1 one, never seen."""
+        return ((max(self.window - 1, 1), self.input_size),)
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: glorot-uniform matrices, no biases."""
@@ -56,8 +56,8 @@ class TCN(Cell):
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> tuple[Tensor, State]:
         """Return what the window is convolved to, and the inputs that a step later are seen."""
-        seen = torch.cat([*state, x[:, None]], dim=1)  # (batch, window, input)
+        kept = torch.cat([state[0], x[:, None]], dim=1)
+        seen = kept[:, -self.window :]  # (batch, window, input)
         convolved = torch.relu(self.convolve(seen.flatten(start_dim=1)))
         mixed = torch.relu(self.mix(convolved))
-        after = (seen[:, 1:],) if self.remembers else ()
-        return torch.relu(mixed + self.skip(x)), after
+        return torch.relu(mixed + self.skip(x)), (kept[:, 1:],)
