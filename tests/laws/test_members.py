@@ -164,7 +164,7 @@ def test_float32_agrees_to_four_digits(model_yaml, built):
     networks, _ = members_of(parts.network.recurrent)
     networks = [network.float() for network in networks]
     optimizers = [
-        torch.optim.Adam(n.parameters(), lr=lr) for n, lr in zip(networks, RATES, strict=True)
+        torch.optim.Adam(n.trained(), lr=lr) for n, lr in zip(networks, RATES, strict=True)
     ]
     assert_each_is_as_if_alone(networks, optimizers, parts.task, True, rtol=1e-4, atol=1e-5)
 
