@@ -26,7 +26,7 @@ from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.tensorboard.reference_lines import write_references
 from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import Checkpoints, ProgressBar, StopAtRung
-from lossladder.training.conclude import conclude
+from lossladder.training.conclude import conclude, theory_references
 from lossladder.training.learner import Learner
 from lossladder.training.population import PopulationLearner, engine_for
 from lossladder.training.trainer import make_trainer
@@ -155,7 +155,8 @@ def _fit(
     """Train; return the status, which says how it ended, and if by a fault, what it was."""
     schedule = learner.data.schedule
     try:
-        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates)
+        marks = theory_references(learner.network, learner.data)
+        write_references(logdir, learner.loss_tag, learner.ladder, schedule.updates, marks)
         # the path says no more than that there is one
         path = CHECKPOINT if goes_on else None
         trainer.fit(learner, datamodule=learner.data, ckpt_path=path)
@@ -243,7 +244,10 @@ def train_together(
         # Lightning wants one root, and writes nothing there: any member's folder will do
         intervals = learners[0].data.schedule.intervals if together.active else 0
         trainer = make_trainer(first.trainer, intervals, AtomicCheckpointIO(), folders[0])
-        write_references(logdir, learners[0].loss_tag, learners[0].ladder, schedule.updates)
+        # they differ in nothing that a theorem asks for
+        one = learners[0]
+        marks = theory_references(one.network, one.data)
+        write_references(logdir, one.loss_tag, one.ladder, schedule.updates, marks)
         status = "done"
         try:
             trainer.fit(together)

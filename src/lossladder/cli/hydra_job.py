@@ -109,7 +109,7 @@ def _alone(config: dict[str, Any], folder: Path) -> "Result":
     try:
         write_columns(logdir, settings(config, result), IN_FRONT, rungs)
         if folder != logdir:
-            write_own_ladder(folder, tag, result.rungs, result.steps)
+            write_own_ladder(folder, tag, result.rungs, result.steps, result.theory or ())
         console.echo(f"{leave_address(folder, console.relative(logdir), [tag], SETTING)}\n")
     # the run is what it is, and its result has been written
     except OSError as error:

@@ -97,6 +97,7 @@ class Result(Mapping[str, Any]):
     divergences: Mapping[str, float] | None = None
     uses: Sequence[Mapping[str, float | None]] | None = None
     memory: Sequence[Mapping[str, float | str | None]] | None = None
+    theory: Sequence[Mapping[str, Any]] | None = None
     leak: float | None = None
     leaks: bool | None = None
     error: float | None = None
@@ -250,6 +251,22 @@ def _mark(value: Any) -> dict[str, float | str | None]:
     return {**words, "loss": loss, "states": None if states is None else _only(int)(states)}
 
 
+# of a statement of theory, what is text in every one
+_STATED = ("statement", "source", "says", "kind", "bound")
+
+
+def _theory(value: Any) -> dict[str, Any]:
+    mark = _mapping(value)
+    loss, rung, agrees = (mark.get(key) for key in ("loss", "rung", "agrees"))
+    return {
+        **{key: _text(mark.get(key, "")) for key in _STATED},
+        "asymptotic": _flag(mark.get("asymptotic", False)),
+        "loss": None if loss is None else _number(loss),
+        "rung": None if rung is None else _text(rung),
+        "agrees": None if agrees is None else _text(agrees),
+    }
+
+
 def _curve(value: Any) -> CurveRecord:
     match value:
         case {"updates": list(updates), "loss": list(loss)} if len(updates) == len(loss):
@@ -279,6 +296,7 @@ _READER_OF: Mapping[Any, Callable[[Any], Any]] = {
     Sequence[Mapping[str, float | str | None]] | None: lambda value: [
         _mark(one) for one in _list(value)
     ],
+    Sequence[Mapping[str, Any]] | None: lambda value: [_theory(one) for one in _list(value)],
     Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
     CurveRecord: _curve,
 }

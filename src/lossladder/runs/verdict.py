@@ -12,6 +12,9 @@ _ENDINGS = {
 }
 _MOST_USES = 10  # inputs that a verdict names
 _LITTLE = 0.04  # what a network may use of inputs that mean nothing, before it is told
+_LEARNT = 0.5  # of what can be known, so that it matters how long it lasts
+# a theorem of the long run is held against that
+_LONGER = "longer ones would tell (evaluate.py, with more task.num_steps or data.bptt_steps)"
 _CHANCE = 3.0  # standard errors that chance does not bridge, as on a ladder, which loads torch
 _UNMEASURED = "The run was interrupted, and nothing has been measured of it."
 
@@ -38,6 +41,7 @@ def verdict(result: Mapping[str, Any]) -> str:
             for line in (_passed(result), _behaviour(result), _uses(result), _keeps(result))
             if line
         ]
+        lines += [f"theory {said}" for said in _theory(result)]
     if result.get("length") is not None:
         lines.append(f"length {result['length']} steps: so far had the sequences of training grown")
     if result.get("mistakes") is not None:
@@ -208,6 +212,63 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
         number, unit = could["name"].split(maxsplit=1)
         words += f"; with {number}{'' if beaten else f' {unit}'} it could have {could['loss']:.4f}"
     return words
+
+
+def strongest(theory: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the highest bound of theory, and the lowest loss that it says suffices.
+
+    Args:
+        theory: as in `result.json`.
+
+    >>> low, high = ({"bound": "lower", "loss": loss} for loss in (1.1, 1.8))
+    >>> strongest([low, high, {"bound": "warning", "loss": None}])
+    [{'bound': 'lower', 'loss': 1.8}]
+    """
+    numbered = [mark for mark in theory if mark["loss"] is not None]
+    lower = [mark for mark in numbered if mark["bound"] == "lower"]
+    enough = [mark for mark in numbered if mark["bound"] == "suffices"]
+    found = [max(lower, key=lambda mark: mark["loss"])] if lower else []
+    return found + ([min(enough, key=lambda mark: mark["loss"])] if enough else [])
+
+
+def _theory(result: Mapping[str, Any]) -> list[str]:
+    theory = result.get("theory") or ()
+    shown = strongest(theory)
+    lines = [_stated(mark, result["loss"]) for mark in shown]
+    # where nothing stands in the way, and something has been learnt, how long it lasts
+    if (result.get("share") or 0.0) >= _LEARNT and all(m["bound"] != "lower" for m in shown):
+        warnings = [mark for mark in theory if mark["bound"] == "warning"]
+        lines += [f"{mark['says']} ({mark['source']})" for mark in warnings[:1]]
+    return lines
+
+
+def _stated(mark: Mapping[str, Any], loss: float) -> str:
+    """Return a statement in words, and how a loss stands to it."""
+    number = _named_loss(mark)
+    away = f"{mark['agrees']} by {abs(loss - mark['loss']):.4f}"
+    if mark["bound"] == "suffices":
+        learning = f"{away}, a matter of learning, not of what it can express"
+        ending = "agrees" if mark["agrees"] == "agrees" else learning
+        return f"{mark['says']}, {number}: {ending} ({_by(mark)})"
+    match mark["agrees"]:
+        case "beats" if mark["asymptotic"]:
+            ending = f"{away}, as short sequences can; {_LONGER}"
+        case "beats":
+            ending = f"{away}, which cannot be: the network is not what it says, or sees too much"
+        case "falls short":
+            ending = f"{away}: more could be learnt"
+        case _:
+            ending = "agrees"
+    return f"{mark['says']}, not below {number}: {ending} ({_by(mark)})"
+
+
+def _named_loss(mark: Mapping[str, Any]) -> str:
+    rung = f" ({mark['rung']})" if mark["rung"] else ""
+    return f"{mark['loss']:.4f}{rung}"
+
+
+def _by(mark: Mapping[str, Any]) -> str:
+    return f"corollary of {mark['source']}" if mark["kind"] == "corollary" else mark["source"]
 
 
 def used_inputs(uses: Sequence[Mapping[str, Any]]) -> list[str]:

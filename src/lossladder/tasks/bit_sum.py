@@ -138,6 +138,15 @@ class BitSum(Task):
                 rungs.append(rung)
         return Ladder(rungs)
 
+    def loss_knowing(self, known: int, num_steps: int) -> float:
+        """Return the loss of the best predictor that knows the step and the last `known` bits.
+
+        >>> from lossladder.tasks import Count
+        >>> round(Count(num_steps=10).loss_knowing(9, num_steps=10), 6)
+        0.693147
+        """
+        return self._rung(known, num_steps).loss
+
     def _constant(self, num_steps: int) -> Rung:
         """Return the rung of a predictor that knows neither bits nor the step."""
         weights, by_step = self._weights(num_steps), torch.stack(self.unseen(num_steps, 0))

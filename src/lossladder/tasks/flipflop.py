@@ -199,6 +199,14 @@ class FlipFlop(Task):
         reads[-1] = 1.0
         return float(losses @ reads / reads.sum())
 
+    def loss_knowing(self, known: int) -> float:
+        """Return the loss of the best predictor that knows the last `known` instructions only.
+
+        >>> round(FlipFlop(24, every_read=False).loss_knowing(3), 6)
+        0.354891
+        """
+        return self._mean(self._window_losses(known))
+
     def _always(self, inputs: Features) -> Probabilities:
         return torch.full((*inputs.shape[:2], 2), 0.5, dtype=torch.float64, device=inputs.device)
 

@@ -87,6 +87,15 @@ class FiniteGroup:
             for factor, (_, generators, _) in enumerate(made)
             for g in generators
         )
+        # what moves what in the plane, on the line, or among points: see `reflections`
+        self._reflections = [
+            _reflections(kind, number, moves)
+            for (kind, number), (_, _, moves) in zip(factors, made, strict=True)
+        ]
+        self.dimension = sum(
+            number if kind in "SA" else 1 if (kind, number) == ("Z", 2) else 2
+            for kind, number in factors
+        )
         # of a single factor of permutations, where each moves its points
         self._moves = made[0][2] if len(made) == 1 else None
         self._kind, self._number = factors[0] if len(factors) == 1 else ("", 0)
@@ -127,6 +136,77 @@ class FiniteGroup:
         members = np.array(sorted(subgroup))
         first = self.table[members].min(axis=0)
         return np.unique(first, return_inverse=True)[1]
+
+    # --- what is left when a kind of quotient is taken ---------------------------------------
+
+    def core(self, subgroup: Elements) -> Elements:
+        """Return the largest normal subgroup inside: what all conjugates have in common.
+
+        >>> s3 = FiniteGroup("S3")
+        >>> [len(s3.core(h.elements)) for h in s3.subgroups]
+        [6, 3, 1, 1]
+        """
+        return frozenset.intersection(*self.conjugates(subgroup))
+
+    def normal_closure(self, elements: Iterable[int]) -> Elements:
+        """Return the least normal subgroup that has these elements."""
+        members = np.unique([0, *elements])
+        moved = self.table[self.table[self.inverse][:, members], np.arange(len(self))[:, None]]
+        return self.generated(np.unique(moved).tolist())
+
+    def derived(self, times: int = 1) -> Elements:
+        """Return the derived subgroup of the derived subgroup …, so many times.
+
+        It is the least normal subgroup whose quotient is solvable of that derived length: of length
+        1, Abelian.
+
+        >>> [len(FiniteGroup("S4").derived(times)) for times in range(4)]
+        [24, 12, 4, 1]
+        >>> len(FiniteGroup("A5").derived(9))
+        60
+        """
+        found = frozenset(range(len(self)))
+        for _ in range(times):
+            a = np.array(sorted(found))
+            # a^-1 b^-1 a b
+            turned = self.table[np.ix_(self.inverse[a], self.inverse[a])]
+            found = self.generated(np.unique(self.table[turned, self.table[np.ix_(a, a)]]).tolist())
+        return found
+
+    def squared(self, times: int = 1) -> Elements:
+        """Return what the squares generate, of what the squares generate …, so many times.
+
+        It is K'K^2 of K: the least normal subgroup whose quotient is an elementary Abelian 2-group;
+        repeated, the least one with a series of so many of these above it. In the end that is
+        O^2(G), the least whose quotient is a 2-group.
+
+        >>> [[len(FiniteGroup(name).squared(n)) for n in (1, 2, 3)] for name in ("Z4", "S3", "S4")]
+        [[2, 1, 1], [3, 3, 3], [12, 12, 12]]
+        """
+        found = frozenset(range(len(self)))
+        for _ in range(times):
+            # commutators are among them: [a, b] = a^-2 (a b^-1)^2 b^2
+            found = self.generated(int(self.table[a, a]) for a in found)
+        return found
+
+    @cached_property
+    def reflections(self) -> NDArray[np.int64]:
+        """How many reflections each element is a product of, in the group's usual picture.
+
+        Z_m turns a plane (Z2 turns a line round), D_n moves a polygon, and permutations move axes,
+        each cycle but for one of its points; several groups have a picture each. A map of finite
+        order is a product of as many reflections as it moves dimensions (Cartan and Dieudonne), and
+        the picture has `dimension` of them.
+
+        >>> {name: int(FiniteGroup(name).reflections.max()) for name in ("Z2", "Z5", "S3", "A5")}
+        {'Z2': 1, 'Z5': 2, 'S3': 2, 'A5': 4}
+        """
+        return np.array(
+            [
+                sum(int(own[place]) for own, place in zip(self._reflections, parts, strict=True))
+                for parts in self._parts
+            ]
+        )
 
     @cached_property
     def subgroups(self) -> tuple[Subgroup, ...]:
@@ -253,6 +333,24 @@ def _factor(kind: str, number: int) -> tuple[Table, tuple[int, ...], NDArray[np.
             back = [turned.index(j) for j in range(number)]
             generators += [tuple(turned), tuple(back)]
     return np.array(table), tuple(place[g] for g in generators), np.array(moves)
+
+
+def _reflections(kind: str, number: int, moves: NDArray[np.int64] | None) -> list[int]:
+    """Return of how many reflections each element of one factor is made."""
+    if moves is not None:
+        return [number - _cycles(p) for p in moves.tolist()]
+    turns = [1 if (kind, number) == ("Z", 2) else 2] * (number - 1)
+    return [0, *turns, *([1] * number if kind == "D" else [])]
+
+
+def _cycles(p: Sequence[int]) -> int:
+    left, count = set(range(len(p))), 0
+    while left:
+        count, at = count + 1, min(left)
+        while at in left:
+            left.remove(at)
+            at = p[at]
+    return count
 
 
 def _is_even(p: tuple[int, ...]) -> bool:

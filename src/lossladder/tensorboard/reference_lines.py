@@ -5,18 +5,19 @@ Such a run has a name and a colour, and twenty runs of a sweep share one line.
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from torch.utils.tensorboard.summary import custom_scalars
 
-from lossladder.ladder import Ladder, Rung
+from lossladder.ladder import Ladder, Mark, Rung
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.folder import EVENTS
 from lossladder.runs.result import RungRecord
+from lossladder.runs.verdict import strongest
 from lossladder.tensorboard.event_file import Events
 
 # the sign sorts before letters: TensorBoard lists runs by name
@@ -37,24 +38,48 @@ def shown_rungs(rungs: Sequence[Shown]) -> Sequence[Shown]:
     return [rungs[place] for place in picked]
 
 
-def write_references(logdir: Path, tag: str, ladder: Ladder, updates: int) -> None:
+def write_references(
+    logdir: Path, tag: str, ladder: Ladder, updates: int, marks: Sequence[Mark] = ()
+) -> None:
     """Draw each rung from update 0 to `updates` as a run `<logdir>/+reference/<line_name>`.
 
     Lines that are there and long enough are left alone, so that many runs share them.
+
+    Args:
+        logdir: that TensorBoard shows.
+        tag: of the loss.
+        ladder: whose rungs are drawn.
+        updates: end of the lines.
+        marks: drawn beside the rungs.
     """
-    for rung in shown_rungs(ladder.rungs):
+    for rung in (*shown_rungs(ladder.rungs), *marks):
         line = logdir / FOLDER / line_name(tag.partition("/")[0], rung)
         line.mkdir(parents=True, exist_ok=True)
         _extend(line, tag, rung.loss, updates)
 
 
-def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], updates: int) -> None:
-    """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page."""
+def write_own_ladder(
+    folder: Path,
+    tag: str,
+    rungs: Sequence[RungRecord],
+    updates: int,
+    theory: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Draw the ladder of a run among its own curves, as a chart of the Custom Scalars page.
+
+    Args:
+        folder: of the run.
+        tag: of the loss.
+        rungs: of its result.
+        updates: end of the lines.
+        theory: of its result; those that a verdict tells are drawn.
+    """
     # whoever opens the folder of one run alone sees none of the lines that runs share
     path = folder / f"{EVENTS}ladder"
     path.unlink(missing_ok=True)
     events = Events(path)
     lines = {f"verdict/ladder/{rung.name}": rung.loss for rung in shown_rungs(rungs)}
+    lines |= {f"verdict/theory/{one['statement']}": one["loss"] for one in strongest(theory)}
     # tags are regular expressions there, anchored at their start only
     tags = [f"^{re.escape(own)}$" for own in (tag, *lines)]
     events.add(custom_scalars({"loss over its ladder": {tag: ["Multiline", tags]}}))
@@ -63,7 +88,7 @@ def write_own_ladder(folder: Path, tag: str, rungs: Sequence[RungRecord], update
     events.close()
 
 
-def line_name(task: str, rung: Rung) -> str:
+def line_name(task: str, rung: Rung | Mark) -> str:
     """Return the name of a reference line; any file system takes it.
 
     >>> line_name("echo", Rung("lag 3", 0.51917, "the input 3 steps back", lambda inputs: inputs))

@@ -13,12 +13,14 @@ from lightning.pytorch.loggers import Logger
 import lossladder
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Behaviour, Score, score, score_outputs, uses
-from lossladder.ladder import Ladder, Standing, either
+from lossladder.ladder import Ladder, Mark, Standing, either
 from lossladder.models import Network
 from lossladder.runs.result import CurveRecord, Result, RungRecord
+from lossladder.runs.verdict import strongest
 from lossladder.tasks import Batch
 from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
+from lossladder.theory import TheoryMark, marks
 from lossladder.training.learner import Learner, validation_score
 from lossladder.training.random_state import random_numbers_of
 
@@ -122,6 +124,28 @@ def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[Rung
     )
 
 
+def theory(
+    network: Network, data: Data, loss: float, standard_error: float
+) -> list[dict[str, Any]]:
+    """Return what theorems say of a network on its task, and how its loss stands to that."""
+    ladder = data.ladder()
+    return [
+        {**_stated(mark), "agrees": mark.agreement(loss, standard_error, ladder)}
+        for mark in marks(network, data.task, ladder)
+    ]
+
+
+def theory_references(network: Network, data: Data) -> list[Mark]:
+    """Return what theorems say of a network on its task, as reference lines."""
+    stated = strongest([_stated(mark) for mark in marks(network, data.task, data.ladder())])
+    return [Mark(f"theory: {one['statement']}", one["loss"], one["says"]) for one in stated]
+
+
+def _stated(mark: TheoryMark) -> dict[str, Any]:
+    # what must not be read into a statement is said once, in docs/theory.md
+    return {key: value for key, value in asdict(mark).items() if key != "not_said"}
+
+
 def measure(network: Network, data: Data, measured: Score | None = None) -> dict[str, Any]:
     """Return loss, standing, behaviour and mistakes of a network, on the validation sequences.
 
@@ -155,6 +179,7 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
         "leak": measured.leak,
         "leaks": measured.leaks,
         "memory": [asdict(mark) for mark in data.marks()] or None,
+        "theory": theory(network, data, measured.loss, measured.standard_error) or None,
     }
     standing = _standing(ladder, measured, behaviour)
     values["share"] = standing.share

@@ -1,0 +1,56 @@
+"""Who keeps b bits has 2^b states: what the best of all machines of so few states loses."""
+
+from lossladder.ladder import Ladder
+from lossladder.ladder.machines import copy_bound, recall_bound
+from lossladder.models import Network
+from lossladder.models.recurrent import Dynamics
+from lossladder.tasks import Copy, Recall, Source, Task
+from lossladder.theory.mark import TheoryMark, name_of
+from lossladder.theory.tracking import knowing, tracking
+
+
+def state_bits(
+    network: Network, dynamics: Dynamics, task: Task, ladder: Ladder
+) -> TheoryMark | None:
+    """Return the least loss of a state of so many bits, of tasks where it is known."""
+    bits = dynamics.bits
+    found = None if bits is None else _loss(task, bits, ladder)
+    if bits is None or found is None or found[0] < ladder.floor.loss + 1e-9:
+        return None
+    loss, rung, asymptotic = found
+    many = "1 bit" if bits == 1 else f"{bits} bits"
+    return TheoryMark(
+        statement=f"{many} of state",
+        loss=loss,
+        rung=rung,
+        says=f"nobody who keeps {many} does better{' in the long run' if asymptotic else ''}",
+        kind="proof",
+        bound="lower",
+        source="docs/theory.md",
+        not_said="that a network of so many bits gets there",
+        asymptotic=asymptotic,
+    )
+
+
+def _loss(task: Task, bits: int, ladder: Ladder) -> tuple[float, str | None, bool] | None:
+    """Return the loss, its rung, and whether it holds in the long run only."""
+    match task:
+        case Copy():
+            share = task.length / (task.num_steps or 1)
+            loss = share * copy_bound(task.length, task.symbols, bits)
+            return loss, name_of(loss, ladder), False
+        case Recall() if not task.distinct:
+            loss = recall_bound(task.pairs, task.values, bits)
+            return loss, name_of(loss, ladder), False
+        case Source() if ladder.floor.by_step is None and 2**bits <= task.source.most_states:
+            # all machines of so many states have been tried
+            loss = min(mark.loss for mark in task.memory() if (mark.states or 0) <= 2**bits)
+            return loss, name_of(loss, ladder), True
+        case _:
+            tracked = tracking(task)
+    if tracked is None:
+        return None
+    # the smallest subgroup with at most so many cosets: a state for each
+    size, few = len(tracked.group), tracked.group.subgroups
+    best = min((h for h in few if size <= h.order * 2**bits), key=lambda h: h.order)
+    return (*knowing(best.elements, tracked, ladder), True)
