@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lossladder.report.summary import Line, Row
+from lossladder.report.summary import Line, Row, Stated
 from lossladder.report.sweep_folder import LadderRecord, are_numbers, labels
 from lossladder.runs.result import RungRecord
 
@@ -77,6 +77,7 @@ class RungLine(NamedTuple):
     name: str  # as far as there is room for it
     name_at: float | None  # from 0 to 1, where the name stands beside it; None: it has none
     is_floor: bool
+    dashed: bool = False  # not a rung, but what a theorem says
 
 
 class Trace(NamedTuple):
@@ -148,7 +149,11 @@ def plain(text: str) -> str:
 
 
 def curves_scene(
-    ladder: LadderRecord, lines: Sequence[Line], others: Sequence[Line] = (), log: bool = False
+    ladder: LadderRecord,
+    lines: Sequence[Line],
+    others: Sequence[Line] = (),
+    log: bool = False,
+    theory: Sequence[Stated] = (),
 ) -> Scene:
     """Return training losses over the rungs of their ladder.
 
@@ -157,6 +162,7 @@ def curves_scene(
         lines: in colour, each a median with its quartiles.
         others: in grey, medians only.
         log: whether the axis is logarithmic, and of loss minus floor.
+        theory: drawn as dashed lines across.
     """
     zero = ladder.rungs[-1].loss if log else 0.0
     traces = []
@@ -173,7 +179,7 @@ def curves_scene(
     name = f"{'loss − floor' if log else 'loss'}, {ladder.unit} a step"
     drawn = np.concatenate([trace.middle for trace in traces]) if log else None
     y, x = height_axis(name, bottom, top, drawn), updates_axis([*lines, *others])
-    rungs, coloured = _rung_lines(ladder.rungs, zero, y), len(lines)
+    rungs, coloured = _rung_lines(ladder.rungs, zero, y, theory), len(lines)
     return Scene(plain(ladder.task), x, y, rungs, traces[:coloured], traces[coloured:])
 
 
@@ -313,9 +319,16 @@ def _axis(
     return Axis(name, first - beyond, last + beyond, kept)
 
 
-def _rung_lines(rungs: Sequence[RungRecord], zero: float, y: Axis) -> list[RungLine]:
-    """Return the rungs an axis shows, with names where none covers another."""
-    shown = [rung for rung in rungs if y.first <= rung.loss - zero <= y.last]
+def _rung_lines(
+    rungs: Sequence[RungRecord], zero: float, y: Axis, theory: Sequence[Stated] = ()
+) -> list[RungLine]:
+    """Return the rungs an axis shows and what theorems say, with names where none covers another.
+
+    Of several at one loss, the theorem's name stands below.
+    """
+    stated = [RungRecord(f"theory: {one.statement}", one.loss, one.says) for one in theory]
+    both = sorted((*rungs, *stated), key=lambda rung: -rung.loss)
+    shown = [rung for rung in both if y.first <= rung.loss - zero <= y.last]
     picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
     named = [shown[pick] for pick in picks]
     places = spread([float(y.place(rung.loss - zero)) for rung in named], _GAP)
@@ -326,8 +339,9 @@ def _rung_lines(rungs: Sequence[RungRecord], zero: float, y: Axis) -> list[RungL
     for rung in shown:
         name = plain(rung.name)
         name = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
-        is_floor = rung is rungs[-1]
-        lines.append(RungLine(rung, rung.loss - zero, name, name_at.get(rung), is_floor))
+        is_floor, dashed = rung is rungs[-1], rung in stated
+        line = RungLine(rung, rung.loss - zero, name, name_at.get(rung), is_floor, dashed)
+        lines.append(line)
     return lines
 
 
@@ -372,7 +386,8 @@ def draw(scene: Scene) -> "Figure":
     for line in scene.rungs:
         colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
         # Behind the curves, which may lie on a rung for long.
-        axes.axhline(line.value, color=colour, linewidth=1.1, zorder=1)
+        style = (0, (4, 3)) if line.dashed else "solid"
+        axes.axhline(line.value, color=colour, linewidth=1.1, linestyle=style, zorder=1)
         if line.name_at is not None:
             height, at = float(scene.y.place(line.value)), line.name_at
             axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)

@@ -8,7 +8,7 @@ const make = (name, properties) => Object.assign(document.createElement(name), p
 for (const figure of document.querySelectorAll("figure")) {
   const sheet = figure.querySelector(".sheet");
   const [plain, log] = sheet.querySelectorAll(".plot");
-  const rungs = [...plain.querySelectorAll(".inside .rung")]
+  const rungs = [...plain.querySelectorAll(".inside .rung:not(.dashed)")]
     .map(line => ({name: line.dataset.name, value: Number(line.dataset.value)}));
   let at = [];  // that of the trace before, where it is the same
   const traces = [...plain.querySelectorAll(".trace")].map((group, place) => {

@@ -101,6 +101,7 @@ class _Section:
         self.beside = sorted(found, key=lambda column: (not column.startswith("on "), column))
         self.measured = [row for row in self.rows if row.measured]
         self.uses = uses(self.rows[:MOST_LINES])
+        self.stated = summary.stated(self.rows[:MOST_LINES])
         self.picture = self._picture()
 
     def _shared(self) -> list[str]:
@@ -121,8 +122,8 @@ class _Section:
         note = f"The {MOST_LINES} settings nearest to the exact law in colour, others in grey. "
         less = f"Of single seeds, the first {shown} of a setting. "
         return _Picture(
-            curves_scene(self.ladder, lines, behind),
-            curves_scene(self.ladder, lines, behind, log=True),
+            curves_scene(self.ladder, lines, behind, theory=self.stated),
+            curves_scene(self.ladder, lines, behind, log=True, theory=self.stated),
             (note if others else "") + (less if shown < seeds else ""),
             shown if seeds > 1 else 0,
         )

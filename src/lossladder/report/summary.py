@@ -17,7 +17,7 @@ from lossladder.report import sweep_folder
 from lossladder.report.sweep_folder import BinnedCurve, LadderRecord, RunSummary, Setting, Sweep
 from lossladder.runs.folder import CONFIG
 from lossladder.runs.result import FILE, Damaged
-from lossladder.runs.verdict import standing
+from lossladder.runs.verdict import standing, strongest
 
 # --- curves -----------------------------------------------------------------------------------
 
@@ -270,6 +270,37 @@ def by_ladder(made: Sequence[Row]) -> dict[LadderRecord, list[Row]]:
         if row.ladder is not None:
             found.setdefault(row.ladder, []).append(row)
     return dict(sorted(found.items(), key=lambda pair: -len(pair[1])))
+
+
+class Stated(NamedTuple):
+    """What a theorem says of the networks of some runs, and how many stand how to it."""
+
+    statement: str
+    loss: float
+    says: str
+    source: str
+    standings: Counter[str]  # agrees, falls short or beats -> runs
+
+    @property
+    def counted(self) -> str:
+        """How many runs stand how to it: "3 agree, 1 beats it"."""
+        verbs = {"agrees": ("agrees", "agree"), "falls short": ("falls short", "fall short")}
+        told = [
+            f"{count} {verbs.get(how, ('beats it', 'beat it'))[count > 1]}"
+            for how, count in self.standings.most_common()
+        ]
+        return ", ".join(told)
+
+
+def stated(made: Iterable[Row]) -> list[Stated]:
+    """Return what theorems say of the runs of some settings that are done, highest loss first."""
+    found: dict[tuple[str, float], Stated] = {}
+    for run in (run for row in made for run in row.done):
+        for mark in strongest(run.result.theory or ()):
+            key = mark["statement"], round(mark["loss"], 9)
+            one = Stated(*key, mark["says"], mark["source"], Counter())
+            found.setdefault(key, one).standings[mark["agrees"]] += 1
+    return sorted(found.values(), key=lambda one: -one.loss)
 
 
 def lines(made: Iterable[Row]) -> list[Line]:

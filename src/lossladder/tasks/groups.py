@@ -146,7 +146,10 @@ class FiniteGroup:
         >>> [len(s3.core(h.elements)) for h in s3.subgroups]
         [6, 3, 1, 1]
         """
-        return frozenset.intersection(*self.conjugates(subgroup))
+        found = subgroup
+        for each in self.conjugates(subgroup):
+            found &= each
+        return found
 
     def normal_closure(self, elements: Iterable[int]) -> Elements:
         """Return the least normal subgroup that has these elements."""
