@@ -248,7 +248,7 @@ def test_theory_is_silent_of_what_it_does_not_speak_of():
             assert said(dynamics, task) == ()
     dense = Dynamics("dense")
     assert [m.statement for m in said(dense, Words("S3"))] == ["errors add up"]
-    assert said(UNIT, Words("S3"))[0].statement == "eigenvalues in [0, 1]"
+    assert said(UNIT, Words("S3"))[0].statement == "eigenvalues [0, 1]"
 
 
 def test_a_bound_of_the_long_run_forgives_a_hundredth_and_one_for_ever_only_chance():
@@ -314,9 +314,7 @@ def test_a_core_is_the_largest_normal_subgroup_inside_and_a_closure_the_least_ar
     normal = [h.elements for h in of.subgroups if not h.conjugates]
     for h in of.subgroups:
         assert of.core(h.elements) == max((n for n in normal if n <= h.elements), key=len)
-        assert of.normal_closure(h.elements) == min(
-            (n for n in normal if h.elements <= n), key=len
-        )
+        assert of.normal_closure(h.elements) == min((n for n in normal if h.elements <= n), key=len)
 
 
 @pytest.mark.parametrize("name", ["S3", "S4", "A4", "S5", "A5"])

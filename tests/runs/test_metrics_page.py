@@ -40,7 +40,7 @@ def logged(run: Path, task: str) -> Iterator[str]:
 def left(result: dict) -> Iterator[str]:
     """Keys of a result, down to those of the ladder and the curves."""
     yield from result
-    for parts in ("memory", "rungs", "uses"):
+    for parts in ("memory", "rungs", "theory", "uses"):
         yield from (f"{parts}[].{key}" for part in result.get(parts, ()) for key in part)
     for curve in ("curve", "validation"):
         yield from (f"{curve}.{key}" for key in result[curve])

@@ -326,7 +326,7 @@ def _rung_lines(
 
     Of several at one loss, the theorem's name stands below.
     """
-    stated = [RungRecord(f"theory: {one.statement}", one.loss, one.says) for one in theory]
+    stated = [RungRecord(one.statement, one.loss, one.says) for one in theory]
     both = sorted((*rungs, *stated), key=lambda rung: -rung.loss)
     shown = [rung for rung in both if y.first <= rung.loss - zero <= y.last]
     picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
@@ -392,7 +392,8 @@ def draw(scene: Scene) -> "Figure":
             height, at = float(scene.y.place(line.value)), line.name_at
             axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)
             axes.text(1.043, at, f"{line.name}: {line.rung.loss:.4f}", va="center", size=9.5,
-                      weight=weight, color=INK, parse_math=False, **beside)  # fmt: skip
+                      weight=weight, style="italic" if line.dashed else "normal", color=INK,
+                      parse_math=False, **beside)  # fmt: skip
     for trace, colour in zip(scene.traces, COLOURS * len(scene.traces), strict=False):
         # Through a single point there is no line to draw.
         dot = len(trace.x) == 1

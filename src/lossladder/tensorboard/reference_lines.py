@@ -79,7 +79,9 @@ def write_own_ladder(
     path.unlink(missing_ok=True)
     events = Events(path)
     lines = {f"verdict/ladder/{rung.name}": rung.loss for rung in shown_rungs(rungs)}
-    lines |= {f"verdict/ladder/theory: {one['statement']}": one["loss"] for one in strongest(theory)}
+    lines |= {
+        f"verdict/ladder/theory: {one['statement']}": one["loss"] for one in strongest(theory)
+    }
     # tags are regular expressions there, anchored at their start only
     tags = [f"^{re.escape(own)}$" for own in (tag, *lines)]
     events.add(custom_scalars({"loss over its ladder": {tag: ["Multiline", tags]}}))

@@ -18,12 +18,12 @@ def complex_diagonal(
         return None
     left = tracked.group.derived(dynamics.layers)
     loss, rung = knowing(left, tracked, ladder)
-    layers = "a layer" if dynamics.layers == 1 else f"{dynamics.layers} layers"
+    layers = "1 layer" if dynamics.layers == 1 else f"{dynamics.layers} layers"
     enough = len(left) == 1
     if enough and not dynamics.selective:
         return None  # what is the same at every step tracks none
     return TheoryMark(
-        statement=f"{layers} of rotations",
+        statement=f"{layers} of turns",
         loss=loss,
         rung=rung,
         says=(

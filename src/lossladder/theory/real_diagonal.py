@@ -18,7 +18,7 @@ def real_diagonal(
         return None
     left = tracked.group.squared(dynamics.layers)
     loss, rung = knowing(left, tracked, ladder)
-    layers = "a layer" if dynamics.layers == 1 else f"{dynamics.layers} layers"
+    layers = "1 layer" if dynamics.layers == 1 else f"{dynamics.layers} layers"
     enough = len(left) == 1
     if enough and not dynamics.selective:
         return None  # what is the same at every step tracks none

@@ -20,7 +20,7 @@ def reflections(
         return None
     many = "1 reflection" if needed == 1 else f"{needed} reflections"
     return TheoryMark(
-        statement=f"{many} a step",
+        statement=many,
         loss=ladder.floor.loss,
         rung=ladder.floor.name,
         says=f"{many} a step can track {tracked.name}",
@@ -47,10 +47,10 @@ def one_reflection(
         return None
     loss, rung = knowing(left, tracked, ladder)
     return TheoryMark(
-        statement="one reflection",
+        statement="1 reflection",
         loss=loss,
         rung=rung,
-        says=f"a layer of one reflection a step tracks no more of {tracked.name}, in the long "
+        says=f"1 layer of 1 reflection a step tracks no more of {tracked.name}, in the long "
         "run, than letters that undo themselves",
         kind="proof",
         bound="lower",

@@ -5,6 +5,7 @@ from lossladder.ladder.machines import copy_bound, recall_bound
 from lossladder.models import Network
 from lossladder.models.recurrent import Dynamics
 from lossladder.tasks import Copy, Recall, Source, Task
+from lossladder.tasks.groups import FiniteGroup, Subgroup
 from lossladder.theory.mark import TheoryMark, name_of
 from lossladder.theory.tracking import knowing, tracking
 
@@ -50,7 +51,15 @@ def _loss(task: Task, bits: int, ladder: Ladder) -> tuple[float, str | None, boo
             tracked = tracking(task)
     if tracked is None:
         return None
-    # the smallest subgroup with at most so many cosets: a state for each
-    size, few = len(tracked.group), tracked.group.subgroups
-    best = min((h for h in few if size <= h.order * 2**bits), key=lambda h: h.order)
-    return (*knowing(best.elements, tracked, ladder), True)
+    return (*knowing(fewest(tracked.group, 2**bits).elements, tracked, ladder), True)
+
+
+def fewest(of: FiniteGroup, states: int) -> Subgroup:
+    """Return the smallest subgroup that has at most so many cosets: a state for each.
+
+    >>> from lossladder.tasks.groups import group
+    >>> [fewest(group("S3"), states).order for states in (1, 2, 3, 6)]
+    [6, 3, 2, 1]
+    """
+    few = (h for h in of.subgroups if len(of) <= h.order * states)
+    return min(few, key=lambda h: h.order)

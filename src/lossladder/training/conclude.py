@@ -138,7 +138,7 @@ def theory(
 def theory_references(network: Network, data: Data) -> list[Mark]:
     """Return what theorems say of a network on its task, as reference lines."""
     stated = strongest([_stated(mark) for mark in marks(network, data.task, data.ladder())])
-    return [Mark(f"theory: {one['statement']}", one["loss"], one["says"]) for one in stated]
+    return [Mark(f"theory {one['statement']}", one["loss"], one["says"]) for one in stated]
 
 
 def _stated(mark: TheoryMark) -> dict[str, Any]:
