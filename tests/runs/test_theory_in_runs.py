@@ -29,7 +29,7 @@ S3 = [
 
 def mark(bound: str, loss: float | None, agrees: str | None, **others: Any) -> dict[str, Any]:
     return {
-        "statement": "1 layer of signs",
+        "statement": "signs, 1 layer",
         "source": "Somebody (2024), theorem 2",
         "loss": loss,
         "rung": {log(3): "sign", 0.0: "all"}.get(loss or 0.0),
@@ -110,7 +110,7 @@ def test_a_run_keeps_what_theorems_say_and_whether_it_agrees(run):
     left = json.loads((run / "result.json").read_text())
     (stands,) = left["theory"]
     assert stands == {
-        "statement": "window of 1 step",
+        "statement": "1 step seen",
         "source": stands["source"],
         "loss": pytest.approx(0.661563238158),
         "rung": "none",
@@ -127,7 +127,7 @@ def test_a_run_keeps_what_theorems_say_and_whether_it_agrees(run):
 
 def test_a_theorem_has_a_reference_line_of_its_own(run):
     names = {path.name for path in (run.parent / "+reference").iterdir()}
-    assert "echo theory window of 1 step (0.6616)" in names
+    assert "echo theory 1 step seen (0.6616)" in names
     assert "echo none (0.6616)" in names
 
 
@@ -138,7 +138,7 @@ def test_every_member_of_a_sweep_has_it(tmp_path):
     assert len(results) == 2
     assert all(isinstance(r, Result) and r.theory for r in results)
     lines = [path.name for path in tmp_path.rglob("+reference/*theory*")]
-    assert lines == ["echo theory window of 1 step (0.6616)"]
+    assert lines == ["echo theory 1 step seen (0.6616)"]
 
 
 def test_a_result_of_before_is_read_and_one_of_another_kind_is_damaged(tmp_path):
@@ -172,12 +172,12 @@ def test_a_report_draws_theorems_dashed_and_counts_who_agrees(tmp_path):
 
 def test_a_picture_tells_a_theorem_from_the_rung_it_lies_on():
     curve = Line("rnn", np.array([10.0, 100.0]), np.array([[0.7, 0.5]]))
-    theory = [Stated("window of 1 step", ECHO[1].loss, "who sees 1 step", "", Counter())]
+    theory = [Stated("1 step seen", ECHO[1].loss, "who sees 1 step", "", Counter())]
     scene = curves_scene(LadderRecord("echo", tuple(ECHO)), [curve], theory=theory)
     assert [(line.name, line.dashed) for line in scene.rungs] == [
         ("none", False),
         ("lag 3", False),
-        ("window of 1 step", True),
+        ("1 step seen", True),
         ("lags 3 and 8", False),
     ]
     (axes,) = draw(scene).axes

@@ -327,7 +327,8 @@ def _rung_lines(
     Of several at one loss, the theorem's name stands below.
     """
     stated = [RungRecord(one.statement, one.loss, one.says) for one in theory]
-    both = sorted((*rungs, *stated), key=lambda rung: -rung.loss)
+    # rounded, so that of two at one loss the rung comes first
+    both = sorted((*rungs, *stated), key=lambda rung: -round(rung.loss, 6))
     shown = [rung for rung in both if y.first <= rung.loss - zero <= y.last]
     picks = np.linspace(0, len(shown) - 1, min(len(shown), MOST_RUNGS)).round().astype(int)
     named = [shown[pick] for pick in picks]
@@ -385,9 +386,12 @@ def draw(scene: Scene) -> "Figure":
     beside = {"transform": axes.transAxes, "clip_on": False}
     for line in scene.rungs:
         colour, weight = (INK, "bold") if line.is_floor else (GREY, "normal")
+        # a theorem may lie on a rung, and is to be seen there: dark on grey, grey on the floor
+        on_floor = abs(line.value - scene.rungs[-1].value) < 1e-6
+        stroke = colour if not line.dashed else GREY if on_floor else INK
         # Behind the curves, which may lie on a rung for long.
         style = (0, (4, 3)) if line.dashed else "solid"
-        axes.axhline(line.value, color=colour, linewidth=1.1, linestyle=style, zorder=1)
+        axes.axhline(line.value, color=stroke, linewidth=1.1, linestyle=style, zorder=1)
         if line.name_at is not None:
             height, at = float(scene.y.place(line.value)), line.name_at
             axes.plot([1.0, 1.025, 1.035], [height, at, at], color=colour, lw=0.8, **beside)

@@ -17,7 +17,7 @@ class TheoryMark:
     """What a theorem says of a class of networks on a task.
 
     Args:
-        statement: its short name, as in pictures ("[0, 1] tracks nothing").
+        statement: its short name, as in pictures ("range [0, 1]").
         loss: per scored step, in the unit of the ladder; None: it names no number.
         rung: name of the rung that has this loss; None: there is none.
         says: the statement in plain words, which go on with the number.

@@ -17,7 +17,7 @@ def nonnegative(
         return None
     loss, rung = knowing(range(len(tracked.group)), tracked, ladder)
     return TheoryMark(
-        statement="eigenvalues [0, 1]",
+        statement="range [0, 1]",
         loss=loss,
         rung=rung,
         says=f"eigenvalues in [0, 1] track nothing of {tracked.name} in the long run",

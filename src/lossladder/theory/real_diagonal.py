@@ -23,7 +23,7 @@ def real_diagonal(
     if enough and not dynamics.selective:
         return None  # what is the same at every step tracks none
     return TheoryMark(
-        statement=f"{layers} of signs",
+        statement=f"signs, {layers}",
         loss=loss,
         rung=rung,
         says=(

@@ -21,7 +21,7 @@ def state_bits(
     loss, rung, asymptotic = found
     many = "1 bit" if bits == 1 else f"{bits} bits"
     return TheoryMark(
-        statement=f"{many} of state",
+        statement=f"{many} kept",
         loss=loss,
         rung=rung,
         says=f"nobody who keeps {many} does better{' in the long run' if asymptotic else ''}",

@@ -22,13 +22,13 @@ def window(network: Network, dynamics: Dynamics, task: Task, ladder: Ladder) -> 
     loss, rung, asymptotic = found
     steps = "1 step" if dynamics.window == 1 else f"{dynamics.window} steps"
     return TheoryMark(
-        statement=f"window of {steps}",
+        statement=f"{steps} seen",
         loss=loss,
         rung=rung,
         says=f"who sees {steps} does no better",
         kind="proof",
         bound="lower",
-        source="docs/theory.md; the loss is that of the task's own windows (docs/tasks.md)",
+        source="docs/theory.md",
         not_said="how it is with positions or a state beside the window",
         asymptotic=asymptotic,
     )
