@@ -1,5 +1,6 @@
 """What theorems say of networks: the numbers, the group theory, and every machine that is small."""
 
+from dataclasses import replace
 from itertools import product
 from math import exp, isclose, log
 
@@ -251,6 +252,23 @@ def test_theory_is_silent_of_what_it_does_not_speak_of():
     dense = Dynamics("dense")
     assert [m.statement for m in said(dense, Words("S3"))] == ["errors add up"]
     assert said(UNIT, Words("S3"))[0].statement == "range [0, 1]"
+
+
+def test_of_states_of_few_bits_only_bounds_are_told_that_hold_under_any_rounding():
+    task = Words("S4")
+    for dynamics, statements in (
+        (UNIT, ["range [0, 1]"]),
+        (SIGNED, ["signs, 1 layer"]),
+        (TURNING, []),
+        (Dynamics("householder", "unit", reflections=1), []),
+        (Dynamics("householder", "signed", reflections=1), []),
+        (Dynamics("householder", "complex", reflections=3), []),
+        (Dynamics("dense", selective=False), []),
+    ):
+        found = [m for m in said(replace(dynamics, bits=50), task) if m.bound != "warning"]
+        assert [m.statement for m in found] == statements
+    frozen = Network(StandIn(layers(TURNING, 3)), task.output_size, readout_alone=True)
+    assert [m.bound for m in marks(frozen, task, task.ladder())] == ["warning"]
 
 
 def test_a_bound_of_the_long_run_forgives_a_hundredth_and_one_for_ever_only_chance():

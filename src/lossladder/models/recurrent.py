@@ -26,7 +26,7 @@ class Dynamics:
         eigenvalues: of the matrix of one step, where the transition is affine. unit: in [0, 1];
             signed: in [-1, 1]; complex: of modulus 1 at most; any: of any size.
         selective: False: the matrix is the same at every step, whatever the input.
-        reflections: Householder factors a step.
+        reflections: Householder factors a step that may be reflections, with beta = 2.
         layers: on top of one another.
         counts: whether a unit may count without bound in finite precision; None: not said.
         window: steps that are seen, this one among them; None: all.

@@ -50,5 +50,7 @@ def marks(network: Network, task: Task, ladder: Ladder) -> tuple[TheoryMark, ...
     if dynamics is None:
         return ()
     found = [each(network, dynamics, task, ladder) for each in _STATEMENTS]
-    said = [mark for mark in found if mark is not None]
+    # what a class can do, its members need not that keep few bits or the weights they began with
+    free = dynamics.bits is None and not network.readout_alone
+    said = [mark for mark in found if mark is not None and (free or mark.bound != "suffices")]
     return tuple(sorted(said, key=lambda mark: ("lower", "suffices", "warning").index(mark.bound)))

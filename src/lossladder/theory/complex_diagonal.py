@@ -14,8 +14,8 @@ def complex_diagonal(
     """Return the logarithm of the order of the k-th derived subgroup."""
     tracked = tracking(task)
     turning = dynamics.transition == "diagonal" and dynamics.eigenvalues in ("complex", "any")
-    if tracked is None or not turning:
-        return None
+    if tracked is None or not turning or dynamics.bits is not None:
+        return None  # coarse rounding of a rotation may do anything
     left = tracked.group.derived(dynamics.layers)
     loss, rung = knowing(left, tracked, ladder)
     layers = "1 layer" if dynamics.layers == 1 else f"{dynamics.layers} layers"

@@ -62,7 +62,9 @@ def one_reflection(
 
 def _reflects(dynamics: Dynamics) -> bool:
     signed = dynamics.eigenvalues in ("signed", "complex", "any")
-    return dynamics.transition == "householder" and signed and dynamics.selective
+    # coarse rounding of a state that is turned may do anything
+    exact = dynamics.bits is None
+    return dynamics.transition == "householder" and signed and dynamics.selective and exact
 
 
 def _width(network: Network) -> int:

@@ -15,6 +15,9 @@ def same_matrix(
     tracked = tracking(task)
     if tracked is None or not dynamics.affine or dynamics.selective or 0 not in tracked.letters:
         return None
+    real = dynamics.transition == "diagonal" and dynamics.eigenvalues in ("unit", "signed")
+    if dynamics.bits is not None and not real:
+        return None  # coarse rounding of a state that is turned may do anything
     loss, rung = knowing(range(len(tracked.group)), tracked, ladder)
     return TheoryMark(
         statement="one matrix",
