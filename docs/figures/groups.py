@@ -77,7 +77,11 @@ def cell(runs: Sequence[Run]) -> str:
     told = [f"{count} × {loss}" for loss, count in sorted(found.items())]
     if away:
         told.append(f"{len(away)} near {statistics.median(away):.2f}")
-    marks = [mark.loss for mark in runs[0].result.theory or () if mark.bound == "least"]
+    marks = [
+        mark.loss
+        for mark in runs[0].result.theory or ()
+        if mark.bound == "lower" and mark.loss is not None
+    ]
     least = f" (≥ {max(marks):.3f})" if marks and max(marks) > 0 else ""
     return ", ".join(told) + least
 

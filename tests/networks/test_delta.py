@@ -135,7 +135,7 @@ def test_the_eigenvalues_of_a_step_lie_where_it_says_and_in_no_narrower_range(
 ):
     variant = {"products": products, "beta_max": beta_max, "gate": gate}
     dynamics = DeltaNet(3, 4, **variant).dynamics
-    assert dynamics.reflections == products
+    assert dynamics.reflections == (products if beta_max == 2 else 0)
     drawn_ones = [eigenvalues(variant, seed) for seed in range(20)]
     found = np.concatenate([one[0].ravel() for one in drawn_ones])
     real = np.concatenate([one[1].ravel() for one in drawn_ones])

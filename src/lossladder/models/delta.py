@@ -78,7 +78,10 @@ class DeltaNet(Cell):
         self.gate = checks.flag("gate", gate)
         self.forget_bias = checks.real("forget_bias", forget_bias)
         self.dynamics = Dynamics(
-            "householder", _eigenvalues(self.products, self.beta_max), reflections=self.products
+            "householder",
+            _eigenvalues(self.products, self.beta_max),
+            # what shortens the vector along its key by less than that is none
+            reflections=self.products if self.beta_max == 2 else 0,
         )
         # of the query; of key, value and beta of each factor; of the gate
         factor = [self.key_size, self.hidden_size, 1]
