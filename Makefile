@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase groups verdicts chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase bits groups verdicts chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -95,6 +95,14 @@ staircase: env
 	    hydra.sweep.dir=logs/staircase/$$group; \
 	done
 	$(BIN)/python docs/figures/staircase.py $(addprefix logs/staircase/,$(STAIRS)) --out docs/pictures/staircase.png
+
+# losses of networks whose state is few bits, over the bound of data processing
+FEW_BITS := model=gru_cell model.bits=1,2,4 model.hidden_size=1,2,3,4,6,8,12 'seed=range(3)' trainer.max_epochs=null
+bits: env
+	rm -rf logs/bits
+	$(BIN)/python train.py -m task=copy task.delay=1 $(FEW_BITS) trainer.max_steps=4000 hydra.sweep.dir=logs/bits/copy
+	$(BIN)/python train.py -m task=recall task.distinct=false task.pairs=2 task.values=4 $(FEW_BITS) trainer.max_steps=4000 hydra.sweep.dir=logs/bits/recall
+	$(BIN)/python docs/figures/bits.py logs/bits/copy logs/bits/recall --out docs/pictures/bits.png
 
 # networks on endless words of groups, beside what theory says of them: an hour on two cores
 groups: env

@@ -33,6 +33,12 @@ def state_bits(
     )
 
 
+def least_loss(task: Task, bits: int, ladder: Ladder) -> float | None:
+    """Return what nobody who keeps so many bits goes below; None: of this task nobody knows."""
+    found = _loss(task, bits, ladder)
+    return None if found is None else max(found[0], ladder.floor.loss)
+
+
 def _loss(task: Task, bits: int, ladder: Ladder) -> tuple[float, str | None, bool] | None:
     """Return the loss, its rung, and whether it holds in the long run only."""
     match task:
