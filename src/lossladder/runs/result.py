@@ -93,6 +93,9 @@ class Result(Mapping[str, Any]):
     knows: str | None = None
     share: float | None = None
     rung: str | None = None
+    refitted_loss: float | None = None
+    refitted_saved: float | None = None
+    refitted_on: str | None = None
     nearest: str | None = None
     divergences: Mapping[str, float] | None = None
     uses: Sequence[Mapping[str, float | None]] | None = None

@@ -105,6 +105,12 @@ def _standing(result: Mapping[str, Any]) -> str:
     # on the floor it is all, and above the ceiling nothing
     if share is not None and result["standing"] in ("on", "between") and 0.005 < share < 0.995:
         words += f"; {100 * share:.0f} % of what can be known"
+    refitted, saved = result.get("refitted_on"), result.get("refitted_saved")
+    if result["standing"] == "between" and refitted and saved:
+        words += (
+            f"; on {_with_loss(refitted, rungs)} but for its readout, which fitted again saves "
+            f"{number(saved)}"
+        )
     return f"rung   {words}"
 
 

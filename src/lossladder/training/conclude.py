@@ -12,7 +12,15 @@ from lightning.pytorch.loggers import Logger
 
 import lossladder
 from lossladder.data.datamodule import Data, seeded
-from lossladder.diagnostics import Behaviour, Score, score, score_outputs, uses
+from lossladder.diagnostics import (
+    Behaviour,
+    Score,
+    calibration,
+    rows_for,
+    score,
+    score_outputs,
+    uses,
+)
 from lossladder.ladder import Ladder, Mark, Standing, either
 from lossladder.models import Network
 from lossladder.runs.result import CurveRecord, Result, RungRecord
@@ -201,7 +209,7 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
             shown = score_outputs(outputs, data.task, batch, data.exhaustive)
             standing = _standing(ladder, shown, Behaviour(shown, batch, ladder))
             values["loss_of_shown"] = shown.loss
-    return values | {
+    values |= {
         # of the same sequences as the standing, or what is between might have passed no rung
         "rung": either(standing.passed) or None,
         "standing": standing.where,
@@ -211,4 +219,25 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
             asdict(use)
             for use in uses(network, data.task, seeded("measuring", data.validation_seed))
         ],
+    }
+    if standing.where == "between":
+        values |= _refitted(network, data, batch, ladder)
+    return values
+
+
+def _refitted(network: Network, data: Data, batch: Batch, ladder: Ladder) -> dict[str, Any]:
+    """Return where a network between rungs would stand if its readout were fitted again."""
+    fitting = data.training_set()
+    if fitting is None:
+        scored, steps = data.validated.scored, data.validated.inputs.shape[1]
+        rows = data.sequences(rows_for(network, scored), steps)
+        fitting = data.task.sample(seeded("measuring", data.validation_seed, 1), rows, steps)
+        # as of validation, the first steps of streams count for nothing
+        fitting = fitting._replace(scored=fitting.scored & scored.any(dim=0))
+    found = calibration(network, data.task, batch, fitting, data.exhaustive)
+    standing = _standing(ladder, found.refitted, Behaviour(found.refitted, batch, ladder))
+    return {
+        "refitted_loss": found.refitted.loss,
+        "refitted_saved": found.saved,
+        "refitted_on": either(standing.on) if standing.knows else None,
     }
