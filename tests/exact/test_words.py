@@ -2,6 +2,7 @@
 
 from itertools import product
 from math import isclose, log
+from time import process_time
 
 import numpy as np
 import pytest
@@ -182,3 +183,47 @@ def test_a_stream_goes_on_from_the_product_it_ended_in():
 def test_what_is_no_group_is_told(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"), [("S3", "all"), ("S4", "generators"), ("A4", "lazy"), ("Z2xZ2", "all")]
+)
+def test_distances_from_who_knows_a_coset_are_those_of_its_predictions(name, letters):
+    """They are found without predicting; here they are held against the predictions."""
+    task = Words(name, letters)
+    generator = Generator().manual_seed(0)
+    batch = task.sample(generator, 6, 30)
+    scored = torch.rand(6, 30, generator=generator) < 0.5
+    outputs = torch.randn(6, 30, task.output_size, generator=generator).double()
+    prediction = task.loss.prediction(outputs)
+    ladder = task.ladder()
+    assert sum(rung.divergences is not None for rung in ladder) == len(ladder) - 1
+    for rung in ladder:
+        asked = [
+            task.loss.divergence(way(batch.inputs), prediction)[scored]
+            for way in (rung.predictor, *rung.twins)
+        ]
+        if rung.divergences is not None:
+            found = rung.divergences(batch.inputs, prediction, scored)
+            torch.testing.assert_close(found, torch.stack(asked))
+    # the nearest of the ways to know as much, summed over the steps of each sequence that count
+    whole = ladder.divergences(batch.inputs, outputs, scored)
+    for row, rung in zip(whole, ladder, strict=True):
+        ways = [
+            torch.where(scored, task.loss.divergence(way(batch.inputs), prediction), 0.0).sum(1)
+            for way in (rung.predictor, *rung.twins)
+        ]
+        nearest = min(ways, key=lambda way: float(way.sum()))
+        torch.testing.assert_close(row, nearest)
+
+
+@pytest.mark.slow
+def test_the_largest_groups_are_judged_in_seconds():
+    """Of A5 there are 59 ways to know a coset, of S5 156; to ask them all took a minute."""
+    task = Words("S5")
+    batch = task.sample(Generator().manual_seed(0), 54, 1524)
+    scored = batch.scored & (torch.arange(1524) >= 1024)
+    outputs = torch.randn(54, 1524, task.output_size, generator=Generator().manual_seed(1))
+    ladder, began = task.ladder(), process_time()
+    ladder.divergences(batch.inputs, outputs, scored)
+    assert process_time() - began < 10

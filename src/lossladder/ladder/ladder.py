@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property, reduce
+from operator import or_
 from typing import NamedTuple
 
 import torch
@@ -136,24 +138,24 @@ class Ladder:
         """
         return other.name in self._included[rung.name]
 
-    @property
+    @cached_property
     def steps(self) -> tuple[tuple[Rung, Rung], ...]:
-        """Return each rung with those just above it, between which there is no other.
+        """Each rung with those just above it, between which there is no other.
 
         In a ladder they follow one another; in a partial order there are several ways up.
         """
-        return tuple(
-            (rung, other)
+        place = {rung.name: number for number, rung in enumerate(self.rungs)}
+        # sets as the bits of numbers: of ten lags there are 1024 rungs, and half a million pairs
+        above = [
+            sum(1 << place[name] for name in self._included[rung.name] - {rung.name})
             for rung in self.rungs
-            for other in self.rungs
-            if rung is not other
-            and self.includes(rung, other)
-            and not any(
-                self.includes(rung, between) and self.includes(between, other)
-                for between in self.rungs
-                if between is not rung and between is not other
-            )
-        )
+        ]
+        found: list[tuple[Rung, Rung]] = []
+        for rung, included in zip(self.rungs, above, strict=True):
+            others = [n for n in range(len(self)) if included >> n & 1]
+            beyond = reduce(or_, (above[n] for n in others), 0)
+            found += [(rung, self.rungs[n]) for n in others if not beyond >> n & 1]
+        return tuple(found)
 
     def standing(
         self,
@@ -213,15 +215,19 @@ class Ladder:
             unit of the loss.
         """
         prediction = self.loss.prediction(outputs)
+        counted, sequence = prediction[scored], scored.nonzero()[:, 0]
         distances = torch.empty(len(self), len(scored), dtype=torch.float64)
         for place, rung in enumerate(self.rungs):
-            ways: list[Tensor] = []
-            for predictor in (rung.predictor, *rung.twins):
-                by_step = self.loss.divergence(predictor(inputs), prediction)
-                # steps that do not count may diverge without end, and inf * 0 is no number
-                ways.append(torch.where(scored, by_step, 0.0).sum(dim=1))
+            if rung.divergences is not None:
+                ways = rung.divergences(inputs, prediction, scored)
+            else:
+                asked = (rung.predictor, *rung.twins)
+                ways = torch.stack(
+                    [self.loss.divergence(way(inputs)[scored], counted) for way in asked]
+                )
             # a network knows one of them, in all sequences
-            distances[place] = min(ways, key=lambda way: float(way.sum()))
+            nearest = ways[ways.sum(dim=1).argmin()]
+            distances[place] = nearest.new_zeros(len(scored)).index_add_(0, sequence, nearest)
         return distances
 
 

@@ -11,6 +11,7 @@ Features = Float[Tensor, "batch time input"]
 # of each target given the inputs so far, float64; of a real target, its values
 Probabilities = Float[Tensor, "batch time output"]
 Predictor = Callable[[Features], Probabilities]
+Divergences = Callable[[Features, Tensor, Tensor], Tensor]
 _NAMED = 3  # rungs that are named side by side; of ten lags a thousand may be alike
 
 
@@ -30,6 +31,9 @@ class Rung:
             other way round: neither includes the other.
         twins: predictors of other knowledge that nothing tells from this one but a name: where a
             permutation moves the second point, and not the first.
+        divergences: how far a prediction is from the predictor and from each twin, where that is
+            known without predicting: inputs, prediction (batch, time, output) and the scored steps
+            (batch, time) -> (1 + twins, scored steps), float64; None: they are asked.
 
     >>> Rung("lag 3", 0.51917, "the input 3 steps back", predictor=lambda inputs: inputs, reach=3)
     Rung(name='lag 3', loss=0.51917, knows='the input 3 steps back', reach=3)
@@ -44,6 +48,7 @@ class Rung:
     by_step: tuple[float, ...] | None = field(default=None, repr=False)
     includes: tuple[str, ...] | None = field(default=None, repr=False)
     twins: tuple[Predictor, ...] = field(default=(), repr=False)
+    divergences: Divergences | None = field(default=None, repr=False)
 
     @property
     def label(self) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -19,6 +19,7 @@ from lossladder.ladder import (
     Probabilities,
     Rung,
     cross_entropy,
+    divergence,
     entropy,
     of_states,
 )
@@ -187,7 +188,31 @@ class Words(StreamTask):
             by_step=tuple(float(loss) for loss in by_step) if finite else None,
             includes=includes,
             twins=tuple(partial(self.predict, known=each) for each in of.conjugates),
+            # of a large group there are a hundred ways to know a coset
+            divergences=None if always is not None else partial(self._divergences, of=of),
         )
+
+    def _divergences(
+        self,
+        inputs: Features,
+        prediction: Float[Tensor, "batch time elements"],
+        scored: Bool[Tensor, "batch time"],
+        of: Subgroup,
+    ) -> Float[Tensor, "ways steps"]:
+        """Return how far log-probabilities are from those of who knows a coset; see `Rung`.
+
+        Only the elements of the coset are looked at, all others being impossible.
+        """
+        table = torch.as_tensor(self._group.table)
+        reached, step = self._read(inputs)[scored.cpu()], scored.cpu().nonzero()[:, 1]
+        laws, predicted = self._laws(inputs.shape[1]), prediction[scored].cpu()
+        ways: list[Tensor] = []
+        for known in (of.elements, *of.conjugates):
+            coset = table[sorted(known)][:, reached].T  # (steps, elements of a coset)
+            chances = laws[step[:, None], coset]
+            chances /= chances.sum(dim=1, keepdim=True)
+            ways.append(divergence(chances, predicted.gather(1, coset)))
+        return torch.stack(ways)
 
     def predict(
         self,
