@@ -164,3 +164,13 @@ def test_marks_go_down_to_the_bits_that_keep_everything():
 def test_wrong_arguments_are_named_with_what_is_allowed(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+def test_places_are_counted_however_many_ways_there_are():
+    """16 of 256 places: in more ways than 64 bits count. At a place stands 1/16 of a symbol."""
+    task = Copy(length=16, symbols=4, delay=256, kind="selective")
+    where, right, taken = task._likely_places
+    assert (where[0], where[-1], taken) == (0, 255, 1 / 16)
+    # the first symbol stands at the first place whenever any does
+    assert (float(right[0]), float(right[-1])) == (1.0, 1.0)
+    assert losses(task)["all"] == 0

@@ -203,13 +203,15 @@ class Copy(Task):
         """
         places, length = self.delay, self.length
         # symbol i at place p: i of the others before it, the rest behind it
+        # divided as whole numbers: they may have more than 64 bits
+        every = comb(places, length)
         chances = torch.tensor(
             [
-                [comb(p, i) * comb(places - 1 - p, length - 1 - i) for p in range(places)]
+                [comb(p, i) * comb(places - 1 - p, length - 1 - i) / every for p in range(places)]
                 for i in range(length)
             ],
             dtype=torch.float64,
-        ) / comb(places, length)
+        )
         most, where = chances.max(dim=1)
         return where, most * places / length, length / places
 
