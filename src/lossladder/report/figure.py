@@ -28,6 +28,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
+_MOST_ORDERED, _MOST_BESIDE = 24, 6  # in a picture of their order, and beside one another in it
+_ORDER_LETTERS = 90  # that names beside one another have room for
 _GAP = 0.051  # of the height, from the name of a rung to the next
 _LETTERS = 18  # of a rung's name at most
 _LETTER, _WIDE_LETTER = 0.011, 0.04  # of the width, that a letter takes; where there is little room
@@ -143,6 +145,25 @@ class Scene:
         return np.rint(1000 * both).astype(np.int64)
 
 
+class OrderedRung(NamedTuple):
+    """A rung in the picture of which is part of which."""
+
+    rung: RungRecord
+    name: str  # as far as there is room for it
+    across: float  # from 0 to 1
+    level: int  # from the ceiling, which is 0, down
+    is_floor: bool
+
+
+class Order(NamedTuple):
+    """Which rungs are part of which, where they do not follow one another."""
+
+    title: str
+    rungs: Sequence[OrderedRung]  # the ceiling first
+    lines: Sequence[tuple[OrderedRung, OrderedRung]]  # a rung, and one just above that it includes
+    levels: int
+
+
 def plain(text: str) -> str:
     """Return a text as one line that can be written anywhere."""
     return " ".join(text.encode("utf-8", "replace").decode().split())
@@ -235,6 +256,54 @@ def outcome_scene(key: str, values: Sequence[str], rows: Sequence[Row], log: boo
         dots=True,
         named=named,
     )
+
+
+def order_of(ladder: LadderRecord) -> Order | None:
+    """Return the order of rungs as a Hasse diagram; None: a line, not known, or too many to show.
+
+    A rung lies as many levels below the ceiling as the longest way down to it has.
+
+    >>> rungs = [RungRecord("none", 0.7, includes=()), RungRecord("left", 0.6, includes=("none",)),
+    ...          RungRecord("right", 0.6, includes=("none",)),
+    ...          RungRecord("both", 0.5, includes=("left", "right"))]
+    >>> [(r.name, r.across, r.level) for r in order_of(LadderRecord("echo", tuple(rungs))).rungs]
+    [('none', 0.5, 0), ('left', 0.25, 1), ('right', 0.75, 1), ('both', 0.5, 2)]
+    >>> order_of(LadderRecord("echo", tuple(rungs[:2]))) is None
+    True
+    """
+    above = {rung.name: rung.includes for rung in ladder.rungs}
+    if len(above) > _MOST_ORDERED or None in above.values():
+        return None
+    level: dict[str, int] = {}
+    levels: list[list[RungRecord]] = []
+    for rung in ladder.rungs:
+        # those of the same loss stand in the order of the ladder, where none includes a later one
+        number = 1 + max((level.get(name, -1) for name in rung.includes or ()), default=-1)
+        level[rung.name] = number
+        levels += [[]] * (number == len(levels))
+        levels[number] = [*levels[number], rung]
+    widest = max(map(len, levels))
+    if widest == 1 or widest > _MOST_BESIDE:
+        return None
+    places: dict[str, OrderedRung] = {}
+    for number, beside in enumerate(levels):
+        # near what they include, so that few lines cross
+        middle = {
+            rung.name: float(np.mean([places[name].across for name in rung.includes or ()] or 0.5))
+            for rung in beside
+        }
+        beside = sorted(beside, key=lambda rung: middle[rung.name])
+        letters = _ORDER_LETTERS // len(beside)
+        for place, rung in enumerate(beside):
+            name = plain(rung.name)
+            name = name if len(name) <= letters else f"{name[: letters - 1]}…"
+            across, is_floor = (place + 0.5) / len(beside), rung is ladder.rungs[-1]
+            places[rung.name] = OrderedRung(rung, name, across, number, is_floor)
+    lines = [
+        (places[rung.name], places[name]) for rung in ladder.rungs for name in rung.includes or ()
+    ]
+    shown = [places[rung.name] for rung in ladder.rungs]
+    return Order(plain(ladder.task), shown, lines, len(levels))
 
 
 # --- axes -------------------------------------------------------------------------------------

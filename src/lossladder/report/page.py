@@ -17,7 +17,15 @@ from markupsafe import Markup
 
 from lossladder.console import many
 from lossladder.report import summary, sweep_folder
-from lossladder.report.figure import MOST_LINES, Scene, curves_scene, draw, outcome_scene, save
+from lossladder.report.figure import (
+    MOST_LINES,
+    Scene,
+    curves_scene,
+    draw,
+    order_of,
+    outcome_scene,
+    save,
+)
 from lossladder.report.summary import Row
 from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
@@ -100,6 +108,7 @@ class _Section:
         found -= {f"on {rung.name}" for rung in ladder.rungs}
         self.beside = sorted(found, key=lambda column: (not column.startswith("on "), column))
         self.measured = [row for row in self.rows if row.measured]
+        self.order = order_of(ladder)
         self.uses = uses(self.rows[:MOST_LINES])
         self.stated = summary.stated(self.rows[:MOST_LINES])
         self.picture = self._picture()

@@ -103,7 +103,10 @@ def read_run(folder: Path) -> RunSummary | Damaged:
         # The run's process died before it knew one: what had started it wrote this result.
         return RunSummary(folder, config, replace(result, seed=seed))
     # Another machine may have another last digit, and would seem to have another ladder.
-    rungs = tuple(RungRecord(rung.name, round(rung.loss, 12), rung.knows) for rung in result.rungs)
+    rungs = tuple(
+        RungRecord(rung.name, round(rung.loss, 12), rung.knows, includes=rung.includes)
+        for rung in result.rungs
+    )
     none = CurveRecord()
     kept = replace(
         result, seed=seed, rungs=(), curve=none, validation=none, divergences=None, uses=None

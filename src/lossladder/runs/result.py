@@ -42,12 +42,16 @@ class RungRecord:
         loss: exact loss of its predictor.
         knows: what the predictor knows, in plain words.
         reached_at: update at which the loss passed it; None: never.
+        includes: names of the rungs just above it, whose knowledge is part of its own; None, in
+            results of older versions: nobody knows.
     """
 
     name: str
     loss: float
     knows: str = ""
     reached_at: int | None = None
+    # runs of older versions are held against the same ladder
+    includes: tuple[str, ...] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +245,9 @@ def _rung(value: Any) -> RungRecord:
     if loss is None:
         raise ValueError
     at = None if reached is None else _whole(reached)
-    return RungRecord(_text(rung.get("name")), loss, _text(rung.get("knows", "")), at)
+    above = rung.get("includes")
+    includes = None if above is None else tuple(_text(name) for name in _list(above))
+    return RungRecord(_text(rung.get("name")), loss, _text(rung.get("knows", "")), at, includes)
 
 
 def _mark(value: Any) -> dict[str, float | str | None]:

@@ -1,5 +1,6 @@
 """The verdict: what a result says, in words."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ _LEARNT = 0.5  # of what can be known, so that it matters how long it lasts
 # a theorem of the long run is held against that
 _LONGER = "longer ones would tell (evaluate.py, with more task.num_steps or data.bptt_steps)"
 _CHANCE = 3.0  # standard errors that chance does not bridge, as on a ladder, which loads torch
+_SAME = 1e-9  # losses no further apart are one, as on a ladder
 _UNMEASURED = "The run was interrupted, and nothing has been measured of it."
 
 
@@ -97,9 +99,8 @@ def _standing(result: Mapping[str, Any]) -> str:
         case "above_ceiling":
             words = f"none: above the ceiling, worse than knowing {rungs[0]['knows']}"
         case _:
-            passed = named(result["rung"], rungs)[-1]["loss"]
-            below = next((r["name"] for r in rungs if r["loss"] < passed - 1e-9), None)
-            words = f"between {_with_loss(result['rung'], rungs)} and "
+            above, below = between(result)
+            words = f"between {_with_loss(above, rungs)} and "
             words += "its predictor" if below is None else _with_loss(below, rungs)
     share = result.get("share")
     # on the floor it is all, and above the ceiling nothing
@@ -109,9 +110,62 @@ def _standing(result: Mapping[str, Any]) -> str:
     if result["standing"] == "between" and refitted and saved:
         words += (
             f"; on {_with_loss(refitted, rungs)} but for its readout, which fitted again saves "
-            f"{number(saved)}"
+            f"{number(saved)} {result['unit']}"
         )
     return f"rung   {words}"
+
+
+def between(result: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Return the rungs that a run stands between: one it has passed, and one that goes on there.
+
+    In a partial order several pairs of rungs lie on either side of a loss, one of which includes
+    the other with none between them. It is the pair that the network behaves most like.
+
+    Args:
+        result: of a run that stands between rungs.
+    Returns:
+        The upper one, and the lower; None: it has passed the floor.
+
+    >>> rungs = [
+    ...     {"name": "none", "loss": 1.79, "includes": []},
+    ...     {"name": "sign", "loss": 1.10, "includes": ["none"]},
+    ...     {"name": "one point", "loss": 0.69, "includes": ["none"]},
+    ...     {"name": "all", "loss": 0.0, "includes": ["sign", "one point"]},
+    ... ]
+    >>> near_point = {"one point": 0.2, "none": 0.9, "all": 0.9, "sign": 0.9}
+    >>> between({"rung": "sign", "rungs": rungs, "divergences": near_point})
+    ('none', 'one point')
+    >>> near_sign = {"sign": 0.1, "all": 0.8, "none": 0.9, "one point": 0.9}
+    >>> between({"rung": "sign", "rungs": rungs, "divergences": near_sign})
+    ('sign', 'all')
+    """
+    rungs, lowest = result["rungs"], named(result["rung"], result["rungs"])
+    passed = {r["name"] for r in rungs if r["loss"] >= lowest[-1]["loss"] - _SAME}
+    away = result.get("divergences") or {}
+
+    def distances(pair: tuple[str, str]) -> list[float]:
+        found = [away.get(name) for name in pair]
+        return sorted(math.inf if one is None else one for one in found)
+
+    pairs = [
+        (above, rung["name"])
+        for rung in rungs
+        for above in _just_above(rung, rungs)
+        if above in passed and rung["name"] not in passed
+    ]
+    if not pairs:
+        return result["rung"], None
+    above, below = min(pairs, key=distances)
+    # those that neither loss nor behaviour tells apart are named together
+    return (result["rung"] if above in [r["name"] for r in lowest] else above), below
+
+
+def _just_above(rung: Mapping[str, Any], rungs: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    if rung.get("includes") is not None:
+        return rung["includes"]
+    # of results of older versions it is not known, and rungs follow one another
+    higher = [other for other in rungs if other["loss"] > rung["loss"] + _SAME]
+    return [r["name"] for r in higher if r["loss"] <= higher[-1]["loss"] + _SAME]
 
 
 def _with_loss(names: str, rungs: Sequence[Mapping[str, Any]]) -> str:

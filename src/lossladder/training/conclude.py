@@ -127,8 +127,14 @@ def _standing(ladder: Ladder, measured: Score, behaviour: Behaviour) -> Standing
 def rungs(ladder: Ladder, passed: Mapping[str, int] | None = None) -> tuple[RungRecord, ...]:
     """Return a ladder as results keep it, with the update at which each rung was passed."""
     reached_at = passed or {}
+    above: dict[str, list[str]] = {rung.name: [] for rung in ladder}
+    for rung, other in ladder.steps:
+        above[rung.name].append(other.name)
     return tuple(
-        RungRecord(rung.name, rung.loss, rung.knows, reached_at.get(rung.name)) for rung in ladder
+        RungRecord(
+            rung.name, rung.loss, rung.knows, reached_at.get(rung.name), tuple(above[rung.name])
+        )
+        for rung in ladder
     )
 
 
