@@ -1,16 +1,20 @@
 """Calibration: networks whose state is known by hand, and readouts that make less of it."""
 
+import math
 from math import log
+from typing import Any
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
+from lossladder.data import Split, Streams
 from lossladder.diagnostics import calibration, rows_for, score
 from lossladder.ladder import Rung
 from lossladder.models import Network, Recurrent
 from lossladder.models.recurrent import State
-from lossladder.tasks import Adding, Batch, Delay, Echo, Task, Words
+from lossladder.tasks import Adding, Batch, Count, Delay, Echo, Task, Words
+from lossladder.training.conclude import measure
 
 
 class KnowsARung(Recurrent):
@@ -161,3 +165,45 @@ def test_a_readout_of_layers_is_fitted_in_its_last_one():
     found = calibration(network, task, *sequences(network, task))
     assert found.refitted.loss == pytest.approx(log(2), abs=2e-3)
     assert (inner.weight == torch.eye(6)).all()
+
+
+# --- of a run -----------------------------------------------------------------------------------
+
+
+def measured(bias: float) -> dict[str, Any]:
+    """Return what a run is told whose state knows the point, and whose readout bets on e."""
+    task = Words("S3")
+    data = Streams(task, 8, 16, 1000, None, 0)
+    network = knows(task, task.ladder()["one point"])
+    with torch.no_grad():
+        network.readout.bias[0] = bias
+    return measure(network, data)
+
+
+def test_a_run_between_rungs_is_told_where_it_would_stand_but_for_its_readout():
+    found = measured(1.0)
+    # e is one of two elements left a third of the time, and has odds of e to 1 then
+    expected = log(1 + math.e) - 1 / 2
+    assert found["loss"] == pytest.approx(log(2) + (expected - log(2)) / 3, abs=2e-3)
+    assert (found["standing"], found["refitted_on"]) == ("between", "one point")
+    assert found["refitted_loss"] == pytest.approx(log(2), abs=1e-3)
+    assert found["refitted_saved"] == pytest.approx(found["loss"] - log(2), abs=1e-3)
+
+
+def test_a_run_on_a_rung_is_not_fitted_again():
+    found = measured(0.0)
+    assert (found["standing"], found["stands_on"]) == ("on", "one point")
+    assert not any(key.startswith("refitted") for key in found)
+
+
+def test_a_run_of_a_split_is_fitted_again_on_what_it_was_trained_on():
+    task = Count(5)
+    data = Split(task, 4, 24, shuffle=False, split_seed=0, windows_per_chunk=None, seed=0)
+    assert not data.hidden().any()
+    network = knows(task, task.ladder()["last 4"])
+    with torch.no_grad():
+        network.readout.weight *= 0.1
+    found = measure(network, data)
+    assert found["standing"] == "between"
+    fitted = calibration(network, task, data.validated, data.training_set(), exhaustive=True)
+    assert found["refitted_loss"] == fitted.refitted.loss

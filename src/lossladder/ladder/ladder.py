@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, reduce
-from operator import or_
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -153,7 +152,9 @@ class Ladder:
         found: list[tuple[Rung, Rung]] = []
         for rung, included in zip(self.rungs, above, strict=True):
             others = [n for n in range(len(self)) if included >> n & 1]
-            beyond = reduce(or_, (above[n] for n in others), 0)
+            beyond = 0
+            for n in others:
+                beyond |= above[n]
             found += [(rung, self.rungs[n]) for n in others if not beyond >> n & 1]
         return tuple(found)
 
