@@ -60,6 +60,7 @@ pictures: env
 	$(BIN)/python train.py task=count model=lstm $(FOLDER)/count
 	$(BIN)/python train.py task=echo model=rnn data.windows_per_chunk=5 $(FOLDER)/echo_once
 	$(BIN)/python docs/figures/shapes.py $(addprefix logs/pictures/,xor unfold count echo_once) --out docs/pictures/shapes.png
+	$(BIN)/python docs/figures/order.py S4 --out docs/pictures/order.png
 
 # the report of a sweep on a bad day, as a browser shows it: a run raises, one diverges, one is killed
 BAD := logs/pictures/bad_day

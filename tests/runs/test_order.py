@@ -8,7 +8,7 @@ import pytest
 
 from left_runs import leave
 from lossladder.ladder import Ladder
-from lossladder.report.figure import Order, order_of
+from lossladder.report.figure import Order, draw_order, order_of
 from lossladder.report.page import write_report
 from lossladder.report.sweep_folder import LadderRecord
 from lossladder.runs.result import Result, RungRecord
@@ -32,14 +32,27 @@ LADDERS = [Words("S4").ladder(), Words("A5").ladder(), Counter().ladder(), Dyck(
 def test_every_rung_is_drawn_once_and_every_step_is_a_line_that_goes_up(ladder):
     drawn = order(ladder)
     assert [one.rung.name for one in drawn.rungs] == [rung.name for rung in ladder]
-    lines = {(low.rung.name, high.rung.name) for low, high in drawn.lines}
+    lines = {(line.low.rung.name, line.high.rung.name) for line in drawn.lines}
     assert lines == {(low.name, high.name) for low, high in ladder.steps}
-    assert all(low.level > high.level for low, high in drawn.lines)
+    for line in drawn.lines:
+        (first, *_, last), heights = line.points, [height for _, height in line.points]
+        assert (first[0], last[0]) == (line.low.across, line.high.across)
+        assert heights == sorted(heights, reverse=True)
+        # through no name on its way
+        assert not {(x, y) for x, y in line.points} & {(r.across, r.level) for r in drawn.rungs}
     places = {(one.level, one.across) for one in drawn.rungs}
     assert len(places) == len(ladder), "two lie on one place"
     levels = [one.level for one in drawn.rungs]
     assert (levels[0], max(levels)) == (0, drawn.levels - 1)
     assert [one.rung.name for one in drawn.rungs if one.is_floor] == [ladder.floor.name]
+
+
+def test_the_picture_of_the_docs_has_every_rung_and_line():
+    drawn = order(Words("S4").ladder())
+    (axes,) = draw_order(drawn).axes
+    assert len(axes.lines) == len(drawn.lines) == 17
+    words = [text.get_text() for text in axes.texts]
+    assert words == [f"{one.name}  {one.rung.loss:.4f}" for one in drawn.rungs]
 
 
 @pytest.mark.parametrize("task", [Words("Z4"), Delay(), Echo(dict.fromkeys(range(1, 6), 0.05))])
@@ -53,6 +66,16 @@ def test_rungs_that_follow_one_another_or_are_too_many_are_not_drawn(task):
 def test_of_a_result_of_before_no_order_is_drawn():
     old = tuple(replace(rung, includes=None) for rung in rungs(Words("S3").ladder()))
     assert order_of(LadderRecord("words", old)) is None
+
+
+@pytest.mark.parametrize("wrong", [("nobody",), ("all",), ("sign",)])
+def test_what_no_ladder_has_is_not_drawn(wrong):
+    """A file may say anything: a rung that is not there, one that comes later, or itself."""
+    known = [
+        replace(rung, includes=wrong) if rung.name == "sign" else rung
+        for rung in rungs(Words("S3").ladder())
+    ]
+    assert order_of(LadderRecord("words", tuple(known))) is None
 
 
 def test_the_page_shows_the_order_where_there_is_one(tmp_path):

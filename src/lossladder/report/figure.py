@@ -5,10 +5,10 @@ drawn between them. `draw` hands it to matplotlib; the page's template writes it
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,7 @@ INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
 _MOST_ORDERED, _MOST_BESIDE = 24, 6  # in a picture of their order, and beside one another in it
+_CLEAR, _GAP_WIDTH = 0.22, 0.35  # of a level, that a name takes up and down; of a name's width
 _ORDER_LETTERS = 90  # that names beside one another have room for
 _GAP = 0.051  # of the height, from the name of a rung to the next
 _LETTERS = 18  # of a rung's name at most
@@ -155,12 +156,20 @@ class OrderedRung(NamedTuple):
     is_floor: bool
 
 
+class OrderLine(NamedTuple):
+    """From a rung up to one that it includes, with none between them."""
+
+    low: OrderedRung
+    high: OrderedRung
+    points: Sequence[tuple[float, float]]  # (across, levels down), past the names on the way
+
+
 class Order(NamedTuple):
     """Which rungs are part of which, where they do not follow one another."""
 
     title: str
     rungs: Sequence[OrderedRung]  # the ceiling first
-    lines: Sequence[tuple[OrderedRung, OrderedRung]]  # a rung, and one just above that it includes
+    lines: Sequence[OrderLine]
     levels: int
 
 
@@ -271,39 +280,66 @@ def order_of(ladder: LadderRecord) -> Order | None:
     >>> order_of(LadderRecord("echo", tuple(rungs[:2]))) is None
     True
     """
-    above = {rung.name: rung.includes for rung in ladder.rungs}
-    if len(above) > _MOST_ORDERED or None in above.values():
+    above = {rung.name: rung.includes or () for rung in ladder.rungs}
+    unknown = any(rung.includes is None for rung in ladder.rungs)
+    if unknown or len(ladder.rungs) > _MOST_ORDERED:
         return None
     level: dict[str, int] = {}
-    levels: list[list[RungRecord]] = []
     for rung in ladder.rungs:
-        # those of the same loss stand in the order of the ladder, where none includes a later one
-        number = 1 + max((level.get(name, -1) for name in rung.includes or ()), default=-1)
-        level[rung.name] = number
-        levels += [[]] * (number == len(levels))
-        levels[number] = [*levels[number], rung]
-    widest = max(map(len, levels))
-    if widest == 1 or widest > _MOST_BESIDE:
+        # a file may name what is not there, or what comes later
+        if any(name not in level for name in above[rung.name]):
+            return None
+        level[rung.name] = 1 + max((level[name] for name in above[rung.name]), default=-1)
+    beside = [[n for n in above if level[n] == number] for number in range(max(level.values()) + 1)]
+    if not 1 < max(map(len, beside)) <= _MOST_BESIDE:
         return None
-    places: dict[str, OrderedRung] = {}
-    for number, beside in enumerate(levels):
+    ways = [_way(low, high, level) for low, highs in above.items() for high in highs]
+    places = _places(beside, ways)
+    shown: dict[str, OrderedRung] = {}
+    for rung in ladder.rungs:
+        name, number = plain(rung.name), level[rung.name]
+        letters = _ORDER_LETTERS // len(beside[number])
+        name = name if len(name) <= letters else f"{name[: letters - 1]}…"
+        across, is_floor = places[rung.name], rung is ladder.rungs[-1]
+        shown[rung.name] = OrderedRung(rung, name, across, number, is_floor)
+    lines: list[OrderLine] = []
+    for way in ways:
+        points = [(places[at], float(number)) for number, at in way]
+        # from the lower edge of a name to the upper edge of one
+        points[0] = points[0][0], points[0][1] - _CLEAR
+        points[-1] = points[-1][0], points[-1][1] + _CLEAR
+        lines.append(OrderLine(shown[way[0][1]], shown[way[-1][1]], points))
+    return Order(plain(ladder.task), [*shown.values()], lines, len(beside))
+
+
+def _way(low: str, high: str, level: Mapping[str, int]) -> list[tuple[int, str]]:
+    """Return the levels from a rung up to another and what stands there: between them, a gap."""
+    # no name of a rung has a line break
+    gaps = range(level[low] - 1, level[high], -1)
+    return [(level[low], low), *((n, f"{low}\n{high}\n{n}") for n in gaps), (level[high], high)]
+
+
+def _places(
+    beside: Sequence[Sequence[str]], ways: Sequence[Sequence[tuple[int, str]]]
+) -> dict[str, float]:
+    """Return where across the names of each level and the gaps between them stand."""
+    above: dict[str, list[str]] = {}
+    for way in ways:
+        for (_, low), (_, high) in pairwise(way):
+            above.setdefault(low, []).append(high)
+    places: dict[str, float] = {}
+    for number, names in enumerate(beside):
+        gaps = [at for way in ways for there, at in way[1:-1] if there == number]
         # near what they include, so that few lines cross
         middle = {
-            rung.name: float(np.mean([places[name].across for name in rung.includes or ()] or 0.5))
-            for rung in beside
+            at: float(np.mean([places[high] for high in above.get(at, ())] or 0.5))
+            for at in (*names, *gaps)
         }
-        beside = sorted(beside, key=lambda rung: middle[rung.name])
-        letters = _ORDER_LETTERS // len(beside)
-        for place, rung in enumerate(beside):
-            name = plain(rung.name)
-            name = name if len(name) <= letters else f"{name[: letters - 1]}…"
-            across, is_floor = (place + 0.5) / len(beside), rung is ladder.rungs[-1]
-            places[rung.name] = OrderedRung(rung, name, across, number, is_floor)
-    lines = [
-        (places[rung.name], places[name]) for rung in ladder.rungs for name in rung.includes or ()
-    ]
-    shown = [places[rung.name] for rung in ladder.rungs]
-    return Order(plain(ladder.task), shown, lines, len(levels))
+        row = sorted(middle, key=middle.__getitem__)
+        widths = np.array([_GAP_WIDTH if "\n" in at else 1.0 for at in row])
+        ends = widths.cumsum()
+        places |= dict(zip(row, ((ends - widths / 2) / ends[-1]).tolist(), strict=True))
+    return places
 
 
 # --- axes -------------------------------------------------------------------------------------
@@ -482,6 +518,25 @@ def draw(scene: Scene) -> "Figure":
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
     with warnings.catch_warnings(**_ANY_LETTER):
         _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
+    return figure
+
+
+def draw_order(order: Order) -> "Figure":
+    """Return the order of rungs as a figure, the ceiling on top."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 0.6 * order.levels), dpi=200, facecolor="white")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(order.levels - 0.5, -0.5)
+    for line in order.lines:
+        across, down = zip(*line.points, strict=True)
+        axes.plot(across, down, color=GREY, linewidth=0.8)
+    for one in order.rungs:
+        axes.text(one.across, one.level, f"{one.name}  {one.rung.loss:.4f}", size=9.5, color=INK,
+                  ha="center", va="center", weight="bold" if one.is_floor else "normal",
+                  parse_math=False)  # fmt: skip
     return figure
 
 
