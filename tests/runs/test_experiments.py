@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from time import process_time
 from typing import Any, cast
 
 import pytest
@@ -18,13 +17,11 @@ PAGE = (EXPERIMENTS.parents[1] / "docs" / "tasks.md").read_text()
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_ladder_of_an_experiment_is_built_in_a_second(name, built):
+def test_an_experiment_has_a_ladder(name, built):
     parts = built(f"experiment={name}")
-    began = process_time()
-    ladder = parts.data.ladder()
-    parts.data.marks()
-    assert process_time() - began < 1.0
-    assert len(ladder) > 1
+    losses = [rung.loss for rung in parts.data.ladder()]
+    assert len(losses) > 1
+    assert all(mark.loss <= losses[0] + 1e-9 for mark in parts.data.marks())
 
 
 def test_twelve_tasks_have_a_hard_setting():
@@ -56,6 +53,7 @@ def test_a_hard_setting_is_named_where_its_task_is(name):
     assert f"experiment={name}" in section
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HARD)
 def test_twenty_updates_of_a_hard_setting_end_in_a_verdict(name, tmp_path):
     """Of a small network and few sequences, because all else is as in the file."""
