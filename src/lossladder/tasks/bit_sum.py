@@ -44,6 +44,8 @@ class BitSum(Task):
         self.chance_of_one = checks.chance("chance_of_one", chance_of_one)
         self.every_step = checks.flag("every_step", every_step)
         self.mixed_lengths = checks.flag("mixed_lengths", mixed_lengths)
+        # padding tells of its length, and what has padding before it is none
+        self.independent_inputs = not self.mixed_lengths
         self.shape = "many_to_many" if self.every_step else "many_to_one"
 
     # --- sampling ---------------------------------------------------------------------------

@@ -44,6 +44,7 @@ class Delay(StreamTask):
     """
 
     shape = "many_to_many"
+    independent_inputs = True
     loss = SquaredError()
     # no symbols: the input is real
     encoding = torch.empty(0, 1)

@@ -32,6 +32,7 @@ class LaggedBits(StreamTask):
     """
 
     shape = "many_to_many"
+    independent_inputs = True
     output_size = 2
     encoding = torch.eye(2)
 

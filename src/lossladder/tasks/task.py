@@ -62,6 +62,9 @@ class Task(ABC):
             features and have no symbols: it is empty, (0, input).
         exchanged: of the features of a real input, those that may be another sequence's and leave
             one that may be drawn; `flips` exchanges them.
+        independent_inputs: True: inputs of different steps are independent and of one law, so that
+            those of one sequence can go on with those of another. False: they are not, or it was
+            not said.
         output_size: number of target classes, or of real values a target has.
         loss: what an output costs; with any but `CrossEntropy`, targets are real.
     """
@@ -72,6 +75,7 @@ class Task(ABC):
     reach: int | None
     encoding: Float[Tensor, "symbols input"]
     exchanged: slice = slice(None)
+    independent_inputs: bool = False
     output_size: int
     loss: Loss = CrossEntropy()
 

@@ -62,6 +62,7 @@ class Words(StreamTask):
 
     shape = "many_to_many"
     reach = None
+    independent_inputs = True
 
     def __init__(self, group: str = "S3", letters: str = "all") -> None:
         self._group = _made(group)
