@@ -15,6 +15,7 @@ HELP = """Score a trained network again.
 python evaluate.py run=logs/<run>                        as it was validated
 python evaluate.py run=logs/<run> task.num_steps=500     on longer sequences
 python evaluate.py run=logs/<run> data.validation_seed=1 on others, where they are drawn
+python evaluate.py run=logs/<run> diagnostics=all        what it learned: docs/diagnostics.md
 python evaluate.py run=logs/<run> --json                 as JSON, for a program to read
 python train.py evaluate run=logs/<run>                  in a project of one's own
 
@@ -79,8 +80,19 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
     folders = [word.removeprefix("run=") for word in changes if word.startswith("run=")]
     if len(folders) != 1:
         refuse("run=: name the folder of one run; see --help")
+    asked = [
+        word.removeprefix("diagnostics=") for word in changes if word.startswith("diagnostics=")
+    ]
     try:
-        others = [word for word in changes if not word.startswith("run=")]
+        others = [word for word in changes if not word.startswith(("run=", "diagnostics="))]
+        if asked:
+            if as_json:
+                refuse("--json: diagnostics leave their numbers in diagnostics.json, in the run")
+            from lossladder.report.diagnose import diagnose
+
+            for line in diagnose(folders[0], ",".join(asked).split(","), others, packages):
+                echo(line)
+            return
         result = evaluate(folders[0], others, packages)
     except RequestError as wrong:
         refuse(str(wrong))

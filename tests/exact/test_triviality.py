@@ -16,7 +16,7 @@ def test_networks_that_cannot_vary_all_do_what_the_first_does():
     found = triviality(flip_flop(), Parity(20), Generator().manual_seed(0), draws=20)
     assert found.network == pytest.approx(0.0, abs=1e-6)
     assert found.floor == pytest.approx(0.0, abs=1e-9)
-    assert found.ceiling == pytest.approx(math.log(2), abs=1e-3)
+    assert found.ceiling == pytest.approx(math.log(2), abs=0.01)
     assert len(found.losses) == 20
     assert found.losses.tolist() == sorted(found.losses.tolist())
 

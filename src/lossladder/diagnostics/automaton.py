@@ -4,11 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from lossladder.diagnostics.states import UnfitError, flat, predicted, trajectory
+from lossladder.diagnostics.states import (
+    Trajectory,
+    UnfitError,
+    flat,
+    last_output,
+    predicted,
+    trajectory,
+)
+from lossladder.ladder import Probabilities
 from lossladder.models import Network
 from lossladder.tasks import Task
 from lossladder.tasks.bit_sum import BitSum
@@ -83,7 +91,8 @@ class Automaton:
 def automaton(network: Network, task: Task, generator: Generator) -> Automaton:
     """Return the least machine that predicts what a network predicts, from the start on.
 
-    The states of the network are put into clusters (k-means). A cluster predicts what the network
+    The states of the network are put into clusters (k-means) by what it predicts in them and after
+    each symbol that may come next. A cluster predicts what the network
     does on average over its states, and moves where most of them move. Clusters that predict much
     the same, whatever symbols follow, become one (partition refinement). Twice as many clusters are
     tried until the machine's predictions are close to the network's; failing that, the closest
@@ -99,7 +108,7 @@ def automaton(network: Network, task: Task, generator: Generator) -> Automaton:
         task: of symbols and classes.
         generator: source of all randomness.
     Raises:
-        UnfitError: if inputs are no symbols, or targets no classes.
+        UnfitError: if inputs are no symbols, targets no classes, or not every step is scored.
     Source: Giles et al. (1992), "Learning and extracting finite state automata with second-order
         recurrent neural networks"; Moore (1956) for the refinement.
     """
@@ -110,13 +119,14 @@ def automaton(network: Network, task: Task, generator: Generator) -> Automaton:
     seen, tried = trajectory(network, batch.inputs), trajectory(network, new.inputs)
     symbols, new_symbols = _symbols(task, batch.inputs), _symbols(task, new.inputs)
     says, new_says = (predicted(task, each.outputs).numpy() for each in (seen, tried))
-    points = torch.cat([flat(network.initial_state(1)).cpu(), seen.states.flatten(0, 1)])
-    scored = new.scored.numpy()
+    if not bool(new.scored.all()):
+        raise UnfitError("what is predicted at steps that are not scored means nothing")
+    points = _behaviour(network, task, seen)
     best: tuple[float, int, Machine] | None = None
     for count in _CLUSTERS:
         clusters = k_means(points, count, generator).numpy()
         machine = _machine(clusters, symbols, says, len(task.encoding))
-        apart = np.abs(machine.run(new_symbols) - new_says).sum(axis=-1)[scored].mean() / 2
+        apart = np.abs(machine.run(new_symbols) - new_says).sum(axis=-1).mean() / 2
         if best is None or apart < best[0] - _CLOSE / 5:
             best = float(apart), count, machine
         if apart <= _CLOSE:
@@ -125,14 +135,32 @@ def automaton(network: Network, task: Task, generator: Generator) -> Automaton:
     variation, count, machine = best
     law, found = new.probabilities, torch.as_tensor(machine.run(new_symbols))
     both = found.clamp(min=1e-9), torch.as_tensor(new_says).clamp(min=1e-30)
-    losses = [float(task.expected_losses(each.log(), law)[new.scored].mean()) for each in both]
-    # what is said to be likeliest is so, or as likely as that
-    right = [
-        float((law.gather(-1, each.argmax(-1, keepdim=True))[..., 0] >= law.amax(-1) - 1e-9)
-              [new.scored].double().mean())
-        for each in both
-    ]  # fmt: skip
+    losses = [float(task.expected_losses(each.log(), law).mean()) for each in both]
+    right = [float(_likeliest(law, each).double().mean()) for each in both]
     return Automaton(machine, count, variation, *losses, *right, minimal=_minimal(task))
+
+
+def _behaviour(network: Network, task: Task, seen: Trajectory) -> Float[Tensor, "points chances"]:
+    """Return what is predicted in each state, the first one first, and after each next symbol.
+
+    States far apart may behave alike, and these do not tell of it.
+    """
+    states = torch.cat([flat(network.initial_state(1)).cpu(), seen.states.flatten(0, 1)])
+    after = [
+        predicted(task, last_output(network, symbol.expand(len(states), 1, -1), states))
+        for symbol in task.encoding
+    ]
+    later = torch.cat(after, dim=1)
+    now = predicted(task, seen.outputs.flatten(0, 1))
+    # before the first symbol nothing is predicted: as where it goes on most likely
+    like = torch.cdist(later[:1], later[1:]).argmin(dim=1)
+    return torch.cat([torch.cat([now[like], now]), later], dim=1)
+
+
+def _likeliest(law: Probabilities, said: Probabilities) -> Bool[Tensor, "batch time"]:
+    """Return whether what is said to be likeliest is so, or as likely as what is."""
+    chosen = law.gather(-1, said.argmax(dim=-1, keepdim=True))[..., 0]
+    return chosen >= law.amax(dim=-1) - 1e-9
 
 
 def k_means(
@@ -150,8 +178,8 @@ def k_means(
             away = torch.cdist(points, points[chosen]).amin(dim=1).square() + 1e-12
             chosen = torch.cat([chosen, away.multinomial(1, generator=generator)])
         centres = points[chosen]
+        distances = torch.cdist(points, centres)
         for _ in range(_ROUNDS):
-            distances = torch.cdist(points, centres)
             nearest = distances.argmin(dim=1)
             sums = torch.zeros_like(centres).index_add(0, nearest, points)
             sizes = nearest.bincount(minlength=count)[:, None]
@@ -159,10 +187,10 @@ def k_means(
             moved = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
             if torch.equal(moved, centres):
                 break
-            centres = moved
+            centres, distances = moved, torch.cdist(points, moved)
         total = float(distances.amin(dim=1).square().sum())
         if total < least:
-            best, least = nearest, total
+            best, least = distances.argmin(dim=1), total
     return best
 
 

@@ -8,7 +8,14 @@ from torch import Generator, Tensor
 
 from lossladder.diagnostics.decoding import fitted, read
 from lossladder.diagnostics.knowledge import belief
-from lossladder.diagnostics.states import UnfitError, last_output, predicted, settled, trajectory
+from lossladder.diagnostics.states import (
+    UnfitError,
+    last_output,
+    predicted,
+    settled,
+    trajectory,
+    warm_up,
+)
 from lossladder.models import Network
 from lossladder.tasks import Task
 
@@ -58,12 +65,12 @@ class Counterfactual:
 def counterfactual(network: Network, task: Task, generator: Generator) -> Counterfactual:
     """Return how predictions follow when the state is moved from one belief to another.
 
-    Of half of the sequences it is fitted how the state moves, on average, with the belief: a line,
-    by least squares. In each of the others the state before the last step is moved along it, by as
-    much as the belief of this sequence differs from that of another one, and the last input is that
-    of the other one. A network that predicts from this belief predicts now what the exact law says
-    of the other sequence. What a readout finds in a state need not be used; what makes the
-    prediction follow is.
+    On half of the sequences two lines are fitted, by least squares: how the belief is read from the
+    state, and how the state moves, on average, with the belief. In each of the others the state
+    before the last step is moved along the second until the first reads what it reads in another
+    sequence, and the last input is that of the other one. A network that predicts from this belief
+    predicts now what the exact law says of the other sequence. What a readout finds in a state need
+    not be used; what makes the prediction follow is.
 
     It misleads in two ways. A state may hold a belief in a curve and not along a line: then it is
     moved to where it never is, and the prediction follows in part, although the belief is used. And
@@ -79,7 +86,7 @@ def counterfactual(network: Network, task: Task, generator: Generator) -> Counte
         hood: using diagnostic classifiers to investigate and improve how language models track
         agreement information", arXiv:1808.08079.
     """
-    length = task.num_steps or task.warm_up + _STEPS
+    length = task.num_steps or warm_up(task) + _STEPS
     if length < 2:
         raise UnfitError("of a single step nothing is remembered")
     rows = max(200, min(_ROWS, _SYMBOLS // length)) // 2 * 2
@@ -88,11 +95,14 @@ def counterfactual(network: Network, task: Task, generator: Generator) -> Counte
     half, inputs = rows // 2, batch.inputs
     seen = trajectory(network, inputs)
     before, known = seen.states[:, -2], variable.values[:, -2]
-    direction = fitted(known[:half], before[:half])
+    readout = fitted(before[:half], known[:half])
+    direction = fitted(known[:half], before[:half])[:-1]
+    # what is read changes by this for each change of belief that the state is moved by
+    heard = torch.linalg.pinv(direction @ readout[:-1], rtol=1e-3)
     mine = slice(half, None)
     other = torch.arange(half, rows).roll(1)
     states, last = before[mine], inputs[other, -1:]
-    step = read(direction, known[other]) - read(direction, known[mine])
+    step = (read(readout, before[other]) - read(readout, states)) @ heard @ direction
     # as far, and anywhere
     stray = torch.randn(step.shape, generator=generator, dtype=step.dtype)
     stray *= step.norm(dim=1, keepdim=True) / stray.norm(dim=1, keepdim=True)

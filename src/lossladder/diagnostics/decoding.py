@@ -53,7 +53,8 @@ class Memory:
         untrained: of the same network with fresh parameters, (lags,).
         shuffled: of the network, with the inputs of other sequences, (lags,).
         dimensions: of an input: 1 of a bit, one fewer than there are of equally likely symbols.
-        floats: numbers in a state. Of inputs that are independent, `total` is at most that.
+        floats: numbers in a state.
+        independent: whether inputs are, so that `total` is at most `floats`.
     """
 
     lags: list[int]
@@ -62,6 +63,7 @@ class Memory:
     shuffled: Float[Tensor, " lags"]
     dimensions: int
     floats: int
+    independent: bool
 
     @property
     def total(self) -> float:
@@ -151,8 +153,8 @@ def _decoded(
         read, measure = accuracy_of_line, "accuracy"
         chance = float(values.flatten().bincount().max() / values.numel())
     cases = (states, values), (others, values), (states, values[turned])
-    found = [read(*_split(*case)) for case in cases]
-    return Decoded(variable.name, measure, *found, chance)
+    value, of_fresh, of_others = (read(*_split(*case)) for case in cases)
+    return Decoded(variable.name, measure, value, of_fresh, of_others, chance)
 
 
 def untrained(network: Network, generator: Generator) -> Network:
@@ -208,7 +210,7 @@ def accuracy_of_line(
             value.backward()
             return value
 
-        search.step(loss)  # pyright: ignore[reportArgumentType]
+        search.step(loss)
     said = read(weights.detach(), new).argmax(dim=1)
     return float((said == new_classes).double().mean())
 

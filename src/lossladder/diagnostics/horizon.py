@@ -11,6 +11,7 @@ from lossladder.diagnostics.states import (
     last_output,
     predicted,
     trajectory,
+    warm_up,
 )
 from lossladder.ladder import entropy
 from lossladder.models import Network
@@ -27,7 +28,7 @@ _EACH, _FEW = (
     8,
 )  # k is looked at one by one up to here; then at powers of two; _FEW: where all matter
 _BEYOND = 4  # looked at behind the last that can matter
-_LEAST = 1e-12  # an average of certain predictions may be 0 by chance
+_UNSEEN = 0.25  # of a past in all, that leads to a class which none of those drawn leads to
 
 Averages = Float[Tensor, "rows draws output"]
 Law = Float[Tensor, "rows output"]
@@ -85,7 +86,7 @@ def horizon(network: Network, task: Task, generator: Generator) -> Horizon:
         raise UnfitError("an input depends on others, and what was before the last k is not known")
     ks = _known(task)
     draws = min(_DRAWS * task.output_size, _MOST_DRAWS)
-    steps = task.num_steps or min(task.warm_up, _LONGEST) + ks[-1]
+    steps = task.num_steps or min(warm_up(task), _LONGEST) + ks[-1]
     pool = task.sample(generator, _POOL, steps)
     # what the law of the last step looks at before the last k
     tail = steps if task.reach is None else task.reach
@@ -165,8 +166,9 @@ def _loss(
             weighted = (predictions[:, part] * weights[:, part]).sum(dim=1) / total
             # where no past fits a window, nothing is known of it
             average = torch.where(total > 0, weighted, average)
-        if task.loss.unit == "nats":
-            average = average.clamp(min=_LEAST)
+            if task.loss.unit == "nats":
+                # a class that none of so few pasts leads to may have a chance all the same
+                average = average.clamp(min=_UNSEEN / len(predictions[0, part]))
         return task.expected_losses(task.loss.logits_for(average), law)
 
     draws = predictions.shape[1]

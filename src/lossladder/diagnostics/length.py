@@ -49,9 +49,18 @@ class LengthCurve:
 
     @property
     def longest_kept(self) -> int | None:
-        """Return the longest length up to which 90 % of what can be known are kept; None: none."""
-        kept = (self.share >= _KEPT).int().cumprod(dim=0).sum()
-        return self.lengths[int(kept) - 1] if kept else None
+        """Return the length up to which 90 % of what can be known are kept; None: they never are.
+
+        Lengths before the first that has them do not count: where the state is carried for ever in
+        training, the first steps of a stream are the unfamiliar ones.
+        """
+        longest = None
+        for length, kept in zip(self.lengths, (self.share >= _KEPT).tolist(), strict=True):
+            if kept:
+                longest = length
+            elif longest is not None:
+                break
+        return longest
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from lossladder.diagnostics.states import evaluating, flat, settled, trajectory,
 from lossladder.models import Network
 from lossladder.tasks import Task
 
-_ROWS, _STEPS = 16, 64  # trajectories, and steps of a stream behind its warm-up
+_ROWS, _STEPS = 8, 32  # trajectories, and steps of a stream behind its warm-up
 _MOST_LAG = 64
 _LEAST = 1e-30  # a stretch that is none
 

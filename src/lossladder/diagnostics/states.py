@@ -110,8 +110,13 @@ def settled(task: Task, generator: Generator, rows: int, steps: int) -> tuple[Ba
         rows: sequences.
         steps: looked at of a stream, behind its warm-up; of others, all are.
     """
-    warm_up = task.warm_up if isinstance(task, StreamTask) else 0
-    return task.sample(generator, rows, task.num_steps or warm_up + steps), warm_up
+    first = warm_up(task)
+    return task.sample(generator, rows, task.num_steps or first + steps), first
+
+
+def warm_up(task: Task) -> int:
+    """Return the steps in which a state fills: those of a stream, and none of other sequences."""
+    return task.warm_up if isinstance(task, StreamTask) else 0
 
 
 def predicted(task: Task, outputs: Float[Tensor, "*rest output"]) -> Float[Tensor, "*rest output"]:

@@ -1,0 +1,223 @@
+"""Diagnostics of a run, by name: measured, said in lines, drawn, and kept in its folder."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from torch import Generator, Tensor
+
+from lossladder.checks import RequestError
+from lossladder.console import many, relative
+from lossladder.data.datamodule import seeded
+from lossladder.diagnostics import (
+    UnfitError,
+    automaton,
+    counterfactual,
+    decode,
+    gradients,
+    horizon,
+    length_curve,
+    memory,
+    recurrence,
+    triviality,
+)
+from lossladder.report import diagnostics_figure as figures
+from lossladder.report.figure import save
+from lossladder.runs.atomic import atomic_write
+from lossladder.runs.load import Run, load_run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER, NUMBERS = "diagnostics", "diagnostics.json"
+
+
+class Diagnostic(NamedTuple):
+    """Something that can be asked of a run.
+
+    Args:
+        measure: run and source of randomness -> what was found.
+        say: that, in a line.
+        draw: that, and the run's task -> a figure.
+    """
+
+    measure: Callable[[Run, Generator], Any]
+    say: Callable[[Any], str]
+    draw: Callable[..., "Figure"]
+
+
+def diagnose(
+    folder: str | Path,
+    names: Sequence[str],
+    changes: Sequence[str] = (),
+    packages: Collection[str] = (),
+) -> Iterator[str]:
+    """Measure diagnostics of a run; write a figure of each, and all numbers, into its folder.
+
+    Args:
+        folder: of the run.
+        names: of diagnostics; `["all"]`: all there are.
+        changes: to its config, as on the command line.
+        packages: that its config may name classes of, besides the library's own.
+    Yields:
+        What was found, a line for each; for those that the task does not fit, why.
+    Raises:
+        RequestError: if there is no such diagnostic, or the folder is no run.
+    """
+    chosen = [*DIAGNOSTICS] if "all" in names else [*dict.fromkeys(names)]
+    if unknown := [name for name in names if name not in (*DIAGNOSTICS, "all")]:
+        raise RequestError(
+            f"diagnostics={','.join(names)}: there is no {unknown[0]!r}; allowed: all, or some of "
+            f"{', '.join(DIAGNOSTICS)}"
+        )
+    run = load_run(folder, changes, packages=packages)
+    into, found = Path(folder) / FOLDER, dict[str, Any]()
+    into.mkdir(exist_ok=True)
+    for name in chosen:
+        measure, say, draw = DIAGNOSTICS[name]
+        # each its own numbers: what one draws changes nothing for the next
+        generator = seeded("measuring", run.parts.data.validation_seed)
+        try:
+            measured = measure(run, generator)
+        except UnfitError as unfit:
+            yield f"{name:<15}left out: {unfit}"
+            continue
+        found[name] = plain(measured)
+        save(draw(measured, run.task), into / f"{name}.png")
+        yield f"{name:<15}{say(measured)}"
+    with atomic_write(into / NUMBERS) as scratch:
+        scratch.write_text(json.dumps(found))
+    yield f"{'figures':<15}{relative(into.absolute())}"
+
+
+def plain(thing: Any) -> Any:
+    """Return what was found as JSON has it: dataclasses as mappings, arrays as lists."""
+    if is_dataclass(thing):
+        return {field.name: plain(getattr(thing, field.name)) for field in fields(thing)}
+    if isinstance(thing, Tensor | np.ndarray):
+        array = np.asarray(thing)
+        # JSON has no complex numbers
+        return plain(np.stack([array.real, array.imag], -1)) if array.dtype.kind == "c" else (
+            array.tolist()
+        )  # fmt: skip
+    if isinstance(thing, list | tuple):
+        return [plain(each) for each in thing]
+    return thing
+
+
+def _trained_length(run: Run) -> int:
+    return run.task.num_steps or run.config["data"]["bptt_steps"]
+
+
+def _say_horizon(found: Any) -> str:
+    # where the exact loss falls, and at both ends
+    falls = [
+        0,
+        *(i for i in range(1, len(found.known)) if found.truth[i] < found.truth[i - 1] - 0.01),
+    ]
+    most = f"{float((found.loss - found.truth).abs().max()):.4f}"
+    stairs = [f"{found.known[i]}: {found.loss[i]:.4f} of {found.truth[i]:.4f}" for i in falls[:6]]
+    return f"last inputs real {' · '.join(stairs)}; at most {most} off the exact loss"
+
+
+def _say_memory(found: Any) -> str:
+    untrained = float(found.untrained.sum()) * found.dimensions
+    held = [str(lag) for lag, r2 in zip(found.lags, found.r2.tolist(), strict=True) if r2 > 0.5]
+    most = f" of at most {found.floats}" if found.independent else ""
+    return (
+        f"R2 above 0.5 at lags {', '.join(held) or 'none'}; {found.total:.1f} in all{most} "
+        f"(untrained {untrained:.1f})"
+    )
+
+
+def _say_decoding(found: Any) -> str:
+    return " · ".join(
+        f"{each.name}: {each.measure} {each.value:.3f} (untrained {each.untrained:.3f}, shuffled "
+        f"{each.shuffled:.3f}, chance {each.chance:.3f})"
+        for each in found
+    )
+
+
+def _say_counterfactual(found: Any) -> str:
+    return (
+        f"{found.belief} moved: slope {found.slope:.3f} of 1, correlation {found.correlation:.3f}; "
+        f"off by {found.error:.4f} (not moved {found.unmoved:.4f}, elsewhere "
+        f"{found.elsewhere:.4f}, not by a move {found.real:.4f})"
+    )
+
+
+def _say_length(found: Any) -> str:
+    kept = "never 90 % of what can be known"
+    if found.longest_kept is not None:
+        longer = "" if found.longest_kept < found.lengths[-1] else " or more"
+        kept = f"90 % of what can be known up to {found.longest_kept} steps{longer}"
+    first, last = (float((found.loss - found.floor)[place]) for place in (0, -1))
+    return f"{kept}; {first:.4f} above the floor at {found.lengths[0]}, {last:.4f} at the longest"
+
+
+def _say_automaton(found: Any) -> str:
+    least = "" if found.minimal is None else f" (least that solves it: {found.minimal})"
+    return (
+        f"{many(len(found.machine), 'state')}{least}; {found.variation:.4f} from the network; "
+        f"right in {100 * found.accuracy:.1f} % of steps, the network in "
+        f"{100 * found.network_accuracy:.1f} %"
+    )
+
+
+def _say_recurrence(found: Any) -> str:
+    moves, _ = found
+    return (
+        f"spectral radius {moves.radius:.3f}; greatest Lyapunov exponents "
+        f"{', '.join(f'{each:.3f}' for each in moves.exponents[:3].tolist())} a step"
+    )
+
+
+def _say_triviality(found: Any) -> str:
+    return (
+        f"best of {len(found.losses)} random networks {float(found.losses[0]):.4f}; this one "
+        f"{found.network:.4f}, best constant {found.ceiling:.4f}, floor {found.floor:.4f}"
+    )
+
+
+DIAGNOSTICS = {
+    "horizon": Diagnostic(
+        lambda run, seed: horizon(run.network, run.task, seed), _say_horizon, figures.of_horizon
+    ),
+    "memory": Diagnostic(
+        lambda run, seed: memory(run.network, run.task, seed), _say_memory, figures.of_memory
+    ),
+    "decoding": Diagnostic(
+        lambda run, seed: decode(run.network, run.task, seed), _say_decoding, figures.of_decoding
+    ),
+    "counterfactual": Diagnostic(
+        lambda run, seed: counterfactual(run.network, run.task, seed),
+        _say_counterfactual,
+        figures.of_counterfactual,
+    ),
+    "length": Diagnostic(
+        lambda run, seed: length_curve(run.network, run.task, _trained_length(run), seed),
+        _say_length,
+        figures.of_length,
+    ),
+    "automaton": Diagnostic(
+        lambda run, seed: automaton(run.network, run.task, seed),
+        _say_automaton,
+        figures.of_automaton,
+    ),
+    "recurrence": Diagnostic(
+        lambda run, seed: (
+            recurrence(run.network, run.task, seed),
+            gradients(run.network, run.task, seed),
+        ),
+        _say_recurrence,
+        figures.of_recurrence,
+    ),
+    "triviality": Diagnostic(
+        lambda run, seed: triviality(run.network, run.task, seed),
+        _say_triviality,
+        figures.of_triviality,
+    ),
+}
