@@ -104,7 +104,15 @@ def memory(network: Network, task: Task, generator: Generator) -> Memory:
         cases = (states, past), (others, past), (states, past[turned])
         found.append([r_squared(*_split(*case)) for case in cases])
     r2, of_fresh, of_others = torch.tensor(found, dtype=torch.float64).T
-    return Memory([*range(most + 1)], r2, of_fresh, of_others, whitened.shape[2], states.shape[2])
+    return Memory(
+        lags=[*range(most + 1)],
+        r2=r2,
+        untrained=of_fresh,
+        shuffled=of_others,
+        dimensions=whitened.shape[2],
+        floats=states.shape[2],
+        independent=task.independent_inputs,
+    )
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from torch.nn import functional
 from lossladder.diagnostics.states import UnfitError
 from lossladder.tasks import Batch, Count, Delay, Source, Task, Words
 from lossladder.tasks.bit_sum import BitSum
+from lossladder.tasks.groups import group
 from lossladder.tasks.lagged_bits import LaggedBits
 
 _MOST_COSETS = 24  # classes of a readout; S4 itself has as many
@@ -39,10 +40,10 @@ def knowledge(task: Task, batch: Batch) -> list[Variable]:
     ['coset of sign', 'coset of one point', 'coset of all']
     """
     if isinstance(task, Words):
-        group, products = task._group, batch.targets.long()
-        parts = [of for of in group.subgroups if 1 < len(group) // of.order <= _MOST_COSETS]
+        of_task, products = group(task.group), batch.targets.long()
+        parts = [of for of in of_task.subgroups if 1 < len(of_task) // of.order <= _MOST_COSETS]
         return [
-            Variable(f"coset of {of.name}", torch.as_tensor(group.cosets(of.elements))[products])
+            Variable(f"coset of {of.name}", torch.as_tensor(of_task.cosets(of.elements))[products])
             for of in parts
         ]
     if isinstance(task, BitSum) and not isinstance(task, Count):

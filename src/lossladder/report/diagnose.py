@@ -100,9 +100,9 @@ def plain(thing: Any) -> Any:
     if isinstance(thing, Tensor | np.ndarray):
         array = np.asarray(thing)
         # JSON has no complex numbers
-        return plain(np.stack([array.real, array.imag], -1)) if array.dtype.kind == "c" else (
-            array.tolist()
-        )  # fmt: skip
+        if np.iscomplexobj(array):
+            array = np.stack([np.real(array), np.imag(array)], axis=-1)
+        return array.tolist()
     if isinstance(thing, list | tuple):
         return [plain(each) for each in thing]
     return thing

@@ -33,7 +33,7 @@ _MOST_STATES, _MOST_SYMBOLS = 16, 12  # of a table that can be read
 
 def of_horizon(found: Horizon, task: Task) -> "Figure":
     """Draw the loss by the number of last inputs that are real, over the exact staircase."""
-    figure, axes = _sheet("Of which only the last inputs are real")
+    figure, axes = _sheet("Loss where only the last inputs are real")
     places = np.arange(len(found.known))
     axes.step(places, found.truth, where="mid", label="exact", **_TRUTH)
     axes.errorbar(places, found.loss, found.error, color=MINE, marker="o", markersize=4,
@@ -138,6 +138,8 @@ def of_automaton(found: Automaton, task: Task) -> "Figure":
         "symbol; in the table the next state, beside it the likeliest class", fontsize=9
     )
     axes.set_ylabel("state", color=INK)
+    axes.tick_params(colors=INK)
+    axes.xaxis.label.set_color(INK)
     axes.spines[:].set_visible(False)
     axes.set_position((0.14, 0.15, 0.66, 0.7))
     return figure
@@ -150,7 +152,7 @@ def of_recurrence(found: tuple[Recurrence, Gradients], task: Task) -> "Figure":
     moves, back = found
     figure = Figure(figsize=(5.6, 3.5), dpi=150, facecolor="white")
     left, right = (
-        figure.add_axes((0.09, 0.16, 0.38, 0.66)),
+        figure.add_axes((0.12, 0.16, 0.36, 0.66)),
         figure.add_axes((0.6, 0.16, 0.38, 0.66)),
     )
     around = np.linspace(0, 2 * math.pi, 200)
@@ -159,8 +161,7 @@ def of_recurrence(found: tuple[Recurrence, Gradients], task: Task) -> "Figure":
     for turn in range(size):
         angle = 2 * math.pi * turn / size
         left.plot([0, math.cos(angle)], [0, math.sin(angle)], **_BARE, zorder=0)
-    values = moves.eigenvalues.flatten()
-    values = values[:: max(1, len(values) // _MOST_DOTS)]
+    values = moves.eigenvalues[:: max(1, moves.eigenvalues.numel() // _MOST_DOTS)].flatten()
     left.scatter(values.real, values.imag, s=5, color=MINE, alpha=0.35, linewidths=0)
     left.set_aspect("equal", adjustable="datalim")
     left.set_xlabel("real", fontsize=9)
@@ -176,7 +177,7 @@ def of_recurrence(found: tuple[Recurrence, Gradients], task: Task) -> "Figure":
         right.plot(back.lags, shown, color=colour, marker="o", markersize=3, label=label)
     right.set_yscale("log")
     right.set_xlabel("steps back", fontsize=9)
-    right.set_title("gradient of the last loss, nats per unit", size=10, color=INK)
+    right.set_title("gradient of the loss, per unit", size=10, color=INK)
     right.legend(frameon=False, fontsize=8, labelcolor=INK)
     first = ", ".join(f"{each:.2f}" for each in moves.exponents[:3].tolist())
     figure.text(0.02, 0.93, f"Spectral radius {moves.radius:.2f}; exponents {first} nats a step",
