@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase bits groups verdicts chapters bench
+.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase bits groups verdicts diagnostics chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -112,6 +112,24 @@ groups: env
 # the six networks of docs/verdict.md
 verdicts: env
 	$(BIN)/python docs/figures/verdicts.py --into docs/verdict.md
+
+# the pictures of docs/diagnostics.md: a few runs, looked into
+LOOKED := logs/diagnostics
+RUN := $(BIN)/python train.py trainer.progress=false hydra.run.dir=$(LOOKED)
+diagnostics: env
+	rm -rf $(LOOKED)
+	$(RUN)/echo
+	$(RUN)/words experiment=words_endless
+	$(RUN)/strings task=words model=lstm
+	$(RUN)/mess3 task=source task.process=mess3 model=gru
+	$(RUN)/parity task=parity model=rnn
+	mkdir -p docs/pictures/diagnostics
+	set -e; for row in echo:horizon echo:memory words:decoding mess3:counterfactual strings:length \
+	    words:automaton echo:recurrence echo:triviality parity:counterfactual parity:automaton; do \
+	  run=$(LOOKED)/$${row%%:*}; name=$${row##*:}; \
+	  $(BIN)/python evaluate.py run=$$run diagnostics=$$name; \
+	  cp $$run/diagnostics/$$name.png docs/pictures/diagnostics/$${row%%:*}_$$name.png; \
+	done
 
 # the chapters of docs/notebooks, executed in full: minutes
 chapters: env

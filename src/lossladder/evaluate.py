@@ -88,8 +88,12 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
         if asked:
             if as_json:
                 refuse("--json: diagnostics leave their numbers in diagnostics.json, in the run")
+            import torch
+
             from lossladder.report.diagnose import diagnose
 
+            # matrices so small gain nothing from more, and on a busy machine lose much by waiting
+            torch.set_num_threads(1)
             for line in diagnose(folders[0], ",".join(asked).split(","), others, packages):
                 echo(line)
             return

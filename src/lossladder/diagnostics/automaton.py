@@ -241,6 +241,8 @@ def refined(transitions: Whole, kinds: Whole) -> Whole:
 
     >>> refined(np.array([[1, 2], [0, 3], [3, 0], [2, 1]]), np.array([0, 0, 1, 1])).tolist()
     [0, 0, 1, 1]
+    >>> refined(np.array([[1], [2], [3], [0]]), np.array([0, 0, 1, 1])).tolist()
+    [0, 1, 3, 2]
     """
     while True:
         marks = np.concatenate([kinds[:, None], kinds[transitions]], axis=1)

@@ -124,9 +124,10 @@ def decode(network: Network, task: Task, generator: Generator) -> list[Decoded]:
     still to matter. Numbers are read by least squares and measured by R2, classes by a logistic
     regression and measured by accuracy, always on sequences that nothing was fitted to.
 
-    It misleads in two ways. What can be read need not be used; `counterfactual` tells whether it
-    is. And a large state tells much by itself: what counts is the distance from `untrained`, and
-    that `shuffled` is at chance.
+    It misleads in three ways. What can be read need not be used; `counterfactual` tells whether it
+    is. A large state tells much by itself: what counts is the distance from `untrained`. And a line
+    may part all elements of a group and not the cosets that are made of them, which are known all
+    the same. (`shuffled` is at chance, unless the step alone tells something: others have the same.)
 
     Args:
         network: trained or not.
@@ -136,7 +137,7 @@ def decode(network: Network, task: Task, generator: Generator) -> list[Decoded]:
         UnfitError: if it is not known what one would have to know.
     Source: of the belief, Shai et al. (2024), "Transformers represent belief state geometry in
         their residual stream", arXiv:2405.15943; of controls, Hewitt and Liang (2019), "Designing
-        and interpreting probes with control tasks", arXiv:1909.03368.
+        and interpreting probes with control tasks".
     """
     batch, first = settled(task, generator, _ROWS, _STEPS)
     variables = knowledge(task, batch)

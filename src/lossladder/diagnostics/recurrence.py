@@ -112,8 +112,8 @@ def recurrence(network: Network, task: Task, generator: Generator) -> Recurrence
         network: trained or not; of up to some hundred floats a state.
         task: draws the sequences.
         generator: source of all randomness.
-    Source: Benettin et al. (1980) for the exponents; of recurrent networks, Engelken et al. (2023),
-        "Lyapunov spectra of chaotic recurrent neural networks", arXiv:2006.02427.
+    Source: Benettin et al. (1980) for the exponents; of recurrent networks, Vogt et al. (2020), "On
+        Lyapunov exponents for RNNs", arXiv:2006.14123.
     """
     batch, first = settled(task, generator, _ROWS, _STEPS)
     states = trajectory(network, batch.inputs).states

@@ -48,8 +48,8 @@ def triviality(network: Network, task: Task, generator: Generator, draws: int = 
         task: draws the sequences.
         generator: source of all randomness.
         draws: number of random networks.
-    Source: Schmidhuber and Hochreiter (1996), "Guessing can outperform many long time lag
-        algorithms".
+    Source: Hochreiter and Schmidhuber (1996), "Bridging long time lags by weight guessing and
+        'Long Short Term Memory'".
     """
     # of a long warm-up a part will do, for all alike
     first = 0 if task.num_steps else _STEPS
