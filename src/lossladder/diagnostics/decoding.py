@@ -127,7 +127,7 @@ def decode(network: Network, task: Task, generator: Generator) -> list[Decoded]:
     It misleads in three ways. What can be read need not be used; `counterfactual` tells whether it
     is. A large state tells much by itself: what counts is the distance from `untrained`. And a line
     may part all elements of a group and not the cosets that are made of them, which are known all
-    the same. (`shuffled` is at chance, unless the step alone tells something: others have the same.)
+    the same. (`shuffled` is at chance, unless the step alone tells something.)
 
     Args:
         network: trained or not.
