@@ -8,7 +8,7 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from lossladder.diagnostics.knowledge import Variable, knowledge
+from lossladder.diagnostics.knowledge import Known, knowledge
 from lossladder.diagnostics.states import settled, trajectory
 from lossladder.models import Network
 from lossladder.tasks import Task
@@ -151,7 +151,7 @@ def decode(network: Network, task: Task, generator: Generator) -> list[Decoded]:
 
 
 def _decoded(
-    variable: Variable,
+    variable: Known,
     values: Tensor,
     states: Float[Tensor, "batch time floats"],
     others: Float[Tensor, "batch time floats"],

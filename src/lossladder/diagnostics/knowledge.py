@@ -16,7 +16,7 @@ from lossladder.tasks.lagged_bits import LaggedBits
 _MOST_COSETS = 24  # classes of a readout; S4 itself has as many
 
 
-class Variable(NamedTuple):
+class Known(NamedTuple):
     """Something that can be known at each step.
 
     Args:
@@ -28,7 +28,7 @@ class Variable(NamedTuple):
     values: Tensor
 
 
-def knowledge(task: Task, batch: Batch) -> list[Variable]:
+def knowledge(task: Task, batch: Batch) -> list[Known]:
     """Return what one has to know at each step, in whole and in parts.
 
     Raises:
@@ -43,40 +43,40 @@ def knowledge(task: Task, batch: Batch) -> list[Variable]:
         of_task, products = group(task.group), batch.targets.long()
         parts = [of for of in of_task.subgroups if 1 < len(of_task) // of.order <= _MOST_COSETS]
         return [
-            Variable(f"coset of {of.name}", torch.as_tensor(of_task.cosets(of.elements))[products])
+            Known(f"coset of {of.name}", torch.as_tensor(of_task.cosets(of.elements))[products])
             for of in parts
         ]
     if isinstance(task, BitSum) and not isinstance(task, Count):
-        return [Variable("sum of the bits so far", belief(task, batch).values.argmax(dim=-1))]
+        return [Known("sum of the bits so far", belief(task, batch).values.argmax(dim=-1))]
     found = [belief(task, batch)]
     if isinstance(task, Source | LaggedBits):
-        found.append(Variable("exact chances", batch.probabilities))
+        found.append(Known("exact chances", batch.probabilities))
     return found
 
 
-def belief(task: Task, batch: Batch) -> Variable:
+def belief(task: Task, batch: Batch) -> Known:
     """Return numbers that are all one has to know for the next step, in which laws are linear.
 
     Raises:
         UnfitError: if that is not known of the task.
     """
     if isinstance(task, Source):
-        return Variable("belief over hidden states", _beliefs(task, batch))
+        return Known("belief over hidden states", _beliefs(task, batch))
     if isinstance(task, Words):
         one_hot = functional.one_hot(batch.targets.long(), task.output_size)
-        return Variable("product", one_hot.double())
+        return Known("product", one_hot.double())
     if isinstance(task, BitSum):
         sums = batch.inputs[..., 0].double().round().cumsum(dim=1)
         if isinstance(task, Count):
-            return Variable("count so far", sums[..., None])
+            return Known("count so far", sums[..., None])
         one_hot = functional.one_hot(sums.long() % task.output_size, task.output_size)
-        return Variable("sum of the bits so far", one_hot.double())
+        return Known("sum of the bits so far", one_hot.double())
     if isinstance(task, LaggedBits | Delay):
         lags = [lag - 1 for lag in task.lags if lag > 0]
         series = batch.inputs[..., -1].double()
         past = [functional.pad(series, (lag, 0))[:, : series.shape[1]] for lag in lags]
         if past:
-            return Variable("inputs that the next step needs", torch.stack(past, dim=-1))
+            return Known("inputs that the next step needs", torch.stack(past, dim=-1))
     raise UnfitError("it is not known as a variable what one has to know of its past")
 
 
