@@ -13,15 +13,16 @@ from lossladder.models.mamba import Mamba
 from lossladder.models.mingru import MinGRU
 from lossladder.models.minlstm import MinLSTM
 from lossladder.models.mlp import MLP
+from lossladder.models.mlstm import MLSTM
 from lossladder.models.network import Network
 from lossladder.models.recurrent import Cell, Dynamics, Recurrent, State, Step
 from lossladder.models.reservoir import Reservoir
 from lossladder.models.rnn import RNN
 from lossladder.models.rnn_by_hand import RNNByHand
 from lossladder.models.rwkv7 import RWKV7
+from lossladder.models.slstm import SLSTM
 from lossladder.models.tcn import TCN
 from lossladder.models.torch_rnn import TorchRNN, TorchRNNCell
-from lossladder.models.xlstm import MLSTM, SLSTM
 
 __all__ = [
     "GRU",
