@@ -99,7 +99,12 @@ class Network(nn.Module):
 
     def initial_state(self, batch_size: int) -> State:
         """Return the state before the first step."""
-        return self.recurrent.initial_state(batch_size)
+        state = self.recurrent.initial_state(batch_size)
+        if not self.recurrent.learns_initial_state:
+            return state
+        # A step may hand a part on as it is. As a view of a parameter, which an optimizer changes
+        # in place, the state under way would change with it.
+        return tuple(part.clone() for part in state)
 
 
 def _readout(recurrent: Recurrent, output_size: int, reader_size: int | None) -> nn.Module:

@@ -15,8 +15,8 @@ from llvmlite import ir
 
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
 from lossladder.engines.fused.lanes import I64, Lanes
-from lossladder.engines.fused.layout import Layout
-from lossladder.engines.fused.loops import Loop, Place, Segment, SumBatch
+from lossladder.engines.fused.layout import Layout, up
+from lossladder.engines.fused.loops import MOST_UNITS, Loop, Place, Segment, SumBatch
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
 
@@ -368,14 +368,17 @@ class _Step:
     def _collected(self, node: Node, unit: Any) -> Any:
         """Return one feature of another node, or the sum or the largest of some."""
         kind, starts, lists = node.attr
-        place, features = self.places[node.inputs[0]], self.e.table(lists)
+        # units that only fill a loop up look at the first feature, or at none
+        filling = up(node.size, MOST_UNITS) - node.size
+        place = self.places[node.inputs[0]]
+        features = self.e.table((*lists, *[0] * max(filling, 1)))
 
         def feature(k: Any) -> Any:
             return self.lanes.load(self._address(place, self.e.look_up(features, k)))
 
         if is_gather(node):
             return feature(unit)
-        begins = self.e.table(starts)
+        begins = self.e.table((*starts, *[starts[-1]] * filling))
         first = self.e.look_up(begins, unit)
         end = self.e.look_up(begins, self.b.add(unit, i64(1)))
         result = self._variable(0.0)

@@ -141,6 +141,8 @@ class Builder:
         if node.op in ELEMENTWISE:
             parts = [p if p.size == 1 else self.slice(p, start, stop) for p in node.inputs]
             return self.elementwise(node.op, *parts)
+        if node.op == "part":  # of a part: of what that is a part of
+            return self.slice(node.inputs[0], start + node.attr[0], stop + node.attr[0])
         return self.make("part", (node,), size, (start, stop), node.batched)
 
     def elementwise(self, op: str, *args: Node) -> Node:

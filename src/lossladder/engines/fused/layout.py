@@ -16,6 +16,7 @@ from lossladder.engines.fused.codes import Codes
 from lossladder.engines.fused.graph import (
     CHEAP,
     GIVEN,
+    LARGEST,
     Base,
     Node,
     Weight,
@@ -175,6 +176,7 @@ class _Layer:
         _store(layout.forward, stores)
         _store(layout.forward, [(n, self.places[n]) for n in kept if self.places[n][1] == 0])
         layout.begin = make_loops(self._begin_roots(), set(), cut=True)
+        self._lay_parts()
         self._lay_temp(back_of)
         counts = {layout.input: layout.codes.count}
         passes = (layout.forward, layout.backward, layout.begin)
@@ -198,6 +200,16 @@ class _Layer:
                 if k > 0 or j + 1 == len(part):
                     at = first + up(at - first, 4)
         self.layout.rows = at
+
+    def _lay_parts(self) -> None:
+        """Find what the way back reads of a piece of the state that no step forward cuts."""
+        layout = self.layout
+        loops = (*layout.backward, *layout.begin)
+        read = {i for loop in loops for node in loop.nodes for i in node.inputs}
+        for node in read:
+            if node.op == "part" and node not in self.places:
+                array, later, row = self.places[node.inputs[0]]
+                self.places[node] = (array, later, row + node.attr[0])
 
     def _state_rows(self) -> list[int]:
         """Return the rows of the state's numbers, part by part of the network's own."""
@@ -293,7 +305,11 @@ class _Layer:
                     saved.add(node)
                     continue
             waiting.extend(node.inputs)
-        return saved
+        # What the largest was taken of is held against it on the way back: computed again it may
+        # differ in the last digit, and then nobody is the largest.
+        largest = [n for n in saved if n.op == "collect" and n.attr[0] == LARGEST]
+        compared = {n.inputs[0] for n in largest} & seen
+        return saved | {n for n in compared if n.op not in GIVEN and n not in results}
 
     # --- gates ------------------------------------------------------------------------------------
 
@@ -356,12 +372,23 @@ class _Layer:
     def _lay_temp(self, back_of: dict[str, dict[Node, Node]]) -> None:
         """Give rows to what a step hands to the one before, to sums, and between loops."""
         layout = self.layout
+        made = {node: k for k, loop in enumerate(layout.backward) for node in loop.nodes}
+        last = _last_read(layout.backward)
         stores: list[tuple[Node, Place]] = []
+        late: dict[int, Loop] = {}
         for piece, g in back_of["direct"].items():
-            place = self._row(piece.size)
-            self.places[self.b.given("direct", piece.size, piece.attr)] = place
-            stores.append((g, place))
+            place, before = self._row(piece.size), self.b.given("direct", piece.size, piece.attr)
+            self.places[before] = place
+            if last.get(before, -1) <= made[g]:
+                stores.append((g, place))
+                continue
+            # what the step after has handed on is still to be read when this step's is known
+            if g not in self.places:
+                self.places[g] = self._row(piece.size)
+                stores.append((g, self.places[g]))
+            late.setdefault(piece.size, Loop(piece.size, 1, [], [])).stores.append((g, place))
         _store(layout.backward, stores)
+        layout.backward += late.values()
         for leaf, g in back_of["vectors"].items():
             self._sum_up(layout.backward, g, leaf.attr)
         for piece, g in self.begun.items():

@@ -18,6 +18,7 @@ _AFTER = {"affine", "sum", "collect"}
 _MOST_SUMS = 6
 # units at the same time, by the number of their sums: each load then serves several products
 _UNROLL = {1: 4, 2: 2, 3: 2}
+MOST_UNITS = max(_UNROLL.values())
 
 
 @dataclass
