@@ -246,6 +246,8 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
     'more than 2 states, whose best machine has 0.6800; with 3 it could have 0.6000'
     >>> kept_states(0.69, 0.001, three)
     'no more than it takes to know nothing; with 2 states it could have 0.6800'
+    >>> kept_states(0.71, 0.001, three)
+    'no more than it takes to know nothing; with 2 states it could have 0.6800'
     >>> kept_states(0.5, 0.001, three)
     'more than 3 states, whose best machine has 0.6000'
 
@@ -266,7 +268,12 @@ def kept_states(loss: float, error: float, memory: Sequence[Mapping[str, Any]]) 
         has = "whose best machine has" if attained else "with which nobody has less than"
         words = f"more than {best['name']}, {has} {best['loss']:.4f}"
     # the next that would have less
-    left = [mark for mark in marks[len(beaten) :] if mark["loss"] < loss - _CHANCE * error - 1e-9]
+    left = [
+        mark
+        for mark in marks[len(beaten) :]
+        # a single state is none
+        if mark["states"] > 1 and mark["loss"] < loss - _CHANCE * error - 1e-9
+    ]
     if left:
         could = left[0]
         number, unit = could["name"].split(maxsplit=1)
