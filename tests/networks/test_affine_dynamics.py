@@ -67,6 +67,8 @@ def test_a_network_moves_as_it_declares(model_yaml, built):
     recurrent = built(*words).network.recurrent
     if recurrent.dynamics is None:
         pytest.skip("it declares nothing")
+    if model_yaml == "mlstm":
+        pytest.skip("what it declares is of its state without the stabiliser: see test_xlstm.py")
     for seed in range(3):
         check_declared(recurrent, seed)
 
