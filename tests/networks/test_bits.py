@@ -50,7 +50,10 @@ def drawn(cell: Cell) -> Cell:
 @pytest.mark.parametrize("bits", [3, 8])
 @pytest.mark.parametrize("name", CELLS)
 def test_a_rounded_cell_keeps_the_laws(name, bits):
-    check_network(Bits(CELLS[name](), bits))
+    cell = CELLS[name]()
+    # of a few levels some starts see no difference in the state
+    cell.initialise(torch.Generator().manual_seed(0))
+    check_network(Bits(cell, bits))
 
 
 def test_layers_of_rounded_cells_keep_the_laws():
