@@ -6,16 +6,15 @@ Each sweep is a panel, of one task with different `model.bits` and `model.hidden
 runs is a dot.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from picture import picture
 
-from lossladder.console import Parser
 from lossladder.models.bits import Bits
-from lossladder.report.figure import COLOURS, GREY, INK, save
+from lossladder.report.figure import COLOURS, GREY, INK
 from lossladder.runs.load import Run, load_run
 from lossladder.theory.state_bits import least_loss
 
@@ -65,14 +64,8 @@ def _panel(axes: "Axes", runs: Sequence[Run]) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python docs/figures/bits.py", description=__doc__)
-    parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
-    asked = parser.parse_args(words)
-    with parser.refusing():
-        save(draw(asked.sweeps), asked.out)
-    print(f"picture {asked.out}", file=sys.stderr)
+    """Draw as the command line says."""
+    picture("bits.py", __doc__, draw, words, each="sweep")
 
 
 if __name__ == "__main__":

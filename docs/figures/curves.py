@@ -6,24 +6,26 @@ A run is a folder with a `result.json`; the folder of a sweep stands for its run
 in nothing but their seed become one line, their median, with a band from quartile to quartile.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lossladder.console import Parser
-from lossladder.report.figure import curves_scene, draw, save
+from picture import picture
+
+from lossladder.report.figure import curves_scene, draw
 from lossladder.report.summary import read_lines
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _curves(runs: Sequence[Path]) -> "Figure":
+    return draw(curves_scene(*read_lines(runs)))
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python docs/figures/curves.py", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
-    asked = parser.parse_args(words)
-    with parser.refusing():
-        save(draw(curves_scene(*read_lines(asked.runs))), asked.out)
-    print(f"picture {asked.out}", file=sys.stderr)
+    """Draw as the command line says."""
+    picture("curves.py", __doc__, _curves, words)
 
 
 if __name__ == "__main__":

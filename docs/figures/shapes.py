@@ -7,17 +7,16 @@ state that goes from step to step. A step carries input if its symbol differs be
 Below, the training loss of the run.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from picture import picture
 from torch import Generator, Tensor
 
-from lossladder.console import Parser
-from lossladder.report.figure import GREY, INK, save, set_scale, updates_axis
+from lossladder.report.figure import GREY, INK, set_scale, updates_axis
 from lossladder.report.summary import read_lines
 from lossladder.runs.load import load_run
 from lossladder.runs.result import RungRecord
@@ -157,14 +156,8 @@ def _name(axes: "Axes", rung: RungRecord, is_floor: bool) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python docs/figures/shapes.py", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="folder of a run")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
-    asked = parser.parse_args(words)
-    with parser.refusing():
-        save(draw(asked.runs), asked.out)
-    print(f"picture {asked.out}", file=sys.stderr)
+    """Draw as the command line says."""
+    picture("shapes.py", __doc__, draw, words)
 
 
 if __name__ == "__main__":

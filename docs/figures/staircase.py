@@ -7,7 +7,6 @@ trained network at the first, the second, ... letter of new streams, with the st
 """
 
 import math
-import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from picture import picture
 from torch import Generator
 
-from lossladder.console import Parser
 from lossladder.models import Network
-from lossladder.report.figure import COLOURS, GREY, INK, save
+from lossladder.report.figure import COLOURS, GREY, INK
 from lossladder.runs.load import load_run
 from lossladder.tasks import Words
 
@@ -101,14 +100,8 @@ def _panel(axes: "Axes", sweep: Path, named: bool) -> None:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Read the command line, draw, and say where the picture is."""
-    parser = Parser(prog="python docs/figures/staircase.py", description=__doc__)
-    parser.add_argument("sweeps", metavar="SWEEP", nargs="+", type=Path, help="folder of a sweep")
-    parser.add_argument("--out", metavar="FILE.png", type=Path, required=True)
-    asked = parser.parse_args(words)
-    with parser.refusing():
-        save(draw(asked.sweeps), asked.out)
-    print(f"picture {asked.out}", file=sys.stderr)
+    """Draw as the command line says."""
+    picture("staircase.py", __doc__, draw, words, each="sweep")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ KINDS = {
     "masked": (("task=count", "data=fresh", "task.mixed_lengths=true"), False),
     "real": (("task=worked_example",), False),
 }
+OTHERS = [kind for kind in KINDS if kind not in ("carried", "masked")]
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
     "momentum": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.5 + lr),
@@ -139,8 +140,10 @@ def echo() -> Echo:
     return in_float64(Echo({1: 0.5}))
 
 
-# what a network has to do with; the others are a matter of task and optimizer, below
-@pytest.mark.parametrize("kind", ["carried", "masked"])
+# the other kinds are a matter of task and optimizer, below, and of each network in the slow tests
+@pytest.mark.parametrize(
+    "kind", ["carried", "masked", *(pytest.param(k, marks=pytest.mark.slow) for k in OTHERS)]
+)
 def test_every_network_trains_among_members_as_if_alone(kind, model_yaml, built):
     task, carried = KINDS[kind]
     parts = built(*task, f"model={model_yaml}", "model.hidden_size=3", "engine=stacked")
