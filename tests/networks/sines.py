@@ -6,6 +6,7 @@ anywhere with any version of NumPy and torch.
 
 import numpy as np
 import torch
+from drawn import numbers, ran
 
 
 def sines(*shape, start=0.0):
@@ -19,15 +20,9 @@ def set_to_sines(network):
     with torch.no_grad():
         for number, parameter in enumerate(network.parameters()):
             parameter.copy_(torch.from_numpy(sines(*parameter.shape, start=10.0 * number)))
-    return {name: p.detach().numpy() for name, p in network.named_parameters()}
+    return numbers(network)
 
 
 def hiddens(network, inputs):
     """What the readout sees of inputs, (batch, time, features), from the initial state on."""
-    x = torch.from_numpy(inputs)
-    with torch.no_grad():
-        return network(x, network.initial_state(len(x)))[0].numpy()
-
-
-def sigmoid(u):
-    return 1 / (1 + np.exp(-u))
+    return ran(network, inputs)[0]

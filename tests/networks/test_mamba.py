@@ -10,7 +10,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from sines import hiddens, set_to_sines, sigmoid, sines
+from drawn import sigmoid
+from sines import hiddens, set_to_sines, sines
 
 from lossladder.models import Mamba
 

@@ -9,7 +9,8 @@ against the package itself, and `python -m pytest tests/networks/test_mingru.py`
 import numpy as np
 import pytest
 import torch
-from sines import hiddens, set_to_sines, sigmoid, sines
+from drawn import sigmoid
+from sines import hiddens, set_to_sines, sines
 
 from lossladder.models import MinGRU, MinLSTM
 

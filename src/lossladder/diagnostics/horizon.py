@@ -23,10 +23,8 @@ _MOST_ROWS = 2000
 _DRAWS, _MOST_DRAWS = 32, 96  # pasts for each class, and in all
 _LONGEST = 64  # steps before the last k; a long warm-up is for losses that fall for long
 _POOL = 2048  # pasts there are to choose from: few would be one chance for all rows
-_EACH, _FEW = (
-    16,
-    8,
-)  # k is looked at one by one up to here; then at powers of two; _FEW: where all matter
+_EACH = 16  # k is looked at one by one up to here; then at powers of two
+_FEW = 8  # the same where all matter
 _BEYOND = 4  # looked at behind the last that can matter
 _UNSEEN = 0.25  # of a past in all, that leads to a class which none of those drawn leads to
 

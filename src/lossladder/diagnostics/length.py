@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from lossladder import checks
 from lossladder.diagnostics.score import outputs_of
-from lossladder.diagnostics.states import UnfitError
+from lossladder.diagnostics.states import UnfitError, best_and_constant
 from lossladder.models import Network
 from lossladder.tasks import Batch, Count, Task
 
@@ -116,12 +116,8 @@ def _losses(
     counted: Bool[Tensor, "batch time"],
 ) -> tuple[float, float, float, float]:
     """Return the loss of a network, its error, that of the exact law, and of the best constant."""
-    law = batch.probabilities
-    always = law[counted].mean(dim=0).expand_as(law)
-    losses = task.expected_losses(outputs, law)
-    exact, constant = (
-        task.expected_losses(task.loss.logits_for(chances), law) for chances in (law, always)
-    )
+    losses = task.expected_losses(outputs, batch.probabilities)
+    exact, constant = best_and_constant(task, batch.probabilities, counted)
     above = torch.where(counted, losses - exact, 0.0).sum(dim=1)
     error = float(above.std()) / float(counted.sum(dim=1).double().mean()) / len(above) ** 0.5
     mean, least, most = (float(each[counted].mean()) for each in (losses, exact, constant))

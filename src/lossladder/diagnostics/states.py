@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
-from lossladder.ladder import Features
+from lossladder.ladder import Features, Probabilities
 from lossladder.models import Network, State
 from lossladder.tasks import Batch, StreamTask, Task
 
@@ -123,3 +123,20 @@ def predicted(task: Task, outputs: Float[Tensor, "*rest output"]) -> Float[Tenso
     """Return the chances of classes that outputs predict, or real values; float64."""
     prediction = task.loss.prediction(outputs)
     return prediction.exp() if task.loss.unit == "nats" else prediction
+
+
+def best_and_constant(
+    task: Task, law: Probabilities, counted: Bool[Tensor, "batch time"]
+) -> tuple[Float[Tensor, "batch time"], Float[Tensor, "batch time"]]:
+    """Return the loss at each step of who has the exact law, and of the best constant.
+
+    Args:
+        task: whose loss it is.
+        law: of the targets.
+        counted: the steps that the constant is best for.
+    """
+    always = law[counted].mean(dim=0).expand_as(law)
+    best, constant = (
+        task.expected_losses(task.loss.logits_for(chances), law) for chances in (law, always)
+    )
+    return best, constant

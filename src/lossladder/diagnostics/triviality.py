@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lossladder.diagnostics.score import score
+from lossladder.diagnostics.states import best_and_constant
 from lossladder.models import Network
 from lossladder.tasks import Task
 
@@ -60,11 +61,7 @@ def triviality(network: Network, task: Task, generator: Generator, draws: int = 
     for _ in range(draws):
         guess.initialise(generator)
         losses.append(score(guess, task, batch).loss)
-    law = batch.probabilities[scored]
-    always = law.mean(dim=0).expand_as(law)
-    ceiling, floor = (
-        float(task.expected_losses(task.loss.logits_for(chances), law).mean())
-        for chances in (always, law)
-    )
+    exact, constant = best_and_constant(task, batch.probabilities, scored)
+    floor, ceiling = (float(each[scored].mean()) for each in (exact, constant))
     trained = score(network, task, batch).loss
     return Triviality(torch.tensor(losses).sort().values, trained, ceiling, floor, task.loss.unit)

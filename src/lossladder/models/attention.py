@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 # units of the inner layer for each hidden, as in the paper: 2048 for 512
 _WIDER = 4
@@ -58,14 +58,9 @@ class WindowAttention(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: glorot-uniform matrices, no biases, all lags alike."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight, generator=generator)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
-            elif isinstance(module, nn.LayerNorm):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+        start_linear(generator, *self.modules())
+        for norm in (module for module in self.modules() if isinstance(module, nn.LayerNorm)):
+            norm.reset_parameters()  # ones and zeros: nothing is drawn
         nn.init.zeros_(self.by_lag)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> tuple[Tensor, State]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 RANGES = ("unit", "signed", "complex")
 
@@ -66,9 +66,7 @@ class Diagonal(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        for layer in (self.factor, self.offset):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+        start_linear(generator, self.factor, self.offset)
         bias = self.factor.bias
         if self.range == "unit":
             nn.init.constant_(bias, 2.0)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import silu, softplus
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 
 class Mamba(Cell):
@@ -83,9 +83,7 @@ class Mamba(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters."""
-        for layer in (self.project, self.select):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-        nn.init.zeros_(self.project.bias)
+        start_linear(generator, self.project, self.select)
         bound = self.delta_rank**-0.5
         nn.init.uniform_(self.pace.weight, -bound, bound, generator=generator)
         with torch.no_grad():

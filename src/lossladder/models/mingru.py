@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 
 class MinGRU(Cell):
@@ -46,9 +46,7 @@ class MinGRU(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: weights glorot-uniform, d zero."""
-        for layer in (self.gate, self.proposal):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+        start_linear(generator, self.gate, self.proposal)
         nn.init.constant_(self.gate.bias, self.gate_bias)
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> State:

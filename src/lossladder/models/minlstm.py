@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 
 class MinLSTM(Cell):
@@ -47,9 +47,7 @@ class MinLSTM(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: weights glorot-uniform, d zero."""
-        for layer in (self.gates, self.proposal):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+        start_linear(generator, self.gates, self.proposal)
         forget, write = self.gates.bias.chunk(2)
         nn.init.constant_(forget, self.forget_bias)
         nn.init.constant_(write, -self.forget_bias)

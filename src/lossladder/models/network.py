@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Recurrent, State
+from lossladder.models.recurrent import Recurrent, State, start_linear
 
 
 class Network(nn.Module):
@@ -72,9 +72,7 @@ class Network(nn.Module):
         with torch.no_grad():
             self.recurrent.initialise(generator)
             *hidden, last = (m for m in self.readout.modules() if isinstance(m, nn.Linear))
-            for layer in hidden:
-                nn.init.xavier_uniform_(layer.weight, generator=generator)
-                nn.init.zeros_(layer.bias)
+            start_linear(generator, *hidden)
             weight, std = last.weight, self.readout_std
             if self.readout_weights is not None:
                 weight.copy_(torch.tensor(self.readout_weights, dtype=torch.float64))

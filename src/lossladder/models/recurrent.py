@@ -207,6 +207,18 @@ def _kinds(thing: object) -> str:
     return type(thing).__name__
 
 
+def start_linear(generator: Generator | None, *layers: nn.Module) -> None:
+    """Draw the weights of linear layers glorot-uniform, in order, and set their biases to zero.
+
+    Other modules are passed over, so that all of a network's may be handed in.
+    """
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
 class TorchLayer(Recurrent):
     """A layer of torch's, with the state and the start that networks have here.
 

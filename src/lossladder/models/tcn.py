@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from lossladder import checks
-from lossladder.models.recurrent import Cell, Dynamics, State
+from lossladder.models.recurrent import Cell, Dynamics, State, start_linear
 
 
 class TCN(Cell):
@@ -49,10 +49,7 @@ class TCN(Cell):
 
     def initialise(self, generator: Generator | None = None) -> None:
         """Draw fresh parameters: glorot-uniform matrices, no biases."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight, generator=generator)
-                nn.init.zeros_(module.bias)
+        start_linear(generator, *self.modules())
 
     def step(self, x: Float[Tensor, "batch input"], state: State) -> tuple[Tensor, State]:
         """Return what the window is convolved to, and the inputs that a step later are seen."""
