@@ -3,12 +3,15 @@
 from functools import partial
 
 import pytest
+import torch
+from torch import nn
 from torch.optim import Adam
 
 from lossladder.checks import RequestError
 from lossladder.engines import Fused
-from lossladder.models import RNN, RNNByHand
-from lossladder.testing import check_engine
+from lossladder.models import RNN, Cell, RNNByHand
+from lossladder.models.recurrent import start_linear
+from lossladder.testing import check_engine, check_network
 from lossladder.testing.engines import TASKS
 
 ADAM = partial(Adam, lr=0.1)
@@ -53,6 +56,29 @@ def test_a_learned_initial_state_is_learned_wherever_a_sequence_starts(engine_ya
     engine = engine_of(built, f"engine={engine_yaml}", *words)
     network = partial(RNNByHand, learn_initial_state=True)
     check_engine(engine, networks=(network,), optimizers=(ADAM,))
+
+
+class Stateless(Cell):
+    """tanh(W x): nothing is carried, as in a baseline that sees one input."""
+
+    state_parts = 0
+    remembers = False
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.map = nn.Linear(input_size, hidden_size)
+        self.initialise()
+
+    def initialise(self, generator=None):
+        start_linear(generator, self.map)
+
+    def step(self, x, state):
+        return torch.tanh(self.map(x)), ()
+
+
+def test_a_network_without_a_state_trains_on_every_engine(engine_yaml, built):
+    check_network(Stateless(2, 3))
+    check_engine(engine_of(built, f"engine={engine_yaml}"), networks=(Stateless,), clips=(None,))
 
 
 def test_fused_leaves_whole_windows_to_others_and_auto_says_so(built):

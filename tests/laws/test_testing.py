@@ -613,6 +613,11 @@ class Narrow(RNN):
         return nn.Linear(1, output_size)
 
 
+class ByLayers(RNN):
+    def readout(self, output_size):
+        return nn.Sequential(nn.Linear(self.hidden_size, 4), nn.Tanh(), nn.Linear(4, output_size))
+
+
 class Exploding(RNN):
     def step(self, x, state):
         return (super().step(x, state)[0] / (x.sum(dim=1, keepdim=True) * 0),)
@@ -723,10 +728,14 @@ NETWORKS = {
     ),
     "its readout is another's": (
         Narrow(2, 5),
-        "readout: readout(3) is a Linear from 1 to 3 numbers; must be an nn.Linear from "
-        "hidden_size=5",
+        "readout: readout(3) is a Linear from 1 to 3 numbers; must be an nn.Linear, or layers "
+        "of which the last is one, from hidden_size=5",
     ),
 }
+
+
+def test_a_readout_may_have_layers():
+    check_network(ByLayers(2, 5))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

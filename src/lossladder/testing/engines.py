@@ -37,7 +37,8 @@ def check_engine(
         partial(RNNByHand, learn_initial_state=True),
     ),
     optimizers: Sequence[Callable[[Iterable[nn.Parameter]], Optimizer]] = (
-        partial(Adagrad, lr=0.1),
+        # an accumulator of zero would blow the rounding of a gradient of zero up to a step of lr
+        partial(Adagrad, lr=0.1, initial_accumulator_value=0.1),
         partial(SGD, lr=0.1, momentum=0.9),
         partial(Adam, lr=0.1),
     ),

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lossladder.models import Cell, Recurrent, State
 from lossladder.testing.comparison import (
@@ -62,7 +62,7 @@ def check_network(recurrent: Recurrent) -> None:
 
 
 def _check_arguments(recurrent: Recurrent) -> None:
-    """Check that `initialisation_arguments` are arguments, and the readout is a linear map."""
+    """Check that `initialisation_arguments` are arguments, and the readout ends in a linear map."""
     own = inspect.signature(type(recurrent)).parameters
     for name in recurrent.initialisation_arguments:
         require(
@@ -71,11 +71,13 @@ def _check_arguments(recurrent: Recurrent) -> None:
             f"which has {', '.join(own)}",
         )
     readout = recurrent.readout(3)
-    sizes = getattr(readout, "in_features", None), getattr(readout, "out_features", None)
+    maps = [part for part in readout.modules() if isinstance(part, nn.Linear)] or [readout]
+    sizes = getattr(maps[0], "in_features", None), getattr(maps[-1], "out_features", None)
     require(
         sizes == (recurrent.hidden_size, 3),
         f"readout: readout(3) is a {type(readout).__name__} from {sizes[0]} to {sizes[1]} numbers; "
-        f"must be an nn.Linear from hidden_size={recurrent.hidden_size} to 3",
+        f"must be an nn.Linear, or layers of which the last is one, from "
+        f"hidden_size={recurrent.hidden_size} to 3",
     )
 
 

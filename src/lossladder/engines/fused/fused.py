@@ -141,7 +141,7 @@ class FusedPopulation(Population):
             member.write(learner.parameters, learner.memory, steps_after)
         losses = np.stack([learner.losses for learner in learners])
         after = _parts([learner.state for learner in learners], state)
-        return torch.from_numpy(losses).to(state[0].dtype), after
+        return torch.from_numpy(losses.astype(self.dtype)), after
 
     def _learner(
         self, m: int, kernel: Kernel, sizes: Sizes, state: State, factors: NDArray[np.float64]
@@ -355,7 +355,8 @@ def _parts(flat: list[NDArray], like: State) -> State:
     # in the kernel the batch is the last axis, elsewhere the first
     whole = np.stack(flat).swapaxes(-1, -2)
     sizes = [part[0, 0].numel() for part in like]
-    cuts = np.split(whole, np.cumsum(sizes)[:-1], axis=-1)
+    # nothing is left after the last part; and nothing at all where there is no state
+    cuts = np.split(whole, np.cumsum(np.array(sizes, dtype=int)), axis=-1)[:-1]
     return tuple(
         torch.from_numpy(np.ascontiguousarray(cut)).view(part.shape)
         for cut, part in zip(cuts, like, strict=True)
