@@ -88,11 +88,11 @@ results: pictures
 	$(BIN)/python docs/figures/overview.py $(addprefix logs/results/,$(FIELD)) --into docs/tasks.md
 
 # losses of words that never end, falling out of short strings onto the rungs of the group
-STAIRS := S3 Z6
+STAIRS := S3 Z6 A4
 staircase: env
 	rm -rf logs/staircase
 	set -e; for group in $(STAIRS); do \
-	  $(BIN)/python train.py -m experiment=words_endless task.group=$$group model=lstm,gru,rnn 'seed=range(8)' \
+	  $(BIN)/python train.py -m experiment=words_endless task.group=$$group model=lstm,gru,rnn 'seed=range(16)' \
 	    hydra.sweep.dir=logs/staircase/$$group; \
 	done
 	$(BIN)/python docs/figures/staircase.py $(addprefix logs/staircase/,$(STAIRS)) --out docs/pictures/staircase.png
