@@ -25,7 +25,7 @@ from lossladder.signals import Stopped
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.tensorboard.reference_lines import write_references
 from lossladder.training.build import Parts, build
-from lossladder.training.callbacks import Checkpoints, ProgressBar, StopAtRung
+from lossladder.training.callbacks import Checkpoints, ProgressBar, StopEarly
 from lossladder.training.conclude import conclude, theory_references
 from lossladder.training.learner import Learner
 from lossladder.training.population import PopulationLearner, engine_for
@@ -72,8 +72,7 @@ def train(
         callbacks: list[Callback] = []
         if parts.trainer.progress:
             callbacks.append(ProgressBar())
-        if parts.stop_at is not None:
-            callbacks.append(StopAtRung(parts.stop_at))
+        callbacks.append(StopEarly(parts.stop_at, parts.trainer.stop_above))
         # checkpoints last: they hold what all others have done
         saves = Checkpoints(folder / CHECKPOINT, parts.trainer.checkpoint_seconds)
         callbacks += [*watchers, *own_callbacks, saves]
@@ -235,8 +234,7 @@ def train_together(
         together = PopulationLearner(
             learners, engine, report, group, first.trainer.checkpoint_seconds
         )
-        if first.stop_at is not None:
-            together.ends = StopAtRung(first.stop_at).reached_by
+        together.ends = StopEarly(first.stop_at, first.trainer.stop_above).ends
         if saved is not None:
             together.take_up(saved)
             for folder in folders:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -124,11 +126,7 @@ class JobSweeper(Sweeper):
         jobs = list(self._jobs(arguments))
         if not jobs:
             raise RequestError("-m: asks for no run; is a range empty?")
-        folder = Path(self.config.hydra.sweep.dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        # a sweep that is done can be looked at where nothing can be written
-        with suppress(OSError), atomic_write(folder / "multirun.yaml") as scratch:
-            OmegaConf.save(self.config, scratch)
+        self._begin()
         # before the launcher, which hands the resolvers on to wherever the jobs run; and again,
         # because only now is it known by which keys the runs are to be named
         register_resolvers(arguments, varied_keys(jobs))
@@ -143,16 +141,85 @@ class JobSweeper(Sweeper):
                 raise done._return_value
         return returns
 
-    def _jobs(self, arguments: Sequence[str]) -> Iterator[list[str]]:
-        """Yield the words of each job."""
+    def _begin(self) -> None:
+        """Make the folder of the sweep."""
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        # a sweep that is done can be looked at where nothing can be written
+        with suppress(OSError), atomic_write(folder / "multirun.yaml") as scratch:
+            OmegaConf.save(self.config, scratch)
+
+    def _parsed(self, arguments: Sequence[str]) -> list[Override]:
+        """Return what is asked for, by the config and the command line."""
         parser = OverridesParser.create(config_loader=self.loader)
         asked = parser.parse_overrides(list(arguments))
         keys = {override.get_key_element() for override in asked}
         words = [f"{key}={value}" for key, value in self.params.items() if key not in keys]
-        every = [each_value(override) for override in (*parser.parse_overrides(words), *asked)]
+        return [*parser.parse_overrides(words), *asked]
+
+    def _jobs(self, arguments: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the words of each job."""
+        every = [each_value(override) for override in self._parsed(arguments)]
         for setting in self.settings:
             for combination in product(*every):
                 yield [*combination, *setting]
+
+
+class SearchSweeper(JobSweeper):
+    """A sweeper that asks Optuna which settings to try; see `lossladder.sweeps.search`.
+
+    Args:
+        params: as of `JobSweeper`.
+    """
+
+    def __init__(self, params: DictConfig | None) -> None:
+        super().__init__(None, params, None)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Search.
+
+        Raises:
+            RequestError: if nothing is searched, or Optuna is not there.
+        """
+        assert self.config is not None
+        assert self.launcher is not None
+        check_locks()
+        if find_spec("optuna") is None:
+            raise RequestError(
+                "search=optuna: Optuna is not installed: pip install -e '.[search]' in a checkout, "
+                "or 'lossladder[search]'"
+            )
+        from lossladder.sweeps.search import Search, SearchedKey
+
+        keys: dict[str, SearchedKey] = {}
+        words: list[str] = []
+        for override in self._parsed(arguments):
+            key = override.get_key_element()
+            if key == "seed" and override.is_sweep_override():
+                raise RequestError(
+                    f"{override.input_line}: is not searched; search.seeds= says how many each trial "
+                    "has, from seed= on"
+                )
+            if override.is_sweep_override():
+                keys[key] = SearchedKey.parse(override)
+            elif key != "seed" and key.partition(".")[0] != "search":
+                words += each_value(override)
+        if not keys:
+            raise RequestError(
+                "search=optuna: no key to search; give one a range, as in "
+                "'optimizer.lr=tag(log,interval(1e-4,1e-1))' or 'model.hidden_size=choice(4,8,16)'"
+            )
+        launcher = self.launcher
+
+        def launch(jobs: list[list[str]]) -> list[RequestError | None]:
+            register_resolvers(arguments, varied_keys(jobs))
+            ends = [done._return_value for done in launcher.launch(jobs, 0)]
+            return [end if isinstance(end, RequestError) else None for end in ends]
+
+        search = Search(self.loader, self.config, keys, words, launch)
+        self._begin()
+        search.run()
 
 
 @dataclass
@@ -170,3 +237,8 @@ _STORE.store(
     node={"_target_": "hydra_plugins.lossladder_launcher.StackedLauncher"},
 )
 _STORE.store(group="hydra/sweeper", name="jobs", node=_SweeperConfig)
+_STORE.store(
+    group="hydra/sweeper",
+    name="search",
+    node={"_target_": "hydra_plugins.lossladder_launcher.SearchSweeper", "params": None},
+)

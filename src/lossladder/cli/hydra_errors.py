@@ -206,7 +206,9 @@ def each_value(override: Override) -> list[str]:
     """
     key = override.get_key_element()
     if override.is_interval_sweep():
-        raise RequestError(f"{key}: an interval has no end of values; name some, or use a range")
+        raise RequestError(
+            f"{key}: an interval has no end of values; name some, use a range, or add search=optuna"
+        )
     if override.is_sweep_override():
         return [f"{key}={value}" for value in override.sweep_string_iterator()]
     return [override.input_line or key]
@@ -238,6 +240,8 @@ def _way_to_say(word: str, before: str) -> str:
             both = shlex.quote(f"{before} {word}")
             return f"if it belongs to the word before, quote both: {both}"
         return f"give it a value: {word}=..."
+    if numbers := re.fullmatch(r"log\((.+)\)", value):
+        return f"a log scale is written {key}=tag(log,interval({numbers[1]}))"
     if set(value) & set("{}[]()"):
         return "do its brackets match, and are texts in them that hold an = or a space in quotes?"
     plain = value.replace("'", "").replace('"', "")

@@ -80,7 +80,7 @@ def bad_end(status: str, folder: Path) -> BaseException | None:
     """Return what to raise for a run that ended like this; None: it ended well."""
     if status == "interrupted" and signals.stop_asked():
         return KeyboardInterrupt()
-    if status != "done":
+    if status not in ("done", "stopped"):
         ended = "was interrupted" if status == "interrupted" else status
         return RunFailedError(f"the run {ended}; see {console.relative(folder / 'run.log')}")
     return None

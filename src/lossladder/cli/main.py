@@ -31,6 +31,10 @@ from lossladder.training.config import ONE_DEVICE
 from lossladder.training.locate import allow_packages
 
 
+# of a sweep, the first of them written when it begins
+_RECORDS = (manifest.OF_HYDRA, manifest.FILE, lock.FILE, manifest.STUDY)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a command.
@@ -182,7 +186,7 @@ class _Command:
 
 def _records(folder: Path) -> dict[Path, bytes | None]:
     """Return what the records of a sweep hold, all that a refused command can leave in them."""
-    files = (folder / name for name in (manifest.OF_HYDRA, manifest.FILE, lock.FILE))
+    files = (folder / name for name in _RECORDS)
     return {file: file.read_bytes() if file.is_file() else None for file in files}
 
 
@@ -208,7 +212,7 @@ def _put_back(records: Mapping[Path, bytes | None]) -> bool:
 def _sum_up(folder: Path) -> None:
     """Sum a sweep up; leave nothing of one that was never made."""
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if left <= {manifest.OF_HYDRA, manifest.FILE, lock.FILE}:
+    if left <= {*_RECORDS}:
         # another process may be about to use the folder
         with suppress(OSError):
             for file in left:

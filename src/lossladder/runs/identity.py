@@ -25,7 +25,9 @@ def identity(config: Mapping[str, Any]) -> str:
     """
     kept = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
     if isinstance(trainer := kept.get("trainer"), Mapping):
-        kept["trainer"] = {k: v for k, v in trainer.items() if f"trainer.{k}" not in NOT_IDENTITY}
+        own = {k: v for k, v in trainer.items() if f"trainer.{k}" not in NOT_IDENTITY}
+        # runs that are older than this key have none
+        kept["trainer"] = {k: v for k, v in own.items() if k != "stop_above" or v is not None}
     text = json.dumps(kept, sort_keys=True, default=str)
     # 48 bits: among a million jobs, two have the same with a chance of 0.2 %
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from lossladder.runs.atomic import atomic_write
 
 FILE = "result.json"
-# done: came to its end. diverged: the loss did. failed: by a fault of its own, or the network saw
-# its answers. interrupted: from outside, by a signal, a full disk or the death of its process
-STATUSES = ("done", "diverged", "failed", "interrupted")
+# done: came to its end. stopped: early, by `trainer.stop_above`. diverged: the loss did. failed: by a
+# fault of its own, or the network saw its answers. interrupted: from outside, by a signal, a full
+# disk or the death of its process
+STATUSES = ("done", "stopped", "diverged", "failed", "interrupted")
 # once more, these would come out the same
-_ENDED = ("done", "diverged")
+_ENDED = ("done", "stopped", "diverged")
 # These stand in the file even where they are unknown, so that a program finds them in every one;
 # other unknowns are left out of it.
 _ALWAYS = ("why", "loss", "floor", "above_floor", "rung", "steps_per_second")

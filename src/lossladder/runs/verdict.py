@@ -7,6 +7,7 @@ from typing import Any
 from lossladder.console import many
 
 _ENDINGS = {
+    "stopped": "Stopped early, because others had come nearer to the floor by then.",
     "diverged": "Training diverged: try a smaller optimizer.lr or trainer.gradient_clip=1.",
     "failed": "The run failed; its log has the traceback.",
     "interrupted": "The run was interrupted; with resume=<its folder> it goes on where it stopped.",

@@ -73,7 +73,8 @@ class Composer:
 
 def without_hydra(composed: DictConfig) -> DictConfig:
     """Return what was composed for the run itself, not yet resolved."""
-    own = {key: value for key, value in composed.items_ex(resolve=False) if key != "hydra"}
+    beside = ("hydra", "search")  # what a search asks for is no part of its runs
+    own = {key: value for key, value in composed.items_ex(resolve=False) if key not in beside}
     return OmegaConf.create(own)
 
 

@@ -18,6 +18,8 @@ from lossladder.runs.result import Result, ended
 # characters of a folder's name; a file system takes 255, and the identity comes on top
 _LONGEST = 120
 
+_MORE = "search.trials"  # with more of them, a search goes on
+
 # What of a run's name tells its setting, for TensorBoard's colours: all but seed and identity. Of
 # names of other kinds, like those of reference lines, it is the whole.
 SETTING = r"^(.*?)(?:(?:^|[+/])seed-\d+)?(?:-[0-9a-f]{12})?$"
@@ -104,7 +106,7 @@ def job_folders(sweep: Path) -> dict[str, str]:
 
 def _is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
-    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (*NOT_IDENTITY, "launch")
+    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (*NOT_IDENTITY, "launch", _MORE)
 
 
 # --- what a job leaves ------------------------------------------------------------------------

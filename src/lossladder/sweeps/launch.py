@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.job import Job, folder_name, job_folders, varied_keys
 from lossladder.sweeps.pool import WorkerPool
 from lossladder.sweeps.worker import JobOutcome
-from lossladder.training.config import TrainerConfig, check_config, check_keys
+from lossladder.training.config import TrainerConfig, check_config
 
 
 def launch(
@@ -29,18 +28,16 @@ def launch(
     Raises:
         RequestError: if the folder is that of a run.
     """
-    folder = Path(config.hydra.sweep.dir).absolute()
-    if (folder / CONFIG).exists():
-        raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
+    folder = sweep_folder(config)
     composer, known = Composer(loader, config), job_folders(folder)
-    varied, keys = varied_keys(job_overrides), [field.name for field in fields(TrainerConfig)]
+    varied = varied_keys(job_overrides)
     shown = True
     jobs: list[Job] = []
     for number, overrides in enumerate(job_overrides):
         plain = resumed_config(composer.plain(overrides), overrides)
         # what is read before the jobs are built, and not only by the one that is wrong
         check_config(plain)
-        check_keys("trainer.", plain["trainer"], keys, needed=keys)
+        TrainerConfig.check(plain["trainer"])
         # a run draws no bar of its own: the sweep has one
         shown = shown and plain["trainer"]["progress"] is True
         if plain["trainer"]["progress"] is True:
@@ -53,6 +50,18 @@ def launch(
     manifest.add_command(folder, words, (job.identity for job in jobs))
     with one_thread():
         return list(zip(jobs, WorkerPool(folder, shown).train(jobs), strict=True))
+
+
+def sweep_folder(config: DictConfig) -> Path:
+    """Return the folder of a sweep.
+
+    Raises:
+        RequestError: if it is that of a run.
+    """
+    folder = Path(config.hydra.sweep.dir).absolute()
+    if (folder / CONFIG).exists():
+        raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
+    return folder
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import yaml
 
 FILE = ".asked"  # a line for every command
 OF_HYDRA = "multirun.yaml"  # Hydra's own record, of the last command only
+STUDY, SEARCH = "search.journal", "search.json"  # of a search: Optuna's record, and what came of it
 
 
 class Manifest(NamedTuple):

@@ -81,6 +81,12 @@ def build(config: Mapping[str, Any]) -> Parts:
         validate_every=trainer.validate_every,
         stops_early=trainer.stop_at is not None,
     )
+    for update in trainer.stop_above or ():
+        if update < data.schedule.updates and not data.schedule.ends_interval(update):
+            raise RequestError(
+                f"trainer.stop_above={trainer.stop_above}: no validation follows update {update}; "
+                f"they come every {data.schedule.interval}, or as trainer.validate_every= says"
+            )
     make_optimizer = constructor("optimizer", config["optimizer"], Optimizer)
     # torch takes a learning rate of 0, and of infinity
     under_key("optimizer", lambda: checks.real("lr", config["optimizer"].get("lr"), above=0))

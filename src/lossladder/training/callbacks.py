@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,24 +87,48 @@ class ProgressBar(Callback):
         self.on_train_end(trainer, pl_module)
 
 
-class StopAtRung(Callback):
-    """Ends training when the validation loss has passed a rung of its ladder."""
+class StopEarly(Callback):
+    """Ends training at a validation, on a rung or far from where others were by then.
 
-    def __init__(self, rung: Rung) -> None:
+    Args:
+        rung: whose loss the validation loss has to pass; None: none ends the run.
+        above: update -> distance from the floor; a run that is further above it is stopped.
+    """
+
+    def __init__(self, rung: Rung | None, above: Mapping[int, float] | None = None) -> None:
         self.rung = rung
+        self.above = above or {}
 
     def on_validation_end(self, trainer: Trainer, pl_module: Learner) -> None:
-        """Stop if the rung is reached."""
-        if self.reached_by(pl_module):
+        """Stop if it is time to."""
+        if self.ends(pl_module):
             trainer.should_stop = True
 
-    def reached_by(self, learner: Learner) -> bool:
-        """Return whether the learner's last validation loss has passed the rung."""
+    def ends(self, learner: Learner) -> bool:
+        """Return whether the learner ends with the validation that it has just had."""
         if learner.score is None:
             return False
         # by the ladder's tolerance: a loss is never exactly that of a rung
         reached = learner.ladder.reached(learner.score.loss)
-        return reached is not None and reached.loss <= self.rung.loss
+        on_rung = self.rung and reached is not None and reached.loss <= self.rung.loss
+        return bool(on_rung) or stopped(learner, self.above) is not None
+
+
+def stopped(learner: Learner, above: Mapping[int, float]) -> str | None:
+    """Return why a learner stops where it is; None: it does not.
+
+    Args:
+        learner: whose last validation tells; it is read from the curve, which checkpoints keep.
+        above: see `StopEarly`.
+    """
+    validation, limit = learner.validation_curve.points(), above.get(learner.updates)
+    early = learner.updates < learner.data.schedule.updates
+    if limit is None or not early or validation["updates"][-1:] != [learner.updates]:
+        return None
+    distance = learner.ladder.above_floor(validation["loss"][-1])
+    if distance <= limit:
+        return None
+    return f"{distance:.4g} above the floor after {learner.updates} updates, more than {limit:g}"
 
 
 def checkpoint_due(last: float, seconds: float) -> bool:

@@ -29,6 +29,7 @@ from lossladder.tasks import Batch
 from lossladder.tensorboard.hparams import metrics, settings
 from lossladder.tensorboard.logger import EventFileLogger
 from lossladder.theory import TheoryMark, marks
+from lossladder.training.callbacks import stopped
 from lossladder.training.learner import Learner, validation_score
 from lossladder.training.random_state import random_numbers_of
 
@@ -49,7 +50,8 @@ def conclude(
     Args:
         config: of the run.
         learner: trained.
-        status: done, failed, diverged or interrupted.
+        status: done, failed, diverged or interrupted; a run that is done may have diverged or been
+            stopped, which is found out here.
         seconds: wall time from claiming the folder to here.
         folder: the run's own.
         loggers: the run's own.
@@ -67,6 +69,9 @@ def conclude(
         measured = measure(learner.network, data, latest)
     if status == "done" and (reason := _lost(learner, measured.get("loss"))):
         status, why, measured = "diverged", reason, {}
+    above = config["trainer"].get("stop_above") or {}
+    if status == "done" and (reason := stopped(learner, above)):
+        status, why = "stopped", reason
     names = dict(config["names"])
     # a logger of one's own may have raised before there was an engine
     engine = vars(learner).get("engine")

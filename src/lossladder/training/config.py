@@ -57,6 +57,17 @@ class TrainerConfig:
     threads: int
     checkpoint_seconds: float
     progress: bool
+    stop_above: Mapping[int, float] | None = None  # configs that are older have none
+
+    @classmethod
+    def check(cls, config: Mapping[str, Any]) -> None:
+        """Refuse keys that the part `trainer` of a config does not have, and the lack of others.
+
+        Raises:
+            RequestError: naming the key.
+        """
+        keys = [field.name for field in fields(cls)]
+        check_keys("trainer.", config, keys, needed=[key for key in keys if key != "stop_above"])
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "TrainerConfig":
@@ -65,8 +76,7 @@ class TrainerConfig:
         Raises:
             ValueError: naming the key, what came and what is allowed.
         """
-        keys = [field.name for field in fields(cls)]
-        check_keys("trainer.", config, keys, needed=keys)
+        cls.check(config)
         value = dict(config)
         for key in ("max_epochs", "max_steps", "validate_every"):
             if value[key] is not None:
@@ -78,6 +88,15 @@ class TrainerConfig:
             "checkpoint_seconds", value["checkpoint_seconds"], above=0
         )
         checks.flag("progress", value["progress"])
+        above = value.get("stop_above") or {}
+        if not isinstance(above, Mapping):
+            raise ValueError(
+                f"stop_above={above!r}: must be null, or have a distance from the floor for each of "
+                "some updates: {250: 0.1}"
+            )
+        for update, distance in above.items():
+            checks.whole("stop_above: update", update)
+            checks.real("stop_above", distance, least=0)
         # Lightning would start a process for each, and every one would train the same run
         match value["devices"]:
             case 1 | [int()]:
