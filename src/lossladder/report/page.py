@@ -24,8 +24,10 @@ from lossladder.report.figure import (
     draw,
     order_of,
     outcome_scene,
+    png,
     save,
 )
+from lossladder.report.search_figure import SearchRecord, draw_search, read_search
 from lossladder.report.summary import Row
 from lossladder.report.sweep_folder import LadderRecord, RunSummary, Sweep, are_numbers, short
 from lossladder.report.table import write_csv
@@ -33,17 +35,20 @@ from lossladder.report.uses import uses
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.verdict import number
 
-PAGE, TABLE, PICTURE = "report.html", "report.csv", "report.png"
+PAGE, TABLE, PICTURE, SEARCHED = "report.html", "report.csv", "report.png", "search.png"
 # What is shown at most keeps the page below 1.5 MB, whatever the sweep; the table holds all.
 _MOST_LADDERS = 6  # each with a picture and a table of its own
 _MOST_OTHERS, _MOST_SEEDS = 60, 70  # curves in grey, and thin ones
 _MOST_ROWS, _MOST_CELLS = 200, 6000  # of settings, and of their rungs
 _MOST_COLUMNS = 30  # of a map
+_MOST_TRIALS = 20  # of a search
 _Climbed = Mapping[LadderRecord, Sequence[Row]]  # ladder -> its settings
 
 
 def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     """Write `report.html`, `report.csv` and, where there are curves, `report.png`.
+
+    A search has `search.png` besides.
 
     Args:
         sweep: its folder, or what was read of it.
@@ -67,9 +72,15 @@ def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     if picture := next((section.picture for section in sections if section.picture), None):
         with atomic_write(out / PICTURE) as scratch:
             save(draw(picture.scene), scratch)
+    searched, drawn = read_search(sweep.folder), None
+    if searched and (figure := draw_search(searched)):
+        drawn = png(figure)
+        with atomic_write(out / SEARCHED) as scratch:
+            scratch.write_bytes(drawn)
+    html = _html(sweep, climbed, sections, out, (searched, drawn))
     with atomic_write(out / PAGE) as page:
         # Names of folders may hold bytes that are no text.
-        page.write_text(_html(sweep, climbed, sections, out), encoding="utf-8", errors="replace")
+        page.write_text(html, encoding="utf-8", errors="replace")
     return out / PAGE
 
 
@@ -217,13 +228,20 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.globals |= {
     "many": many, "number": number, "short": short, "hash": _hash, "hypot": math.hypot,
     "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
+    "most_trials": _MOST_TRIALS,
     "version": version("lossladder"),
 }  # fmt: skip
 # Nobody reads the numbers that the pointer finds, so they need no spaces.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 
 
-def _html(sweep: Sweep, climbed: _Climbed, sections: Sequence[_Section], out: Path) -> str:
+def _html(
+    sweep: Sweep,
+    climbed: _Climbed,
+    sections: Sequence[_Section],
+    out: Path,
+    searched: tuple[SearchRecord | None, bytes | None],
+) -> str:
     made = [row for alike in climbed.values() for row in alike]
     # Across ladders no row is nearer than another: rows are in the order of their settings.
     places = {key: sweep.values(key).index for key in sweep.keys}
@@ -233,8 +251,11 @@ def _html(sweep: Sweep, climbed: _Climbed, sections: Sequence[_Section], out: Pa
         sections=sections,
         more_ladders=len(climbed) - len(sections),
         ordered=sorted(made, key=lambda row: [places[key](value) for key, value in row.setting]),
-        outcomes=_outcomes(sweep, made),
-        map=_map(sweep, made),
+        search=searched[0],
+        search_picture=base64.b64encode(searched[1] or b"").decode(),
+        # A search tries hardly any value twice: its own picture has them all.
+        outcomes=None if searched[0] else _outcomes(sweep, made),
+        map=None if searched[0] else _map(sweep, made),
         failures=summary.failures(sweep),
         link=partial(_link, out),
         style=Markup(style),

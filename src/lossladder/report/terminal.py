@@ -8,6 +8,7 @@ from pathlib import Path
 from lossladder.checks import RequestError
 from lossladder.console import many
 from lossladder.report.page import write_report
+from lossladder.report.search_figure import read_search
 from lossladder.report.summary import Row, failures, known, rows, standings
 from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
 from lossladder.runs.verdict import number
@@ -48,10 +49,14 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
 
 
 def table(sweep: Sweep) -> str:
-    """Return one row a setting, then what went wrong, and the way to get the rest done."""
-    made = rows(sweep)
+    """Return one row a setting, then what went wrong, and the way to get the rest done.
+
+    Of a search, which has many settings, the best ones.
+    """
+    searched = read_search(sweep.folder)
+    made = [] if searched else rows(sweep)
     width = max((len(row.label) for row in made), default=0)
-    lines = [f"{row.label:{width}}  {_row(row)}" for row in made]
+    lines = searched.lines if searched else [f"{row.label:{width}}  {_row(row)}" for row in made]
     failed = failures(sweep)
     for (status, why), runs in [*failed.items()][:_MOST_NAMED]:
         lines += [f"{status}  {why}", *(f"  {run.folder.name}" for run in runs[:_MOST_NAMED])]
@@ -66,7 +71,7 @@ def table(sweep: Sweep) -> str:
     if left or sweep.not_begun:
         what = "failed" if left == {"failed"} and not sweep.not_begun else "failed or was cut off"
         lines.append(f"the same command again redoes what {what}, and nothing else")
-    return "\n".join(["sweep", *lines])
+    return "\n".join(["search" if searched else "sweep", *lines])
 
 
 def _row(row: Row) -> str:
