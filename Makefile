@@ -74,6 +74,13 @@ picture-of-report: env
 	  trainer.max_epochs=1 trainer.progress=false hydra.sweep.dir=$(BAD); test $$? = 1
 	$(BROWSER) --screenshot=docs/pictures/report.png file://$(CURDIR)/$(BAD)/report.html
 
+# the search of docs/search.md, and its picture: two minutes on two cores
+picture-of-search: env
+	rm -rf logs/search
+	$(BIN)/python train.py -m search=optuna search.trials=64 'optimizer.lr=tag(log,interval(1e-4,3e-1))' \
+	  'model.hidden_size=choice(4,8,16,32)' hydra.sweep.dir=logs/search
+	cp logs/search/search.png docs/pictures/search.png
+
 # the tables of README and docs/tasks.md, made anew: every task with its networks, ten seeds each
 RESULTS := echo:rnn,lstm,gru count:rnn,lstm,gru parity:rnn,lstm,gru unfold:rnn,lstm,gru xor:mlp worked_example:mlp
 COMMA := ,

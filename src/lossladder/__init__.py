@@ -8,12 +8,12 @@ from lossladder.lazy import lazy_names
 if TYPE_CHECKING:
     from lossladder.cli.main import main
     from lossladder.ladder import Ladder, Rung
-    from lossladder.notebook import sweep
+    from lossladder.notebook import search, sweep
     from lossladder.report.table import results
     from lossladder.runs.load import Run, load_run
 
 __version__ = version("lossladder")
-__all__ = ["Ladder", "Run", "Rung", "load_run", "main", "results", "sweep"]
+__all__ = ["Ladder", "Run", "Rung", "load_run", "main", "results", "search", "sweep"]
 
 # torch takes seconds, and `--help` needs none of it
 __getattr__ = lazy_names(
@@ -25,6 +25,7 @@ __getattr__ = lazy_names(
         "load_run": "lossladder.runs.load",
         "main": "lossladder.cli.main",
         "results": "lossladder.report.table",
+        "search": "lossladder.notebook",
         "sweep": "lossladder.notebook",
     },
 )

@@ -1,5 +1,6 @@
 """What a notebook calls: a sweep as a table, curves over their ladder, pictures that stay small."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -10,10 +11,12 @@ from lossladder.cli.hydra_errors import quoted
 from lossladder.cli.main import run
 from lossladder.console import WRONG, line
 from lossladder.report.figure import COLOURS, GREY, INK, curves_scene, draw, png
+from lossladder.report.search_figure import read_search
 from lossladder.report.summary import read_lines
+from lossladder.report.sweep_folder import typed
 from lossladder.report.table import results
 
-__all__ = ["COLOURS", "GREY", "INK", "Picture", "curves", "panels", "sweep"]
+__all__ = ["COLOURS", "GREY", "INK", "Picture", "curves", "panels", "search", "sweep"]
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +53,60 @@ def sweep(
     if jobs:
         settings = [[f"{key}={quoted(value)}" for key, value in job.items()] for job in jobs]
         argv.append(f"hydra.sweeper.jobs={quoted(settings)}")
-    # the table says it all
+    _do(argv, conf, packages)
+    return results(folder)
+
+
+def search(
+    *words: str,
+    folder: str | Path,
+    trials: int = 64,
+    conf: str | Path | None = None,
+    packages: Collection[str] = (),
+) -> "DataFrame":
+    """Search settings as `python train.py search=optuna *words` would; go on where it stopped.
+
+    Args:
+        words: as on the command line: "optimizer.lr=tag(log,interval(1e-4,1e-1))",
+            "model.hidden_size=choice(4,8)", "search.seeds=2".
+        folder: of the search; its runs are those of a sweep, and `results` has them one by one.
+        trials: how many settings are tried, those included that the folder has already.
+        conf: config folder of one's own.
+        packages: that a config may name classes of, besides the library's own.
+    Returns:
+        One row a trial, the best first: what was set, `above_floor` (the median over its seeds,
+        nats a step; NaN where it came to no good end), `least` and `most` of its seeds,
+        `not_done` (what became of the others), `trial`, its number, and `folders` of its runs.
+    Raises:
+        ValueError: if the request is wrong, with the line that the command would say.
+        KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
+    """
+    from pandas import DataFrame
+
+    own = ("search=optuna", f"search.trials={trials}", f"hydra.sweep.dir={quoted(str(folder))}")
+    _do(["-m", "trainer.progress=false", *words, *own], conf, packages)
+    found = read_search(Path(folder))
+    return DataFrame(
+        {
+            **{key: typed(str(value)) for key, value in trial.setting.items()},
+            "above_floor": math.nan if trial.above_floor is None else trial.above_floor,
+            "least": min(trial.members, default=math.nan),
+            "most": max(trial.members, default=math.nan),
+            "not_done": trial.not_done,
+            "trial": trial.number,
+            "folders": [str(Path(folder) / name) for name in trial.folders],
+        }
+        for trial in (found.trials if found else ())
+    )
+
+
+def _do(argv: Sequence[str], conf: str | Path | None, packages: Collection[str]) -> None:
+    """Do what a command line asks for, in silence: a table says it all.
+
+    Raises:
+        ValueError: as of `sweep`.
+        KeyboardInterrupt: as of `sweep`.
+    """
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         outcome = run(argv, None if conf is None else Path(conf), packages)
     if outcome.code == WRONG:
@@ -58,7 +114,6 @@ def sweep(
     # what follows in a notebook must not run
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return results(folder)
 
 
 class Picture:

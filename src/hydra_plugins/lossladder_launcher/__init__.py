@@ -198,8 +198,8 @@ class SearchSweeper(JobSweeper):
             key = override.get_key_element()
             if key == "seed" and override.is_sweep_override():
                 raise RequestError(
-                    f"{override.input_line}: is not searched; search.seeds= says how many each trial "
-                    "has, from seed= on"
+                    f"{override.input_line}: is not searched; search.seeds= says how many each "
+                    "trial has, from seed= on"
                 )
             if override.is_sweep_override():
                 keys[key] = SearchedKey.parse(override)

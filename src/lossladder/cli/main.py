@@ -30,7 +30,6 @@ from lossladder.sweeps.job import SETTING
 from lossladder.training.config import ONE_DEVICE
 from lossladder.training.locate import allow_packages
 
-
 # of a sweep, the first of them written when it begins
 _RECORDS = (manifest.OF_HYDRA, manifest.FILE, lock.FILE, manifest.STUDY)
 

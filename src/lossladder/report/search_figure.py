@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lossladder.console import many
 from lossladder.report.figure import COLOURS, GREY, INK, log_ticks, plain
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5  # settings in the terminal
 _MOST_KEYS = 6  # that a picture has room for, the most important ones
 _ACROSS = 3  # panels beside one another
+_TELLING = 8  # trials that have ended, before keys are ranked
+_MOST_PARTS = 8  # that the values of a key are cut into
 
 
 class Trial(NamedTuple):
@@ -68,7 +71,7 @@ class SearchRecord(NamedTuple):
 
     Args:
         keys: that were searched -> choices, low, high, log; the most important first.
-        importance: key -> share; none where too few trials have ended.
+        importance: key -> see `importance`; none where too few trials have ended.
         trials: that have ended, the best first.
         asked: how many trials were asked for.
         seeds: of each.
@@ -91,7 +94,9 @@ class SearchRecord(NamedTuple):
         head = f"{len(self.trials)} of {many(self.asked, 'trial')}, {many(self.seeds, 'seed')} each"
         best = self.trials[:_MOST_NAMED]
         width = max((len(trial.told) for trial in best), default=0)
-        told = [f"{t.told:{width}}  {t.words}{f'  ({t.not_done})' * bool(t.not_done)}" for t in best]
+        told = [
+            f"{t.told:{width}}  {t.words}{f'  ({t.not_done})' * bool(t.not_done)}" for t in best
+        ]
         lines = [f"{head}; the best, median above the floor [least, most]:", *told]
         ends = Counter(status for trial in self.trials for status in trial.statuses)
         lines.append("runs        " + ", ".join(f"{n} {s}" for s, n in ends.most_common()))
@@ -102,7 +107,6 @@ def read_search(sweep: Path) -> SearchRecord | None:
     """Return what the folder of a sweep says of a search; None: it was none, or cannot be read."""
     try:
         kept = json.loads((sweep / SEARCH).read_bytes())
-        importance = {str(key): float(share) for key, share in kept["importance"].items()}
         trials = [
             Trial(
                 each["number"],
@@ -114,11 +118,46 @@ def read_search(sweep: Path) -> SearchRecord | None:
             )
             for each in kept["trials"]
         ]
-        keys = {key: kept["keys"][key] for key in (importance or kept["keys"])}
-        return SearchRecord(keys, importance, trials, kept["asked"], kept["seeds"])
+        shares = {key: importance(key, its, trials) for key, its in kept["keys"].items()}
+        keys = {key: kept["keys"][key] for key in sorted(shares, key=lambda key: -shares[key])}
+        told = {key: shares[key] for key in keys} if len(trials) >= _TELLING else {}
+        return SearchRecord(keys, told, trials, kept["asked"], kept["seeds"])
     # whatever lies in a folder, a report of its runs can be had
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def importance(key: str, its: Mapping[str, Any], trials: Sequence[Trial]) -> float:
+    """Return what a key alone explains of the order of the trials: a share of its variance.
+
+    It is the correlation ratio of the ranks of the outcomes, with its degrees of freedom adjusted,
+    so that a key that does not matter has 0 in the mean; numbers are cut into parts of as many
+    trials each. A trial that came to no good end is among the last.
+
+    >>> words = {"choices": ["a", "b"]}
+    >>> trials = [Trial(n, {"x": "ab"[n < 3]}, float(n), (), (), ()) for n in range(6)]
+    >>> importance("x", words, trials), importance("x", words, trials[3:])
+    (0.714..., 0.0)
+    """
+    above = [math.inf if trial.above_floor is None else trial.above_floor for trial in trials]
+    values = [trial.setting[key] for trial in trials]
+    count, ranks = len(trials), _ranks(above)
+    if its["choices"]:
+        part = np.array([its["choices"].index(value) for value in values])
+    else:
+        part = np.floor(_ranks(values) * min(_MOST_PARTS, math.isqrt(count)) / max(1, count))
+    parts = [ranks[part == each] for each in np.unique(part)]
+    total = float(((ranks - ranks.mean()) ** 2).sum()) if count else 0.0
+    if len(parts) in (0, 1, count) or not total:
+        return 0.0
+    within = sum(float(((ranks - ranks.mean()) ** 2).sum()) for ranks in parts)
+    return max(0.0, 1 - within / (count - len(parts)) / (total / (count - 1)))
+
+
+def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return places in order, from 0; of equal ones the mean of theirs."""
+    found = np.asarray(values, dtype=np.float64)
+    return (found[:, None] > found).sum(axis=1) + ((found[:, None] == found).sum(axis=1) - 1) / 2
 
 
 # --- picture ----------------------------------------------------------------------------------
@@ -134,8 +173,10 @@ def draw_search(record: SearchRecord) -> "Figure | None":
     keys = list(record.keys)[:_MOST_KEYS]
     panels = len(keys) + bool(record.importance)
     rows = math.ceil(panels / _ACROSS)
-    figure = Figure(figsize=(8.4, 2.5 * rows + 3.1), dpi=160, facecolor="white", layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(2.5 * rows, 3.1))
+    figure = Figure(
+        figsize=(8.4, 2.5 * rows + 3.1), dpi=160, facecolor="white", layout="constrained"
+    )
+    upper, lower = figure.subfigures(2, 1, height_ratios=(2.5 * rows, 3.1), squeeze=False)[:, 0]
     places = [upper.add_subplot(rows, _ACROSS, place + 1) for place in range(panels)]
     if record.importance:
         _draw_importance(places.pop(0), record.importance)
@@ -160,7 +201,7 @@ def _draw_importance(axes: "Axes", importance: Mapping[str, float]) -> None:
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_title("importance", size=9.5, color=INK)
+    axes.set_title("importance: share explained", size=9.5, color=INK)
     _bare(axes)
 
 
@@ -228,7 +269,7 @@ def _draw_parallel(
         axes.axvline(place, color=GREY, linewidth=0.9, zorder=0)
         for at, words in zip(*_ticks(its), strict=True):
             axes.text(place + 0.02, at, words, size=8, color=INK, va="center", parse_math=False,
-                      bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6})  # fmt: skip
+                      bbox={"facecolor": "white", "lw": 0, "alpha": 0.7, "pad": 0.6})  # fmt: skip
     axes.set_xticks(range(len(columns)), [plain(name) for name, _ in columns], parse_math=False)
     axes.set_xlim(-0.1, len(columns) - 0.75)
     axes.set_ylim(-0.04, 1.04)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from lossladder.runs.atomic import atomic_write
 
 FILE = "result.json"
-# done: came to its end. stopped: early, by `trainer.stop_above`. diverged: the loss did. failed: by a
-# fault of its own, or the network saw its answers. interrupted: from outside, by a signal, a full
+# done: came to its end. stopped: early, by `trainer.stop_above`. diverged: the loss did. failed: by
+# a fault of its own, or the network saw its answers. interrupted: from outside, by a signal, a full
 # disk or the death of its process
 STATUSES = ("done", "stopped", "diverged", "failed", "interrupted")
 # once more, these would come out the same

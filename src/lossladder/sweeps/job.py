@@ -106,7 +106,11 @@ def job_folders(sweep: Path) -> dict[str, str]:
 
 def _is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
-    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (*NOT_IDENTITY, "launch", _MORE)
+    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (
+        *NOT_IDENTITY,
+        "launch",
+        _MORE,
+    )
 
 
 # --- what a job leaves ------------------------------------------------------------------------

@@ -9,11 +9,9 @@ import math
 import statistics
 import warnings
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -41,12 +39,11 @@ if TYPE_CHECKING:
 _STUDY = "1000000000000"
 _DIGITS = 4  # of a number that is tried: a person can type it, and it is the one that was trained
 _RANDOM = 10  # trials before the sampler has learnt anything, at least
-_TELLING = 8  # trials that came to an end, before keys are ranked
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """The part `search` of a config; the comments of conf/search/optuna.yaml say what each means."""
+    """The part `search` of a config; conf/search/optuna.yaml says what each key means."""
 
     trials: int
     seeds: int
@@ -176,12 +173,16 @@ class Search:
         from lossladder.training.build import build
 
         first = {key: own.choices[0] if own.choices else own.low for key, own in self.keys.items()}
-        updates = build(self.composer.plain(self._overrides(first, self.seed))).data.schedule.updates
+        updates = build(
+            self.composer.plain(self._overrides(first, self.seed))
+        ).data.schedule.updates
         parts = 2**self.asked.halvings
         if every is None and parts > 1:
             every = max(1, math.ceil(updates / parts))
             self.words.append(f"trainer.validate_every={every}")
-        at = {max(1, round(updates / 2**n / (every or 1))) for n in range(1, self.asked.halvings + 1)}
+        at = {
+            max(1, round(updates / 2**n / (every or 1))) for n in range(1, self.asked.halvings + 1)
+        }
         return sorted(update for place in at if (update := place * (every or 1)) < updates)
 
     def run(self) -> None:
@@ -220,7 +221,9 @@ class Search:
         with self._study() as study:
             record = self._record(study)
         if record["trials"][0]["above_floor"] is None:
-            raise RunFailedError(f"no trial came to a good end; see {console.relative(self.folder)}")
+            raise RunFailedError(
+                f"no trial came to a good end; see {console.relative(self.folder)}"
+            )
 
     def _overrides(self, setting: Mapping[str, Any], seed: int) -> list[str]:
         return [*self.words, *(f"{key}={value}" for key, value in setting.items()), f"seed={seed}"]
@@ -246,7 +249,8 @@ class Search:
                 with path.open("r+b") as file:
                     file.truncate(kept.rfind(b"\n") + 1)
             try:
-                backend = journal.JournalFileBackend(str(path), _HeldLock())
+                held: Any = _HeldLock()  # has what Optuna asks of a lock
+                backend = journal.JournalFileBackend(str(path), held)
                 storage = optuna.storages.JournalStorage(backend)
                 study = optuna.create_study(
                     study_name="lossladder", storage=storage, load_if_exists=True
@@ -298,7 +302,7 @@ class Search:
         return study.get_trials(deepcopy=False)[first : first + count]
 
     def _tell(self, study: "Study", trial: "FrozenTrial", left: Sequence["_Member"]) -> None:
-        """Tell how a trial ended: the median of its members, of which any may have come to nothing."""
+        """Tell how a trial ended: the median of its members, of which some may have failed."""
         import optuna
 
         if trial.state.is_finished():
@@ -313,7 +317,9 @@ class Search:
         }
         for key, value in attributes.items():
             optuna.Trial(study, trial._trial_id).set_user_attr(key, value)
-        study.tell(trial.number, statistics.median(own.above for own in left), skip_if_finished=True)
+        study.tell(
+            trial.number, statistics.median(own.above for own in left), skip_if_finished=True
+        )
 
     def _stop_above(self, study: "Study", first: int) -> list[str]:
         """Return the word that stops the members of a batch that fall behind those of before.
@@ -360,24 +366,17 @@ class Search:
 
     def _record(self, study: "Study") -> dict[str, Any]:
         """Write and return what a report reads: the trials that have ended, the best first."""
-        import optuna
-
         trials = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
         trials.sort(key=lambda trial: (trial.value, trial.number))
-        good = [trial for trial in trials if math.isfinite(trial.values[0])]
-        importance: dict[str, float] = {}
-        if len(good) >= _TELLING and len({trial.value for trial in good}) > 1:
-            importance = optuna.importance.get_param_importances(study)
         record = {
             "keys": {key: asdict(own) for key, own in self.keys.items()},
             "seeds": self.asked.seeds,
             "asked": self.asked.trials,
-            "importance": importance,
             "trials": [
                 {
                     "number": trial.number,
                     "setting": trial.params,
-                    "above_floor": trial.value if trial in good else None,
+                    "above_floor": trial.value if math.isfinite(trial.values[0]) else None,
                     "members": trial.user_attrs["above_floor"],
                     "statuses": trial.user_attrs["statuses"],
                     "folders": trial.user_attrs["folders"],

@@ -91,8 +91,8 @@ class TrainerConfig:
         above = value.get("stop_above") or {}
         if not isinstance(above, Mapping):
             raise ValueError(
-                f"stop_above={above!r}: must be null, or have a distance from the floor for each of "
-                "some updates: {250: 0.1}"
+                f"stop_above={above!r}: must be null, or have a distance from the floor for some "
+                "updates: {250: 0.1}"
             )
         for update, distance in above.items():
             checks.whole("stop_above: update", update)
