@@ -125,7 +125,7 @@ def test_an_interval_without_a_search_says_what_to_add(train: Door):
 
 
 def test_without_optuna_it_says_what_to_install(train: Door, monkeypatch):
-    monkeypatch.setattr("hydra_plugins.lossladder_launcher.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "optuna", None)
     left = train("-m", "search=optuna", SIZE)
     assert (left.code, left.anything) == (2, False)
     assert "pip install -e '.[search]'" in left.complaint
@@ -182,7 +182,7 @@ def test_who_comes_to_nothing_is_worst_and_ends_no_search(tmp_path):
     asked = ["-m", "search=optuna", *SMALL, *words, "search.seeds=2", f"hydra.sweep.dir={folder}"]
     assert run([*asked, "search.trials=6"]).code == 0
     for trial in record_of(folder)["trials"]:
-        diverges = trial["setting"]["optimizer.lr"] == "1e9"
+        diverges = float(trial["setting"]["optimizer.lr"]) == 1e9
         assert (trial["above_floor"] is None) == diverges
         assert set(trial["statuses"]) == ({"diverged"} if diverges else {"done"})
     kept = [trial["above_floor"] is None for trial in record_of(folder)["trials"]]
@@ -239,8 +239,9 @@ def test_more_trials_go_on_where_fewer_ended(searched, tmp_path):
 
 def test_the_folder_of_another_search_is_refused(searched, capsys):
     record = record_of(searched)
-    assert run(command(searched, "search.seeds=3")).code == 2
-    assert "holds a search with other seeds; choose another" in capsys.readouterr().err
+    for words, other in ((["search.seeds=3"], "seeds"), (["model=gru"], "config")):
+        assert run(command(searched, *words)).code == 2
+        assert f"holds a search with other {other}; choose another" in capsys.readouterr().err
     assert record_of(searched) == record
 
 
@@ -322,7 +323,8 @@ def test_a_key_that_decides_is_important_and_one_that_does_not_is_not():
         for n in range(40)
     ]
     trials[0] = trials[0]._replace(above_floor=None)
-    assert importance("a", numbers, trials) > 0.9
+    # by six parts, within which a sixth of the order is left, and its adjustment
+    assert importance("a", numbers, trials) > 0.8
     assert importance("b", numbers, trials) < 0.2
 
 

@@ -173,9 +173,10 @@ class Search:
         from lossladder.training.build import build
 
         first = {key: own.choices[0] if own.choices else own.low for key, own in self.keys.items()}
-        updates = build(
-            self.composer.plain(self._overrides(first, self.seed))
-        ).data.schedule.updates
+        plain = self.composer.plain(self._overrides(first, self.seed))
+        # in whatever words it was asked for, and however it is watched
+        self.identity = identity(plain)
+        updates = build(plain).data.schedule.updates
         parts = 2**self.asked.halvings
         if every is None and parts > 1:
             every = max(1, math.ceil(updates / parts))
@@ -205,6 +206,8 @@ class Search:
                 for seed in range(self.seed, self.seed + asked.seeds)
             ]
             wrong = self.launch(jobs)
+            if not wrong:
+                return  # a script for a cluster was only printed
             if first == 0 and all(wrong) and wrong[0]:
                 raise wrong[0]
             left = self._left(jobs, wrong)
@@ -262,7 +265,7 @@ class Search:
 
     def _check_same(self, study: "Study") -> None:
         keys = {key: asdict(own) for key, own in self.keys.items()}
-        own = {**asdict(self.asked), "seed": self.seed, "keys": keys, "words": sorted(self.words)}
+        own = {**asdict(self.asked), "seed": self.seed, "keys": keys, "config": self.identity}
         # more of the same is no other search; and as JSON keeps it, which knows no tuples
         own = json.loads(json.dumps({k: v for k, v in own.items() if k != "trials"}))
         kept = study.user_attrs.get("asked")
