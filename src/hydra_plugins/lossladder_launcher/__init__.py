@@ -5,12 +5,12 @@ Hydra imports this at every start: nothing heavy may stand at its top.
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.util import find_spec
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -30,7 +30,10 @@ from lossladder.cli.resolvers import own_conf, register_resolvers
 from lossladder.runs.atomic import atomic_write
 from lossladder.sweeps.job import varied_keys
 from lossladder.sweeps.lock import check_locks
-from lossladder.training.config import under_key
+from lossladder.training.config import check_keys, under_key
+
+if TYPE_CHECKING:
+    from lossladder.sweeps.cluster import Cluster
 
 
 class OwnConfig(SearchPathPlugin):
@@ -53,6 +56,21 @@ class StackedLauncher(Launcher):
         self.loader = hydra_context.config_loader
         self.config = config
 
+    def cluster(self) -> "Cluster | None":
+        """Return where workers are to train the jobs; None: here."""
+        return None
+
+    def _asked(self, kind: "type[Cluster]", extra: str, package: str) -> "Cluster":
+        """Return the cluster that `launch` says, if what it needs is installed."""
+        if find_spec(package) is None:
+            raise RequestError(
+                f"launch={extra}: {package} is not installed: pip install -e '.[{extra}]' in a "
+                f"checkout, or 'lossladder[{extra}]'"
+            )
+        keys: Any = OmegaConf.to_container(self.config.launch, resolve=True)
+        check_keys("launch.", keys, [each.name for each in fields(kind) if each.init])
+        return under_key("launch", lambda: kind(**keys))
+
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
@@ -63,13 +81,14 @@ class StackedLauncher(Launcher):
         from lossladder.console import echo
         from lossladder.sweeps.launch import launch
 
-        launched = launch(self.loader, self.config, job_overrides)
+        launched = launch(self.loader, self.config, job_overrides, self.cluster())
         before = sum(outcome.before for _, outcome in launched)
         if before:
             way = "name another folder with hydra.sweep.dir= to train them anew"
             echo(f"{before} of {len(launched)} runs were done before; {way}")
         returns: list[JobReturn] = []
-        for words, (job, outcome) in zip(job_overrides, launched, strict=True):
+        # of a script that was only printed, nothing has come
+        for words, (job, outcome) in zip(job_overrides, launched, strict=bool(launched)):
             error = bad_end(outcome.status, job.folder)
             if outcome.status == "wrong":
                 complain(outcome.message)
@@ -79,6 +98,26 @@ class StackedLauncher(Launcher):
             done.return_value = outcome.loss if error is None else error
             returns.append(done)
         return returns
+
+
+class SlurmLauncher(StackedLauncher):
+    """A launcher that has jobs of Slurm's train, each as `StackedLauncher` would."""
+
+    def cluster(self) -> "Cluster":
+        """Return Slurm."""
+        from lossladder.sweeps.slurm import Slurm
+
+        return self._asked(Slurm, "slurm", package="submitit")
+
+
+class RayLauncher(StackedLauncher):
+    """A launcher that has tasks of Ray's train, each as `StackedLauncher` would."""
+
+    def cluster(self) -> "Cluster":
+        """Return Ray."""
+        from lossladder.sweeps.ray import Ray
+
+        return self._asked(Ray, "ray", package="ray")
 
 
 class JobSweeper(Sweeper):
@@ -231,11 +270,10 @@ class _SweeperConfig:
 
 
 _STORE = ConfigStore.instance()
-_STORE.store(
-    group="hydra/launcher",
-    name="stacked",
-    node={"_target_": "hydra_plugins.lossladder_launcher.StackedLauncher"},
-)
+_LAUNCHERS = "hydra_plugins.lossladder_launcher"
+for _name, _launcher in (("stacked", "Stacked"), ("slurm", "Slurm"), ("ray", "Ray")):
+    _node = {"_target_": f"hydra_plugins.lossladder_launcher.{_launcher}Launcher"}
+    _STORE.store(group="hydra/launcher", name=_name, node=_node)
 _STORE.store(group="hydra/sweeper", name="jobs", node=_SweeperConfig)
 _STORE.store(
     group="hydra/sweeper",

@@ -41,7 +41,6 @@ _FIXED = {
     ),
 }
 _MAY_BE_MISSING = ("experiment",)
-_EXTRAS = {"hydra/launcher/submitit_slurm": "slurm", "hydra/launcher/ray": "ray"}  # to install
 _SAY_THEMSELVES = (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError)
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
@@ -301,17 +300,7 @@ def _combinations(groups: Sequence[Override]) -> Iterator[tuple[str, ...]]:
 
 
 def _compose(words: tuple[str, ...], name: str) -> DictConfig:
-    try:
-        return compose(name, overrides=list(words), return_hydra_config=True)
-    except MissingConfigException as error:
-        # the yaml of a launcher comes with the plugin of Hydra's that it configures
-        extra = _EXTRAS.get(error.missing_cfg_file or "")
-        if extra is not None:
-            raise RequestError(
-                f"launch={_value('launch', words)}: its launcher is not installed: "
-                f"pip install -e '.[{extra}]' in a checkout, or 'lossladder[{extra}]'"
-            ) from error
-        raise
+    return compose(name, overrides=list(words), return_hydra_config=True)
 
 
 # --- keys -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The grouping of jobs that can be trained together: those that differ only as members can."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,28 @@ def to_go_on_with(jobs: Sequence[Job], sweep: Path) -> list[list[Job]]:
     return slices
 
 
-def groups(jobs: Sequence[Job]) -> list[list[Job]]:
+def to_begin(jobs: Iterable[Job], left: Collection[int]) -> Iterator[list[Job]]:
+    """Yield the jobs that nobody has begun, in slices.
+
+    They are cut as if none of the jobs were done: whoever joins a sweep while others are at it
+    cuts it as they do, and takes up the very slice that one of them leaves.
+
+    Args:
+        jobs: all of the sweep.
+        left: numbers of those that nobody has begun.
+    """
+    for group in groups(jobs):
+        rest = [job for job in group if job.number in left]
+        if rest:
+            for slice_ in slices(group):
+                if all(job.number in left for job in slice_):
+                    yield slice_
+                    rest = [job for job in rest if job not in slice_]
+        if rest:
+            yield from slices(rest)
+
+
+def groups(jobs: Iterable[Job]) -> list[list[Job]]:
     """Return jobs in groups: together are those that differ only in what members can differ in."""
     alike: dict[str, list[Job]] = {}
     for job in jobs:

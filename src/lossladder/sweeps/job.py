@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any
 
 from lossladder.runs.folder import append_log, write_config
 from lossladder.runs.identity import NOT_IDENTITY, identity, identity_in
-from lossladder.runs.result import Result, ended
+from lossladder.runs.result import FILE, Result, ended, read_result
 
 # characters of a folder's name; a file system takes 255, and the identity comes on top
 _LONGEST = 120
@@ -106,14 +106,45 @@ def job_folders(sweep: Path) -> dict[str, str]:
 
 def _is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
-    return word.startswith(("-", "hydra")) or word.partition("=")[0] in (
-        *NOT_IDENTITY,
-        "launch",
-        _MORE,
-    )
+    key = word.lstrip("+").partition("=")[0]
+    return word.startswith(("-", "hydra", "launch.")) or key in (*NOT_IDENTITY, "launch", _MORE)
 
 
 # --- what a job leaves ------------------------------------------------------------------------
+
+# of jobs whose run had failed when a sweep was asked for, by number: when its result was written
+Failures = Mapping[int, int]
+
+
+def failures(jobs: Iterable[Job]) -> dict[int, int]:
+    """Return which jobs have failed so far: a sweep does them again, once."""
+    ends = ((job, _written(job.folder), read_result(job.folder)) for job in jobs)
+    return {
+        job.number: time
+        for job, time, end in ends
+        if time is not None and isinstance(end, Result) and end.status == "failed"
+    }
+
+
+def end_of(job: Job, failed: Failures) -> Result | None:
+    """Return how a job ended, if it is not to be done any more; None: it is to be done.
+
+    Args:
+        job: of a sweep that several processes may be at.
+        failed: what had failed before: what has failed since then was done by another process.
+    """
+    time, end = _written(job.folder), read_result(job.folder)
+    if not isinstance(end, Result) or end.status == "interrupted":
+        return None
+    return None if end.status == "failed" and time in (None, failed.get(job.number)) else end
+
+
+def _written(folder: Path) -> int | None:
+    """Return when the result of a run was written, by its file system; None: there is none."""
+    try:
+        return (folder / FILE).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def give_up(job: Job, status: str, why: str) -> Result:

@@ -1,32 +1,41 @@
 """A sweep from its command line to the outcomes of its jobs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
+from lossladder import console
 from lossladder.checks import RequestError
 from lossladder.runs.folder import CONFIG
 from lossladder.runs.identity import identity
 from lossladder.runs.load import resumed_config
 from lossladder.sweeps import manifest
+from lossladder.sweeps.cluster import FOLDER, Cluster, Workers
 from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.job import Job, folder_name, job_folders, varied_keys
-from lossladder.sweeps.pool import WorkerPool
+from lossladder.sweeps.pool import WorkerPool, once_each, one_thread
+from lossladder.sweeps.slurm import Slurm
 from lossladder.sweeps.worker import JobOutcome
 from lossladder.training.config import TrainerConfig, check_config
 
 
 def launch(
-    loader: ConfigLoader, config: DictConfig, job_overrides: Sequence[Sequence[str]]
+    loader: ConfigLoader,
+    config: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    cluster: Cluster | None = None,
 ) -> list[tuple[Job, JobOutcome]]:
     """Train the jobs of a sweep, each asked for by its words, together where they can be.
 
+    Args:
+        loader: Hydra's.
+        config: of the sweep.
+        job_overrides: the words of each job.
+        cluster: whose workers train them; None: here.
     Raises:
-        RequestError: if the folder is that of a run.
+        RequestError: if the folder is that of a run, or there is no such cluster here.
     """
     folder = sweep_folder(config)
     composer, known = Composer(loader, config), job_folders(folder)
@@ -45,11 +54,19 @@ def launch(
         # two jobs that come to the same config, in whatever words, are one run in one folder
         name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))
         jobs.append(Job(number, plain, folder / name))
+    if isinstance(cluster, Slurm) and cluster.dry:
+        count = Workers(cluster, folder, shown).count(once_each(jobs).values())
+        console.echo(cluster.script(count, folder / FOLDER))
+        return []
     # before the first of them begins: a report of a sweep that was killed knows what is missing
     words = manifest.command_words(config.hydra.overrides)
     manifest.add_command(folder, words, (job.identity for job in jobs))
     with one_thread():
-        return list(zip(jobs, WorkerPool(folder, shown).train(jobs), strict=True))
+        if cluster is None:
+            outcomes = WorkerPool(folder, shown).train(jobs)
+        else:
+            outcomes = Workers(cluster, folder, shown).train(jobs)
+    return list(zip(jobs, outcomes, strict=True))
 
 
 def sweep_folder(config: DictConfig) -> Path:
@@ -62,15 +79,3 @@ def sweep_folder(config: DictConfig) -> Path:
     if (folder / CONFIG).exists():
         raise RequestError(f"hydra.sweep.dir={folder}: is the folder of a run; choose another")
     return folder
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one processor thread meanwhile."""
-    # OpenMP's threads do not survive a fork: a worker would wait for them for ever
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -10,21 +10,22 @@ import signal
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from lossladder import console, signals
 from lossladder.cores import core_count
 from lossladder.runs.group import remove_ended_groups
-from lossladder.runs.result import ended
-from lossladder.sweeps.grouping import groups, slices, to_go_on_with
-from lossladder.sweeps.job import Job, give_up
+from lossladder.sweeps.grouping import to_begin, to_go_on_with
+from lossladder.sweeps.job import Failures, Job, end_of, failures, give_up
 from lossladder.sweeps.lock import job_lock
 from lossladder.sweeps.worker import Advance, JobOutcome, outcome, work
 
@@ -61,50 +62,49 @@ class WorkerPool:
     Args:
         folder: of the sweep.
         shown: whether to draw a progress bar.
+        cores: how many processes train at a time; None: as many as there are cores.
     """
 
-    def __init__(self, folder: Path, shown: bool) -> None:
+    def __init__(self, folder: Path, shown: bool, cores: int | None = None) -> None:
         self.folder = folder
         self.shown = shown
+        self.cores = cores or core_count()
         self.context = multiprocessing.get_context(START_METHOD)
         self.pending: deque[_Slice] = deque()
         self.outcomes: dict[int, JobOutcome] = {}
         self.running: dict[Connection, _Running] = {}
 
-    def train(self, jobs: Sequence[Job]) -> list[JobOutcome]:
+    def train(self, jobs: Sequence[Job], failed: Failures | None = None) -> list[JobOutcome]:
         """Do what has not been done; return how each job ended, in order.
 
+        Args:
+            jobs: of the sweep.
+            failed: what had failed when the sweep was asked for, and is done again; None: what has
+                failed by now.
         Raises:
             KeyboardInterrupt: after Ctrl-C, when all that was under way has been written.
         """
-        # a job that is asked for twice is one job
-        firsts: dict[Path, Job] = {}
-        for job in jobs:
-            firsts.setdefault(job.folder, job)
-        todo: list[Job] = []
-        for job in firsts.values():
-            if (result := ended(job.folder)) is None:
-                todo.append(job)
-            else:
-                self.outcomes[job.number] = outcome(job, result, before=True)
+        firsts = once_each(jobs)
+        self.failed = failures(firsts.values()) if failed is None else failed
+        self.outcomes = settled(firsts.values(), self.failed)
+        todo = [job for job in firsts.values() if job.number not in self.outcomes]
         # OpenMP's threads do not survive a fork, and whoever asks for a sweep may have had some: a
         # forked worker gets on without them as long as it needs no more than one
         if any(job.config["trainer"]["threads"] != 1 for job in todo):
             self.context = multiprocessing.get_context("spawn")
         begun = to_go_on_with(todo, self.folder)
-        known = {job.number for jobs in begun for job in jobs}
-        fresh = groups([job for job in todo if job.number not in known])
-        self.pending.extend(map(_Slice, begun))
-        self.pending.extend(_Slice(jobs) for group in fresh for jobs in slices(group))
+        left = {job.number for job in todo} - {job.number for slice_ in begun for job in slice_}
+        self.pending.extend(map(_Slice, (*begun, *to_begin([*firsts.values()], left))))
         self.bar = SweepBar(len(todo), self.shown)
         try:
             while self.pending or self.running:
-                while self.pending and len(self.running) < core_count():
+                while self.pending and len(self.running) < self.cores:
                     self._start(self.pending.popleft())
                 for connection in wait(list(self.running), _LOOK_SECONDS):
                     self._hear(connection)  # pyright: ignore[reportArgumentType]
                 self._end_what_hangs()
-        except KeyboardInterrupt:
+        # a scheduler that has put the job back into its queue ends this process by SystemExit
+        except (KeyboardInterrupt, SystemExit):
             self._interrupt()
             raise
         finally:
@@ -114,7 +114,7 @@ class WorkerPool:
 
     def _start(self, slice_: _Slice) -> None:
         ours, theirs = self.context.Pipe(duplex=False)
-        words = slice_.jobs, self.folder, theirs, slice_.waits
+        words = slice_.jobs, self.folder, self.failed, theirs, slice_.waits
         process = self.context.Process(target=work, args=words)
         # Python drops what is raised while it forks
         with signals.held():
@@ -201,6 +201,32 @@ class WorkerPool:
             raise
         finally:
             signals.workers.clear()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one processor thread meanwhile."""
+    # OpenMP's threads do not survive a fork: a worker would wait for them for ever
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def once_each(jobs: Sequence[Job]) -> dict[Path, Job]:
+    """Return each job once, by its folder: one that is asked for twice is one job."""
+    firsts: dict[Path, Job] = {}
+    for job in jobs:
+        firsts.setdefault(job.folder, job)
+    return firsts
+
+
+def settled(jobs: Iterable[Job], failed: Failures) -> dict[int, JobOutcome]:
+    """Return how those jobs ended that need not be done any more, by their numbers."""
+    ends = ((job, end_of(job, failed)) for job in jobs)
+    return {job.number: outcome(job, end, before=True) for job, end in ends if end is not None}
 
 
 def processor_seconds(process: int) -> float | None:

@@ -15,9 +15,9 @@ import torch
 from lossladder import signals
 from lossladder.checks import RequestError
 from lossladder.runs.group import in_group
-from lossladder.runs.result import Result, RunFailedError, ended
+from lossladder.runs.result import Result, RunFailedError
 from lossladder.runs.verdict import standing
-from lossladder.sweeps.job import Job, give_up
+from lossladder.sweeps.job import Failures, Job, end_of, give_up
 from lossladder.sweeps.lock import job_lock
 from lossladder.train import is_from_outside, train, train_together
 from lossladder.training.build import Parts, build
@@ -56,12 +56,15 @@ class Advance(NamedTuple):
     passed: Counter[str]
 
 
-def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool) -> None:
+def work(
+    slice_: Sequence[Job], sweep: Path, failed: Failures, connection: Connection, wait: bool
+) -> None:
     """Do the jobs that nobody does and nobody has done; tell how each ended.
 
     Args:
         slice_: the jobs.
         sweep: folder of the sweep.
+        failed: what had failed before the sweep began.
         connection: to whoever wants to know: `Advance` and `JobOutcome`.
         wait: True: for jobs that another process is at.
     """
@@ -74,11 +77,17 @@ def work(slice_: Sequence[Job], sweep: Path, connection: Connection, wait: bool)
         torch.set_num_threads(1)
         mine: list[Job] = []
         # in one order everywhere, or two processes might wait for each other
-        for job in sorted(slice_, key=lambda job: job.identity) if wait else slice_:
+        ordered = sorted(slice_, key=lambda job: job.identity)
+        for job in ordered:
             if not held.enter_context(job_lock(sweep, job.identity, wait)):
-                _tell(connection, JobOutcome(job.number, "busy"))
+                # who has the first has the slice: two that begin at once do not share it out
+                busy = ordered if job is ordered[0] else [job]
+                for each in busy:
+                    _tell(connection, JobOutcome(each.number, "busy"))
+                if busy is ordered:
+                    return
             # asked again under the lock: whoever held it may have done the job meanwhile
-            elif (result := ended(job.folder)) is not None:
+            elif (result := end_of(job, failed)) is not None:
                 _tell(connection, outcome(job, result))
             else:
                 mine.append(job)
