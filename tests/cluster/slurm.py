@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
@@ -73,9 +73,10 @@ def slurm(folder: Path, cores: int) -> Iterator[dict[str, str]]:
     running: list[subprocess.Popen[bytes]] = []
     try:
         for words in programs:
-            log = (folder / f"{words[0]}.log").open("wb")
-            running.append(subprocess.Popen(words, env=environment, stdout=log, stderr=log))
-            _until(lambda: words[0] != "munged" or socket_.exists(), folder)
+            with (folder / f"{words[0]}.log").open("wb") as log:
+                running.append(subprocess.Popen(words, env=environment, stdout=log, stderr=log))
+            if words[0] == "munged":
+                _until(socket_.exists, folder)
         _until(lambda: _idle(environment), folder)
         yield environment
     finally:
@@ -97,7 +98,7 @@ def _idle(environment: dict[str, str]) -> bool:
     return "idle" in done.stdout
 
 
-def _until(ready, folder: Path) -> None:
+def _until(ready: Callable[[], object], folder: Path) -> None:
     late = time.monotonic() + 60
     while not ready():
         logs = "\n".join(path.read_text() for path in folder.glob("*.log"))

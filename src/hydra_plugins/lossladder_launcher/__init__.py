@@ -158,7 +158,6 @@ class JobSweeper(Sweeper):
         # Hydra's own annotations allow for None, until `setup` has been called
         assert self.config is not None
         assert self.launcher is not None
-        check_locks()
         if self.max_batch_size is not None:
             key = "hydra.sweeper.max_batch_size"
             under_key(None, partial(whole, key, self.max_batch_size))
@@ -185,6 +184,7 @@ class JobSweeper(Sweeper):
         assert self.config is not None
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
+        check_locks(folder)
         # a sweep that is done can be looked at where nothing can be written
         with suppress(OSError), atomic_write(folder / "multirun.yaml") as scratch:
             OmegaConf.save(self.config, scratch)
@@ -223,7 +223,6 @@ class SearchSweeper(JobSweeper):
         """
         assert self.config is not None
         assert self.launcher is not None
-        check_locks()
         if find_spec("optuna") is None:
             raise RequestError(
                 "search=optuna: Optuna is not installed: pip install -e '.[search]' in a checkout, "

@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, NoReturn
 
 from hydra import initialize_config_dir
@@ -211,10 +212,11 @@ def _put_back(records: Mapping[Path, bytes | None]) -> bool:
 def _sum_up(folder: Path) -> None:
     """Sum a sweep up; leave nothing of one that was never made."""
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if left <= {*_RECORDS}:
+    if left <= {*_RECORDS, lock.LEASES}:
         # another process may be about to use the folder
         with suppress(OSError):
-            for file in left:
+            rmtree(folder / lock.LEASES, ignore_errors=True)
+            for file in left - {lock.LEASES}:
                 (folder / file).unlink()
         return
     from lossladder.report.terminal import summed_up

@@ -73,6 +73,10 @@ class Cluster(Protocol):
         """Ask all workers to write what is under way, and to end."""
         ...
 
+    def close(self) -> None:
+        """Let go of the cluster."""
+        ...
+
 
 def work_at(file: Path) -> None:
     """Be a worker: do the jobs of a sweep that nobody does and nobody has done.
@@ -158,6 +162,7 @@ class Workers:
                     self.outcomes[end.number] = end
         finally:
             bar.close()
+            self.cluster.close()
             # what workers printed is worth a look where one of them died
             if not (told or (self.left and sys.exc_info()[0] is None)):
                 rmtree(place, ignore_errors=True)

@@ -150,6 +150,9 @@ class Slurm:
         with suppress(subprocess.TimeoutExpired):
             subprocess.run(["scancel", self._job], capture_output=True, timeout=60, check=False)
 
+    def close(self) -> None:
+        """See `Cluster`."""
+
 
 @contextmanager
 def _outside_of_jobs() -> Iterator[None]:
