@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow lint pictures picture-of-report results staircase bits groups verdicts diagnostics chapters bench
+.PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups verdicts diagnostics chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -24,11 +24,11 @@ train: env
 	$(BIN)/python train.py $(ARGS)
 
 test: env
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not cluster"
 
 # the same with coverage, which makes it half as long again
 coverage: env
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not cluster" --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 # the laws of one task, network or engine, by the name of its yaml: make test-quick ONLY=leaky
 ONLY ?= echo
@@ -37,6 +37,12 @@ test-quick: env
 
 test-slow: env
 	LOSSLADDER_CHECK_ALL=1 $(BIN)/pytest -n 2 -m slow
+
+# sweeps on a real Slurm and a real Ray, of one's own on the loopback, and every death of a worker;
+# as root, after apt-get install slurmctld slurmd slurm-client munge; without, it says what it skips
+test-cluster: env
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,slurm,ray]"
+	$(BIN)/pytest -m cluster -rs tests/cluster
 
 lint: env
 	$(BIN)/ruff check .

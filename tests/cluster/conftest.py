@@ -1,5 +1,6 @@
 """A Slurm for all tests of this folder, and what the tests of faults compare runs by."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,3 +20,14 @@ def slurm_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict
     pytest.importorskip("submitit", reason="no submitit: pip install -e '.[slurm]'")
     with slurm.slurm(tmp_path_factory.mktemp("slurm"), cores=2) as environment:
         yield environment
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sweep that nothing disturbs, on this machine."""
+    from commands import SWEEP, Command
+
+    sweep = tmp_path_factory.mktemp("whole") / "sweep"
+    command = Command(sweep, os.environ, *SWEEP)
+    assert command.end() == 0, command.said
+    return sweep

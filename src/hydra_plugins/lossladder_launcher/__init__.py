@@ -34,6 +34,8 @@ from lossladder.training.config import check_keys, under_key
 
 if TYPE_CHECKING:
     from lossladder.sweeps.cluster import Cluster
+    from lossladder.sweeps.ray import Ray
+    from lossladder.sweeps.slurm import Slurm
 
 
 class OwnConfig(SearchPathPlugin):
@@ -60,7 +62,7 @@ class StackedLauncher(Launcher):
         """Return where workers are to train the jobs; None: here."""
         return None
 
-    def _asked(self, kind: "type[Cluster]", extra: str, package: str) -> "Cluster":
+    def _asked(self, kind: "type[Slurm | Ray]", extra: str, package: str) -> "Cluster":
         """Return the cluster that `launch` says, if what it needs is installed."""
         if find_spec(package) is None:
             raise RequestError(

@@ -74,6 +74,12 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
                 raise RequestError(
                     f"{override.input_line}: more than one value; add -m for a sweep over them"
                 )
+        # a run would be made here, and what was wished passed over in silence
+        if "launch" in config:
+            chosen_launch = config.hydra.runtime.choices.launch
+            raise RequestError(
+                f"launch={chosen_launch}: is for a sweep, also one of one run; add -m"
+            )
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
     for setting in OmegaConf.select(config, "hydra.sweeper.jobs") or ():
         parsed = _parse(setting, loader)

@@ -227,7 +227,8 @@ def _told(number: int, state: WorkerState) -> str | None:
 
 def _end_with_parent() -> None:
     """End when whoever holds the other end of standard input dies."""
-    sys.stdin.read()
+    # not sys.stdin, whose lock this thread would hold in every process that is forked meanwhile
+    os.read(0, 1)
     os.kill(os.getpid(), SIGTERM)
 
 

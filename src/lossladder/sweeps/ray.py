@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -16,6 +17,11 @@ from lossladder.sweeps.cluster import WorkerState
 
 # of the command, which a machine of the cluster's may lack
 _VARIABLES = ("PYTHONPATH", "LOSSLADDER_PACKAGES", "LOSSLADDER_CACHE")
+
+
+def _ray() -> Any:
+    """Return Ray, which need not be installed where nothing is sent to it."""
+    return import_module("ray")
 
 
 @dataclass
@@ -44,12 +50,10 @@ class Ray:
 
     def start(self, file: Path, count: int) -> None:
         """See `Cluster`."""
-        import ray
-
         # of a cluster that runs already it cannot be asked
         own: dict[str, Any] = {} if self.address else {"include_dashboard": False}
         try:
-            ray.init(self.address, log_to_driver=False, logging_level="ERROR", **own)
+            _ray().init(self.address, log_to_driver=False, logging_level="ERROR", **own)
         except ConnectionError as error:
             raise RequestError(f"launch.address={self.address}: {error}") from error
         # it has handlers of its own, which end the process
@@ -57,7 +61,7 @@ class Ray:
         asked: dict[str, Any] = {"num_cpus": self.cores, "num_gpus": self.gpus}
         if self.mem_gb is not None:
             asked["memory"] = round(self.mem_gb * 2**30)
-        there = ray.cluster_resources()
+        there = _ray().cluster_resources()
         for key, name, value in (
             ("cores", "CPU", self.cores),
             ("gpus", "GPU", self.gpus),
@@ -69,7 +73,7 @@ class Ray:
                     f"launch.{key}={getattr(self, key)}: Ray has {there.get(name, 0):g} {name}"
                 )
         # a worker that dies is not begun anew: the others take up what it was at
-        work = ray.remote(max_retries=0, **asked)(_work)
+        work = _ray().remote(max_retries=0, **asked)(_work)
         words = [sys.executable, "-m", "lossladder.sweeps.cluster", str(file)]
         environment = {key: os.environ[key] for key in _VARIABLES if key in os.environ}
         self._tasks = [
@@ -83,16 +87,12 @@ class Ray:
 
     def stop(self) -> None:
         """See `Cluster`."""
-        import ray
-
         for task in self._tasks:
-            ray.cancel(task)
+            _ray().cancel(task)
 
     def close(self) -> None:
         """See `Cluster`."""
-        import ray
-
-        ray.shutdown()
+        _ray().shutdown()
 
 
 def _work(words: Sequence[str], folder: str, environment: Mapping[str, str], log: Path) -> int:
@@ -118,8 +118,7 @@ def _work(words: Sequence[str], folder: str, environment: Mapping[str, str], log
 
 
 def _state(task: Any) -> WorkerState:
-    import ray
-
+    ray = _ray()
     if not ray.wait([task], timeout=0)[0]:
         return WorkerState(lives=True)
     try:

@@ -9,16 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lossladder import checks
 from lossladder.checks import RequestError
 from lossladder.sweeps.cluster import WorkerState, work_at
-
-if TYPE_CHECKING:
-    from submitit.core.utils import DelayedSubmission
 
 # states of a job that trains, or is to
 _LIVE = ("PENDING", "RUNNING", "CONFIGURING", "REQUEUED", "RESIZING", "SUSPENDED", "STOPPED")
@@ -32,17 +30,20 @@ _DEATHS = {
 _REQUEUES = 1000  # at time limits; each has trained for as long as one allows
 
 
+def _submitit(module: str) -> Any:
+    """Return a module of submitit, which need not be installed where nothing is sent to Slurm."""
+    return import_module(f"submitit.{module}")
+
+
 class _Work:
     """What submitit calls in a job, and asks before it puts the job back into the queue."""
 
     def __call__(self, file: Path) -> None:
         work_at(file)
 
-    def checkpoint(self, file: Path) -> "DelayedSubmission":
+    def checkpoint(self, file: Path) -> Any:
         """Return what the job does when it is begun anew: the same, from the checkpoints."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self, file)
+        return _submitit("helpers").DelayedSubmission(self, file)
 
 
 @dataclass
@@ -99,28 +100,23 @@ class Slurm:
 
     def script(self, count: int, folder: Path) -> str:
         """Return what sbatch is handed for so many workers, whose files are in a folder."""
-        from submitit.slurm.slurm import _make_sbatch_string
-
         command = f"{sys.executable} -u -m submitit.core._submit {folder}"
         array = {"map_count": count} if count > 1 else {}
-        return _make_sbatch_string(command, folder, **self._asked, **array)
+        return _submitit("slurm.slurm")._make_sbatch_string(command, folder, **self._asked, **array)
 
     def start(self, file: Path, count: int) -> None:
         """See `Cluster`."""
-        import submitit
-        from submitit.core.utils import FailedJobError
-
         if shutil.which("sbatch") is None:
             raise RequestError(
                 "launch=slurm: there is no sbatch here; start the command where there is, or see "
                 "with launch.dry=true what it would be handed"
             )
-        executor = submitit.SlurmExecutor(file.parent, max_num_timeout=_REQUEUES)
+        executor = _submitit("slurm.slurm").SlurmExecutor(file.parent, max_num_timeout=_REQUEUES)
         executor.update_parameters(**self._asked)
         try:
             with _outside_of_jobs(), redirect_stderr(StringIO()):
                 jobs = executor.map_array(_Work(), [file] * count)
-        except FailedJobError as error:
+        except _submitit("core.utils").FailedJobError as error:
             said = "; ".join(line for line in str(error).splitlines() if line)
             raise RequestError(f"launch=slurm: {said or 'sbatch failed'}") from error
         self._job = jobs[0].job_id.partition("_")[0]
@@ -157,14 +153,12 @@ class Slurm:
 @contextmanager
 def _outside_of_jobs() -> Iterator[None]:
     """Hide meanwhile that this process is part of a job: those it asks for are no part of it."""
-    from submitit.helpers import clean_env
-
     if "SLURM_JOB_ID" not in os.environ:
         yield
         return
     # by which Slurm is found at all
     found = {key: os.environ[key] for key in ("SLURM_CONF",) if key in os.environ}
-    with clean_env():
+    with _submitit("helpers").clean_env():
         os.environ.update(found)
         yield
 
