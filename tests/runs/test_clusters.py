@@ -1,10 +1,10 @@
 """What a sweep on a cluster asks for, and what it says where there is none."""
 
 import os
+import sys
 
 import pytest
 
-import hydra_plugins.lossladder_launcher as plugin
 from doors import Door
 from lossladder.sweeps.cluster import WorkerState
 from lossladder.sweeps.slurm import Slurm, _state
@@ -14,7 +14,7 @@ WORDS = ("-m", "launch=slurm", "seed=range(3)", "model.hidden_size=4", "trainer.
 
 @pytest.mark.parametrize(("launch", "package"), [("slurm", "submitit"), ("ray", "ray")])
 def test_what_is_not_installed_is_said_in_a_line(train: Door, monkeypatch, launch, package):
-    monkeypatch.setattr(plugin, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, package, None)
     outcome = train("-m", f"launch={launch}", "seed=0,1")
     assert outcome.code == 2
     assert f"launch={launch}: {package} is not installed" in outcome.complaint
@@ -91,6 +91,6 @@ def test_tasks_that_wait_are_told_of_together_and_live(tmp_path, monkeypatch):
     script.write_text(f"#!/bin/sh\ncat <<END\n{said}END\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    slurm = Slurm(4, 1, 9, 9, None, None, None, None, None, [], {}, False)
+    slurm = Slurm(4, 1, 9, 9, None, None, None, None, None, [], None, False)
     slurm._job, slurm._states = "7", [WorkerState(lives=True)] * 4
     assert [state.lives for state in slurm.states()] == [True, False, True, True]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from shutil import rmtree
 from signal import SIGTERM
@@ -151,17 +151,17 @@ class Workers:
         place = self.folder / FOLDER / secrets.token_hex(6)
         place.mkdir(parents=True)
         (place / _JOBS).write_bytes(pickle.dumps((self.folder, self.cluster.cores, failed, jobs)))
-        bar = SweepBar(len(self.left), self.shown)
         told: list[str] = []
         try:
             self.cluster.start(place / _JOBS, count)
-            told = [line for line in map(_told, range(count), self._wait(bar, failed)) if line]
+            with closing(SweepBar(len(self.left), self.shown)) as bar:
+                states = self._wait(bar, failed)
+            told = [line for line in map(_told, range(count), states) if line]
             for file in place.glob(f"{_WRONG}-*"):
                 for end in pickle.loads(file.read_bytes()):
                     self.left.pop(end.number, None)
                     self.outcomes[end.number] = end
         finally:
-            bar.close()
             self.cluster.close()
             # what workers printed is worth a look where one of them died
             if not (told or (self.left and sys.exc_info()[0] is None)):

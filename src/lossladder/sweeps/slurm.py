@@ -64,7 +64,7 @@ class Slurm:
     qos: str | None
     gres: str | None
     setup: list[str]
-    sbatch: Mapping[str, Any]
+    sbatch: Mapping[str, Any] | None
     dry: bool
     _job: str = field(default="", init=False)
     _states: list[WorkerState] = field(default_factory=list, init=False)
@@ -77,7 +77,8 @@ class Slurm:
         if self.mem_gb is not None:
             checks.real("mem_gb", self.mem_gb, above=0)
         checks.flag("dry", self.dry)
-        checks.mapping("sbatch", self.sbatch, "{constraint: avx512}")
+        if self.sbatch is not None:
+            checks.mapping("sbatch", self.sbatch, "{constraint: avx512}")
         if not (isinstance(self.setup, list) and all(isinstance(x, str) for x in self.setup)):
             raise ValueError(f"setup={self.setup!r}: must be lines, as [module load python]")
 
@@ -94,7 +95,7 @@ class Slurm:
             "mem": self.mem_gb and f"{round(1024 * self.mem_gb)}M",
             # srun does not ask sbatch how many
             "srun_args": [f"--cpus-per-task={self.cores}"],
-            "additional_parameters": {"requeue": True, **self.sbatch},
+            "additional_parameters": {"requeue": True, **(self.sbatch or {})},
         }
         return {key: value for key, value in asked.items() if value}
 
