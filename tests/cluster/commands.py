@@ -24,9 +24,11 @@ RUNS = 4
 class Command:
     """A `python train.py` that is under way; what it says is kept in a file."""
 
-    def __init__(self, sweep: Path, environment: Mapping[str, str], *words: str) -> None:
+    def __init__(
+        self, sweep: Path, environment: Mapping[str, str], *words: str, path: Path = ROOT
+    ) -> None:
         self.sweep = sweep
-        self.environment = environment = {**environment, "PYTHONPATH": str(ROOT / "src")}
+        self.environment = environment = {**environment, "PYTHONPATH": f"{ROOT / 'src'}:{path}"}
         self.out = sweep.with_suffix(".out")
         with self.out.open("ab") as out:
             self.process = subprocess.Popen(
@@ -56,8 +58,8 @@ class Command:
         return True
 
     def trains(self) -> bool:
-        """Return whether all groups have left a checkpoint."""
-        return len([*self.sweep.glob(".groups/*/last.ckpt")]) == 2
+        """Return whether a group has left a checkpoint, and has not ended."""
+        return any(self.sweep.glob(".groups/*/last.ckpt"))
 
     def ask(self, *words: str) -> str:
         return subprocess.run(
@@ -71,4 +73,7 @@ def assert_alike(sweep: Path, whole: Path) -> None:
     assert sorted(path.parent.name for path in sweep.glob("*/result.json")) == runs
     for run in runs:
         assert differences(whole / run, sweep / run) == []
-        assert (sweep / run / "run.log").read_text().count("INFO lossladder: verdict") == 1
+        log = (sweep / run / "run.log").read_text()
+        # a worker whose scheduler has died writes what is under way, and a verdict that says so
+        ends = log.count("INFO lossladder: verdict") - log.count("The run was interrupted")
+        assert ends == 1

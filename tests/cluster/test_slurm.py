@@ -1,11 +1,12 @@
 """Sweeps on a real Slurm: whatever ends a worker, no run is lost, and none is done twice."""
 
+import json
 import os
 import random
-import re
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +16,13 @@ from commands import SWEEP, Command, assert_alike
 pytestmark = pytest.mark.cluster
 
 
-def workers() -> Iterator[tuple[int, str]]:
-    """Yield the process of each worker, and the job of Slurm's that it is."""
-    mark = b"submitit.core._submit"
+Victims = list[tuple[int, str]]  # the process of each worker, and the job of Slurm's that it is
+
+
+def workers(environment: Mapping[str, str]) -> Victims:
+    """Return the workers of this Slurm that are under way."""
+    mark, conf = b"submitit.core._submit", f"SLURM_CONF={environment['SLURM_CONF']}".encode()
+    found: Victims = []
 
     def program(line: bytes) -> bytes:
         return line.partition(b"\0")[0]
@@ -26,12 +31,18 @@ def workers() -> Iterator[tuple[int, str]]:
         with suppress(OSError):
             if mark not in (words := (path / "cmdline").read_bytes()):
                 continue
-            job = re.search(rb"\0SLURM_JOB_ID=(\d+)", b"\0" + (path / "environ").read_bytes())
-            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            its = (path / "environ").read_bytes().split(b"\0")
+            jobs = [x.partition(b"=")[2].decode() for x in its if x.startswith(b"SLURM_JOB_ID=")]
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
             kin = Path(f"/proc/{parent}/cmdline").read_bytes()
             # not srun, which names it, and not the processes that the worker has forked
-            if job and b"python" in program(words) and (mark not in kin or b"srun" in program(kin)):
-                yield int(path.name), job[1].decode()
+            own = b"python" in program(words) and (mark not in kin or b"srun" in program(kin))
+            if own and conf in its:
+                found += [(int(path.name), job) for job in jobs]
+    return found
+
+
+Strike = Callable[[Command, random.Random, Victims], None]
 
 
 def trained_by(process: int) -> list[int]:
@@ -61,45 +72,43 @@ def test_workers_leave_what_a_sweep_leaves_here(slurm_environment, tmp_path, who
     assert len([*(tmp_path / "sweep").glob("*/result.json")]) == 6
 
 
-def killed(command: Command, chance: random.Random) -> None:
-    process, _ = chance.choice([*workers()])
+def killed(command: Command, chance: random.Random, victims: Victims) -> None:
+    process, _ = chance.choice(victims)
     os.kill(process, signal.SIGKILL)
 
 
-def robbed(command: Command, chance: random.Random) -> None:
+def robbed(command: Command, chance: random.Random, victims: Victims) -> None:
     """Kill what a worker has forked, as the kernel does for want of memory."""
-    busy = [child for process, _ in workers() for child in trained_by(process)]
-    if busy:
-        os.kill(chance.choice(busy), signal.SIGKILL)
+    busy = [child for process, _ in victims for child in trained_by(process)]
+    os.kill(chance.choice(busy), signal.SIGKILL)
 
 
-def signalled(number: signal.Signals) -> Callable[[Command, random.Random], None]:
-    def send(command: Command, chance: random.Random) -> None:
-        _, job = chance.choice([*workers()])
+def signalled(number: signal.Signals) -> Strike:
+    def send(command: Command, chance: random.Random, victims: Victims) -> None:
+        _, job = chance.choice(victims)
         command.ask("scancel", f"--signal={number.name.removeprefix('SIG')}", job)
 
     return send
 
 
-def preempted(command: Command, chance: random.Random) -> None:
+def preempted(command: Command, chance: random.Random, victims: Victims) -> None:
     """Let a job of a partition that comes first take both cores for a moment."""
-    command.ask(
-        "sbatch", "--partition=high", "--cpus-per-task=2", "--output=/dev/null", "--wrap=true"
-    )
+    words = ("--partition=high", "--cpus-per-task=2", "--output=/dev/null", "--wrap=true")
+    command.ask("sbatch", *words)
 
 
-def requeued(command: Command, chance: random.Random) -> None:
-    _, job = chance.choice([*workers()])
+def requeued(command: Command, chance: random.Random, victims: Victims) -> None:
+    _, job = chance.choice(victims)
     command.ask("scontrol", "requeue", job)
 
 
-def node_lost(command: Command, chance: random.Random) -> None:
+def node_lost(command: Command, chance: random.Random, victims: Victims) -> None:
     (node,) = set(command.ask("sinfo", "--noheader", "--format=%n").split())
     command.ask("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
     command.ask("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
 
-DEATHS = {
+DEATHS: dict[str, tuple[Strike, int]] = {
     "KILL": (killed, 3),
     "KILL of what it has forked": (robbed, 6),
     "USR1": (signalled(signal.SIGUSR1), 3),
@@ -111,23 +120,56 @@ DEATHS = {
 }
 
 
+# kind -> what does it, and how often
 @pytest.mark.parametrize("kind", DEATHS)
 def test_no_death_of_a_worker_loses_a_run_or_does_one_twice(
     slurm_environment, tmp_path, whole, kind
 ):
-    strike, most = DEATHS[kind]
+    (strike, most), environment = DEATHS[kind], slurm_environment
     chance, struck = random.Random(kind), 0
     words = (*SWEEP, "launch=slurm", "launch.workers=4", "launch.mem_gb=null")
     command = Command(tmp_path / "sweep", slurm_environment, *words)
-    while struck < most and command.wait_for(lambda: command.trains() and [*workers()]):
-        strike(command, chance)
-        struck += 1
+    while struck < most and command.wait_for(lambda: command.trains() and workers(environment)):
+        # it may have ended meanwhile
+        with suppress(IndexError, ProcessLookupError, subprocess.CalledProcessError):
+            strike(command, chance, workers(environment))
+            struck += 1
         time.sleep(chance.uniform(0.5, 2.0))
     code = command.end()
-    print(kind, "struck", struck, "code", code, command.said)
+    print(f"{kind}: {struck}")
     if code:  # no worker is left; the same command goes on
         assert "no worker" in command.said
         command = Command(tmp_path / "sweep", slurm_environment, *words)
         assert command.end() == 0, command.said
     assert_alike(tmp_path / "sweep", whole)
     assert struck >= most // 2
+
+
+SLOW = """
+import time
+from lossladder.models import RNN
+
+class Slow(RNN):
+    def forward(self, inputs, state):
+        time.sleep(0.1)
+        return super().forward(inputs, state)
+"""
+
+
+def test_a_run_that_is_longer_than_its_time_limit_ends_after_enough_requeues(
+    slurm_environment, tmp_path
+):
+    (tmp_path / "slow.py").write_text(SLOW)
+    environment = {**slurm_environment, "LOSSLADDER_PACKAGES": "slow"}
+    words = ("-m", "seed=0", "model._target_=slow.Slow", "model.hidden_size=4", "engine=autograd")
+    long = ("trainer.max_epochs=null", "trainer.max_steps=1500", "data.batch_size=20")
+    limit = ("launch=slurm", "launch.timeout_min=2", "launch.warning_s=30")
+    command = Command(tmp_path / "sweep", environment, *words, *long, *limit, path=tmp_path)
+    assert command.end() == 0, command.said
+    assert "worker 0  was begun anew" in command.said
+    (log,) = (tmp_path / "sweep").glob("*/run.log")
+    assert "going on from update" in log.read_text()
+    result = json.loads((log.parent / "result.json").read_text())
+    assert (result["status"], result["steps"]) == ("done", 1500)
+    updates = result["curve"]["updates"]
+    assert updates == sorted(set(updates))
