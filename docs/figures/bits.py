@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from picture import picture
 
+from lossladder.drawing import COLOURS, GREY, INK
 from lossladder.models.bits import Bits
-from lossladder.report.figure import COLOURS, GREY, INK
 from lossladder.runs.load import Run, load_run
 from lossladder.theory.state_bits import least_loss
 

@@ -6,7 +6,8 @@ python docs/figures/order.py S4 --out docs/pictures/order.png
 import argparse
 from pathlib import Path
 
-from lossladder.report.figure import draw_order, order_of, save
+from lossladder.drawing import save
+from lossladder.report.figure import draw_order, order_of
 from lossladder.report.sweep_folder import LadderRecord
 from lossladder.tasks import Words
 from lossladder.training.conclude import rungs

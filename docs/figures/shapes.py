@@ -16,7 +16,8 @@ import torch
 from picture import picture
 from torch import Generator, Tensor
 
-from lossladder.report.figure import GREY, INK, set_scale, updates_axis
+from lossladder.drawing import GREY, INK
+from lossladder.report.figure import set_scale, updates_axis
 from lossladder.report.summary import read_lines
 from lossladder.runs.load import load_run
 from lossladder.runs.result import RungRecord

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from picture import picture
 from torch import Generator
 
+from lossladder.drawing import COLOURS, GREY, INK
 from lossladder.models import Network
-from lossladder.report.figure import COLOURS, GREY, INK
 from lossladder.runs.load import load_run
 from lossladder.tasks import Words
 

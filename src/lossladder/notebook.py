@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lossladder.cli.hydra_errors import quoted
 from lossladder.cli.main import run
 from lossladder.console import WRONG, line
-from lossladder.report.figure import COLOURS, GREY, INK, curves_scene, draw, png
+from lossladder.drawing import COLOURS, GREY, INK, png
+from lossladder.report.figure import curves_scene, draw
 from lossladder.report.search_figure import read_search
 from lossladder.report.summary import read_lines
 from lossladder.report.sweep_folder import typed

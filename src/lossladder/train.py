@@ -217,6 +217,9 @@ def train_together(
     if engine is None:
         return []
     learners = [Learner(parts, configs[0]["names"]["task"]) for parts in built]
+    for learner in learners[1:]:
+        # of snapshots all keep the numbers; the pictures of 64 would take longer than training
+        learner.draws = False
     first, schedule = built[0], built[0].data.schedule
     with ExitStack() as held:
         held.enter_context(signals.noted())

@@ -134,6 +134,34 @@ def from_the_global(draw, generator, batch_size, num_steps):
     return draw(Generator().manual_seed(int(torch.randint(100, ()))), batch_size, num_steps)
 
 
+def copied(series):
+    """A draw whose inputs are made of independent bits, and whose targets are copies of them."""
+
+    def drawn(draw, generator, batch_size, num_steps):
+        inputs = series(draw(generator, batch_size, num_steps).inputs)
+        return Draw(inputs, functional.pad(inputs, (1, 0))[:, :-1], None)
+
+    class Changed(with_attributes(noise=0.0, said=0.0, independent_inputs=True).__class__):
+        def draw(self, *asked):
+            return drawn(super().draw, *asked)
+
+    return Changed()
+
+
+def sticky(bits):
+    return bits | bits.roll(1, dims=1)
+
+
+def every_third_a_sum(bits):
+    bits = bits.clone()
+    bits[:, 2::3] = bits[:, :-2:3] ^ bits[:, 1:-1:3]
+    return bits
+
+
+def rarer_at_step_5(bits):
+    return bits & ((torch.arange(bits.shape[1]) != 5) | (bits.roll(1, dims=0) == 1))
+
+
 def from_numpy(draw, generator, batch_size, num_steps):
     return draw(Generator().manual_seed(np.random.randint(100)), batch_size, num_steps)  # noqa: NPY002
 
@@ -234,6 +262,18 @@ class Untidy(Copy):
 
 ENTROPY = float(binary_entropy(torch.tensor(0.1, dtype=torch.float64)))
 TASKS = {
+    "inputs are said to be independent, and neighbours go together": (
+        copied(sticky),
+        "independent_inputs=True: inputs 1 step apart depend on each other; on average",
+    ),
+    "inputs are said to be independent, and pairs of them are": (
+        copied(every_third_a_sum),
+        "independent_inputs=True: inputs of three steps in a row depend on each other",
+    ),
+    "inputs are said to be of one law, and one is not": (
+        copied(rarer_at_step_5),
+        "independent_inputs=True: inputs of step 5 have another law than those of all",
+    ),
     "a rung's loss is wrong": (
         with_rung("last", loss=ENTROPY + 0.03, by_step=None),
         "rung 'last': its predictor's sampled loss 0.32… ± 0.00… is not the loss 0.3551 that",

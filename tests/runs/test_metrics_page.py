@@ -33,7 +33,9 @@ def logged(run: Path, task: str) -> Iterator[str]:
         kinds = events.Tags()
         for tag in (*kinds["scalars"], *kinds["tensors"], *kinds["images"]):
             if not tag.startswith(("_hparams_", "custom_scalars")):
-                tag = re.sub("^(updates_to|verdict/ladder)/.+", r"\1/<rung>", tag)
+                tag = re.sub(
+                    "(updates_to|verdict/ladder|snapshot_divergence)/.+", r"\1/<rung>", tag
+                )
                 yield tag.replace(f"{task}/", "<task>/")
 
 
@@ -42,8 +44,8 @@ def left(result: dict) -> Iterator[str]:
     yield from result
     for parts in ("memory", "rungs", "theory", "uses"):
         yield from (f"{parts}[].{key}" for part in result.get(parts, ()) for key in part)
-    for curve in ("curve", "validation"):
-        yield from (f"{curve}.{key}" for key in result[curve])
+    for curve in ("curve", "validation", "snapshots"):
+        yield from (f"{curve}.{key}" for key in result.get(curve, ()))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, Path]]:
     """Short runs, each with logs of its own: every task, sequences that grow, and a schedule."""
     steps = "trainer.max_steps=20"
     tasks = [(task, ()) for task in SHORT]
-    tasks += [("parity", ("data=curriculum",)), ("echo", ("schedule=cosine",))]
+    tasks += [
+        ("parity", ("data=curriculum",)),
+        ("echo", ("schedule=cosine", "trainer.snapshots=true")),
+    ]
     return [
         (task, short_run(tmp_path_factory.mktemp(task), task, steps, *words))
         for task, words in tasks

@@ -13,8 +13,9 @@ from matplotlib.image import imread
 
 from docs.figures.curves import main
 from left_runs import ECHO, UPDATES, leave
+from lossladder.drawing import COLOURS, png
 from lossladder.report import figure as figures
-from lossladder.report.figure import COLOURS, curves_scene, draw, outcome_scene, png, spread
+from lossladder.report.figure import curves_scene, draw, outcome_scene, spread
 from lossladder.report.summary import Line, Row, rows
 from lossladder.report.summary import read_lines as read
 from lossladder.report.sweep_folder import BINS, binned, labels, read_sweep, settings

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from lossladder.diagnostics.score import Score, score_outputs
+from lossladder.diagnostics.states import predicted
 from lossladder.ladder import Features, Loss
 from lossladder.models import Network
 from lossladder.tasks import Batch, Task
@@ -18,9 +19,11 @@ _MOST_UPDATES = 150
 _SUMS = 2e9  # multiplications in all: about a second
 _FEWEST, _MOST = 4_000, 40_000  # steps to fit on
 _SUMS_A_LOOK = 30_000_000  # those steps times the numbers of a readout
+_SHOWN = 2000  # steps whose predictions are kept for a picture
 _LEAST_VARIANCE = 1e-12  # of the largest: directions in which hiddens do not differ
 
 Rows = Float[Tensor, "_ _"]  # a row for each step, or for each output
+Predictions = Float[Tensor, "shown output"]
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,16 @@ class Calibration:
     Args:
         refitted: score with the fitted readout, on the same sequences.
         saved: loss with its own readout less that; below 0 where fitting was of no use.
+        law: chances of the classes by the exact law, of some scored steps; or real values.
+        own: what the network predicts there.
+        fitted: what it would with the fitted readout.
     """
 
     refitted: Score
     saved: float
+    law: Predictions
+    own: Predictions
+    fitted: Predictions
 
 
 def calibration(
@@ -78,7 +87,10 @@ def calibration(
     refitted = score_outputs(measured @ fitted.T, task, batch, exhaustive)
     by_step = task.expected_losses(measured @ start.T, batch.probabilities)
     own = float(mean_over_scored(by_step, batch.scored))
-    return Calibration(refitted, own - refitted.loss)
+    law, hidden = batch.probabilities[batch.scored], measured[batch.scored]
+    few = slice(None, None, max(1, len(law) // _SHOWN))
+    said = (predicted(task, hidden[few] @ readout.T) for readout in (start, fitted))
+    return Calibration(refitted, own - refitted.loss, law[few], *said)
 
 
 def rows_for(network: Network, scored: Bool[Tensor, "batch time"]) -> int:

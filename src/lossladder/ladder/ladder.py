@@ -104,6 +104,16 @@ class Ladder:
         """Return the distance of a loss from the floor, per scored step."""
         return loss - self.floor.loss
 
+    def share(self, loss: float) -> float | None:
+        """Return the part of what can be known that a loss shows; None: there is nothing to know.
+
+        >>> from lossladder.tasks import Echo
+        >>> round(Echo().ladder().share(0.4561), 2)
+        0.99
+        """
+        span = self.ceiling.loss - self.floor.loss
+        return (self.ceiling.loss - loss) / span if span > _SAME else None
+
     def tolerance(self, rung: Rung) -> float:
         """Return how far above a rung a loss still counts as its own.
 
@@ -190,12 +200,10 @@ class Ladder:
             where = "on"
         else:
             where = "above_ceiling" if reached is None else "between"
-        span = self.ceiling.loss - self.floor.loss
-        share = (self.ceiling.loss - loss) / span if span > _SAME else None
         close = self._close(on[0], standard_error) if where == "on" else ()
         on = tuple(rung for rung in on if rung in close)
         knows = bool(on) and all(divergences[rung.name] <= within[rung.name] for rung in on)
-        return Standing(where, on, knows, passed, alike, share)
+        return Standing(where, on, knows, passed, alike, self.share(loss))
 
     def _close(self, rung: Rung, standard_error: float) -> list[Rung]:
         """Return the rungs that a loss with this error cannot tell from this one, and itself."""

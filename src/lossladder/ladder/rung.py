@@ -70,6 +70,7 @@ class Mark:
         says: what has this loss, or cannot have a lower one, in plain words.
         states: largest number of states of a predictor that cannot have a lower loss; None: it is
             not about states.
+        attained: True: a predictor of so many states has this loss. False: that is not said.
 
     >>> Mark("2 states", 0.68401, "the best machine of 2 states", states=2).label
     '2 states: 0.6840'
@@ -79,6 +80,7 @@ class Mark:
     loss: float
     says: str
     states: int | None = None
+    attained: bool = False
 
     @property
     def label(self) -> str:
@@ -89,18 +91,19 @@ class Mark:
 def of_states(states: int, loss: float) -> Mark:
     """Return the mark of the best predictor of so many states.
 
-    >>> of_states(1, 0.6931).says
-    'the best machine of 1 state'
+    >>> of_states(1, 0.6931).says, of_states(1, 0.6931).attained
+    ('the best machine of 1 state', True)
     """
     many = "1 state" if states == 1 else f"{states} states"
-    return Mark(many, loss, f"the best machine of {many}", states)
+    return Mark(many, loss, f"the best machine of {many}", states, attained=True)
 
 
 def of_bits(bits: int, loss: float) -> Mark:
     """Return the mark of what nobody goes below who keeps so many bits.
 
-    >>> of_bits(8, 1.3863)
-    Mark(name='8 bits', loss=1.3863, says='no predictor that keeps 8 bits does better', states=256)
+    >>> mark = of_bits(8, 1.3863)
+    >>> mark.says, mark.states, mark.attained
+    ('no predictor that keeps 8 bits does better', 256, False)
     """
     many = "1 bit" if bits == 1 else f"{bits} bits"
     return Mark(many, loss, f"no predictor that keeps {many} does better", 2**bits)

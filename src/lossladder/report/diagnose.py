@@ -17,6 +17,7 @@ from lossladder.diagnostics import (
     automaton,
     counterfactual,
     decode,
+    figures,
     gradients,
     horizon,
     length_curve,
@@ -24,10 +25,11 @@ from lossladder.diagnostics import (
     recurrence,
     triviality,
 )
-from lossladder.report import diagnostics_figure as figures
-from lossladder.report.figure import save
+from lossladder.drawing import save
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.load import Run, load_run
+from lossladder.runs.result import RungRecord, SnapshotsRecord
+from lossladder.training.conclude import refitted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +98,8 @@ def diagnose(
 def plain(thing: Any) -> Any:
     """Return what was found as JSON has it: dataclasses as mappings, arrays as lists."""
     if is_dataclass(thing):
-        return {field.name: plain(getattr(thing, field.name)) for field in fields(thing)}
+        # what has no place in its repr is too much for a file as well: all outputs of a score
+        return {each.name: plain(getattr(thing, each.name)) for each in fields(thing) if each.repr}
     if isinstance(thing, Tensor | np.ndarray):
         array = np.asarray(thing)
         # JSON has no complex numbers
@@ -106,6 +109,34 @@ def plain(thing: Any) -> Any:
     if isinstance(thing, list | tuple):
         return [plain(each) for each in thing]
     return thing
+
+
+def _behaviour(run: Run) -> tuple[SnapshotsRecord, Sequence[RungRecord]]:
+    if run.result.snapshots is None:
+        raise UnfitError("the run took none on its way; trainer.snapshots=true does")
+    return run.result.snapshots, run.result.rungs
+
+
+def _say_behaviour(found: Any) -> str:
+    record, _ = found
+    turns = [
+        f"{name} from {at}"
+        for at, name, before in zip(
+            record.updates, record.nearest, [None, *record.nearest], strict=False
+        )
+        if name != before
+    ]
+    known = record.share[-1]
+    share = "" if known is None else f"; {100 * known:.0f} % of what can be known"
+    return f"most like {' · '.join(turns[-6:])} updates on{share}"
+
+
+def _say_calibration(found: Any) -> str:
+    loss = found.refitted.loss
+    return (
+        f"loss {loss + found.saved:.4f}; with the readout fitted again {loss:.4f} "
+        f"(saves {found.saved:.4f})"
+    )
 
 
 def _trained_length(run: Run) -> int:
@@ -183,6 +214,14 @@ def _say_triviality(found: Any) -> str:
 
 
 DIAGNOSTICS = {
+    "behaviour": Diagnostic(
+        lambda run, seed: _behaviour(run), _say_behaviour, figures.of_behaviour
+    ),
+    "calibration": Diagnostic(
+        lambda run, seed: refitted(run.network, run.parts.data, run.parts.data.validated),
+        _say_calibration,
+        figures.of_calibration,
+    ),
     "horizon": Diagnostic(
         lambda run, seed: horizon(run.network, run.task, seed), _say_horizon, figures.of_horizon
     ),

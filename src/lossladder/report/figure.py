@@ -7,14 +7,13 @@ drawn between them. `draw` hands it to matplotlib; the page's template writes it
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import pairwise, zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lossladder.drawing import ANY_LETTER, COLOURS, GREY, INK
 from lossladder.report.summary import Line, Row, Stated
 from lossladder.report.sweep_folder import LadderRecord, are_numbers, labels
 from lossladder.runs.result import RungRecord
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito: told apart by every kind of eye, and in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-INK, GREY = "#333333", "#8C8C8C"
 MOST_LINES = len(COLOURS)  # more are not told apart
 MOST_RUNGS = 16  # more names would not fit
 _MOST_ORDERED, _MOST_BESIDE = 24, 6  # in a picture of their order, and beside one another in it
@@ -475,8 +471,6 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 # --- matplotlib -------------------------------------------------------------------------------
 
 _LEFT, _RIGHT = 0.085, 0.985  # of the figure
-# A letter that the font lacks becomes a box, and nobody has to be warned of that.
-_ANY_LETTER = {"action": "ignore", "category": UserWarning}
 
 
 def draw(scene: Scene) -> "Figure":
@@ -516,7 +510,7 @@ def draw(scene: Scene) -> "Figure":
     # A task may be called `$x^$`, which is no mathematics.
     figure.text(_LEFT, 0.945, scene.title, size=15, weight="bold", color=INK, parse_math=False)
     figure.text(_RIGHT, 0.945, _seeds(scene.traces), size=9.5, ha="right", color=GREY)
-    with warnings.catch_warnings(**_ANY_LETTER):
+    with warnings.catch_warnings(**ANY_LETTER):
         _draw_legend(figure, axes, columns=min(len(scene.traces), 5))
     return figure
 
@@ -576,23 +570,3 @@ def _draw_legend(figure: "Figure", axes: "Axes", columns: int) -> None:
     box = axes.get_position()
     room = 0.93 - box.y1 - extent.height / figure.bbox.height
     axes.set_position((box.x0, box.y0, box.width, box.height + min(0.0, room)))
-
-
-def save(figure: "Figure", out: Path) -> None:
-    """Write any kind of file that matplotlib knows."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".png":
-        out.write_bytes(png(figure))
-    else:
-        figure.savefig(out)
-
-
-def png(figure: "Figure", dpi: float | None = None) -> bytes:
-    """Return a figure as a PNG, at `dpi` points an inch or at as many as the figure has."""
-    from PIL import Image
-
-    # With a palette the file has a third of the size that it has without.
-    with BytesIO() as drawn, BytesIO() as packed, warnings.catch_warnings(**_ANY_LETTER):
-        figure.savefig(drawn, format="png", dpi=dpi or "figure")
-        Image.open(drawn).convert("RGB").quantize(colors=64).save(packed, "png", optimize=True)
-        return packed.getvalue()

@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lossladder.console import many
+from lossladder.drawing import save
 from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import (
     MOST_LINES,
@@ -24,8 +25,6 @@ from lossladder.report.figure import (
     draw,
     order_of,
     outcome_scene,
-    png,
-    save,
 )
 from lossladder.report.search_figure import SearchRecord, draw_search, read_search
 from lossladder.report.summary import Row

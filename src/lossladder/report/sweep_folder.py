@@ -109,7 +109,14 @@ def read_run(folder: Path) -> RunSummary | Damaged:
     )
     none = CurveRecord()
     kept = replace(
-        result, seed=seed, rungs=(), curve=none, validation=none, divergences=None, uses=None
+        result,
+        seed=seed,
+        rungs=(),
+        curve=none,
+        validation=none,
+        divergences=None,
+        uses=None,
+        snapshots=None,
     )
     if kept.divergence is None:
         # Older versions did not measure it; what they did differs from it by sampling alone.

@@ -10,7 +10,7 @@ from typing import Any
 # in it, and how a run is watched or where it is kept says nothing of what it is.
 NOT_IDENTITY = (
     "names", "logs", "callbacks", "trainer.progress", "trainer.threads",
-    "trainer.checkpoint_seconds",
+    "trainer.checkpoint_seconds", "trainer.snapshots",
 )  # fmt: skip
 
 

@@ -69,6 +69,23 @@ class CurveRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotsRecord:
+    """What a network was like at each validation, as a result keeps it.
+
+    Args:
+        updates: made before each.
+        share: part of what can be known that the loss shows; None where there is nothing to know.
+        nearest: the rung whose predictor the network was most like.
+        divergences: from the predictor of each rung, by name.
+    """
+
+    updates: Sequence[int]
+    share: Sequence[float | None]
+    nearest: Sequence[str]
+    divergences: Mapping[str, Sequence[float | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Result(Mapping[str, Any]):
     """What came of a run; docs/metrics.md defines every key with its unit.
 
@@ -125,6 +142,7 @@ class Result(Mapping[str, Any]):
     parameters: int | None = None
     curve: CurveRecord = field(default_factory=CurveRecord)
     validation: CurveRecord = field(default_factory=CurveRecord)
+    snapshots: SnapshotsRecord | None = None
     length: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -200,7 +218,7 @@ _KEYS = tuple(each.name for each in fields(Result))
 
 def _plain(value: Any) -> Any:
     """Return a value as JSON has it."""
-    if isinstance(value, RungRecord | CurveRecord):
+    if isinstance(value, RungRecord | CurveRecord | SnapshotsRecord):
         return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
@@ -258,7 +276,8 @@ def _mark(value: Any) -> dict[str, float | str | None]:
         raise ValueError
     words = {key: _text(mark.get(key, "")) for key in ("name", "says")}
     # of a state of many bits there are more than fit into 64 of them
-    return {**words, "loss": loss, "states": None if states is None else _only(int)(states)}
+    states = None if states is None else _only(int)(states)
+    return {**words, "loss": loss, "states": states, "attained": _flag(mark.get("attained", False))}
 
 
 # of a statement of theory, what is text in every one
@@ -291,6 +310,20 @@ def _curve(value: Any) -> CurveRecord:
     raise ValueError
 
 
+def _snapshots(value: Any) -> SnapshotsRecord:
+    def numbers(values: Any) -> list[float | None]:
+        return [None if one is None else _number(one) for one in _list(values)]
+
+    found = _mapping(value)
+    updates = [_whole(one) for one in _list(found.get("updates"))]
+    nearest = [_text(one) for one in _list(found.get("nearest"))]
+    away = {name: numbers(each) for name, each in _mapping(found.get("divergences")).items()}
+    shares = numbers(found.get("share"))
+    if {len(updates)} != {len(each) for each in (shares, nearest, *away.values())}:
+        raise ValueError
+    return SnapshotsRecord(updates, shares, nearest, away)
+
+
 _REQUIRED = ("task", "model", "engine", "seed", "status", "rungs", "curve", "steps")
 _READER_OF: Mapping[Any, Callable[[Any], Any]] = {
     str: _text,
@@ -309,5 +342,6 @@ _READER_OF: Mapping[Any, Callable[[Any], Any]] = {
     Sequence[Mapping[str, Any]] | None: lambda value: [_theory(one) for one in _list(value)],
     Sequence[RungRecord]: lambda value: tuple(_rung(one) for one in _list(value)),
     CurveRecord: _curve,
+    SnapshotsRecord | None: _snapshots,
 }
 _READERS = {each.name: _READER_OF[each.type] for each in fields(Result)}

@@ -1,5 +1,6 @@
 """Event files, as TensorBoard reads them."""
 
+import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,6 +42,12 @@ class Events:
         """Add a number under each tag."""
         points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         self.add(Summary(value=points), step)
+
+    def image(self, tag: str, png: bytes, step: int) -> None:
+        """Add a PNG under a tag."""
+        width, height = struct.unpack(">II", png[16:24])  # of its header
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
+        self.add(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
     def add(self, summary: Any, step: int = 0) -> None:
         """Add a summary of any kind, as torch and TensorBoard make them."""

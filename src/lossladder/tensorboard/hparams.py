@@ -28,7 +28,7 @@ _LAST = (
 IN_FRONT = ("data.bptt_steps", "model", "model.hidden_size", "optimizer.lr", "standing")
 # How a run is done says nothing of what it is.
 _LEFT_OUT = ("logs", "resume", "trainer.accelerator", "trainer.devices", "trainer.progress",
-             "trainer.threads")  # fmt: skip
+             "trainer.snapshots", "trainer.threads")  # fmt: skip
 
 
 def settings(config: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:

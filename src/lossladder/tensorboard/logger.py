@@ -82,6 +82,11 @@ class EventFileLogger(Logger):
         """Add points to curves, whose tags are the keys."""
         self._events.scalars(metrics, step or 0)
 
+    @rank_zero_only
+    def log_image(self, tag: str, png: bytes, step: int) -> None:
+        """Add a picture to those of a tag."""
+        self._events.image(tag, png, step)
+
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Integer, Shaped
 from torch import Tensor, nn
 
+from lossladder.console import many
 from lossladder.ladder import CrossEntropy, Features, HalfSquaredError, Ladder, Rung
 from lossladder.tasks import Batch, Draw, StreamTask, Task
 from lossladder.testing.comparison import (
@@ -16,6 +17,7 @@ from lossladder.testing.comparison import (
     UNLIKELY,
     difference,
     generator,
+    normal,
     require,
     require_equal,
     rounded,
@@ -25,6 +27,7 @@ from lossladder.testing.comparison import (
 )
 
 _ENTRIES = 1_000_000  # probabilities sampled for a rung: some 0.1 s of arithmetic
+_FUNCTIONS, _LAGS = 4, 64  # of an input, and between two, that are looked at
 _SHAPES = ("one_to_one", "one_to_many", "many_to_one", "many_to_many")
 
 Predictor = Callable[[Tensor], Tensor]
@@ -45,9 +48,11 @@ def check_task(task: Task) -> None:
     floor predicts with `probabilities`.
 
     Both together: drawn targets follow `probabilities`, at every step, and also where a stream is
-    continued from its `past`. Every rung's loss is what its predictor attains: on drawn targets, in
-    expectation, at every step where it has `by_step`, with a state carried for ever, and exactly on
-    the sequences of `everything()`, each of which is drawn as often as any other.
+    continued from its `past`. Where `independent_inputs` says so, no two or three inputs depend on
+    each other, and those of all steps have one law. Every rung's loss is what its predictor
+    attains: on drawn targets, in expectation, at every step where it has `by_step`, with a state
+    carried for ever, and exactly on the sequences of `everything()`, each of which is drawn as
+    often as any other.
 
     Args:
         task: any; nothing about it is changed.
@@ -70,6 +75,8 @@ def check_task(task: Task) -> None:
         who = f"{_name(rung)}: its predictor"
         _check_predictor(task, who, rung.predictor, rung.reach, others, few)
     _check_ends(ladder, few)
+    if task.independent_inputs:
+        _check_independent(task, batch.inputs)
     _check_targets("targets", batch.targets, batch.probabilities, batch.scored)
     for rung in ladder:
         _check_loss(task, f"{_name(rung)}: its predictor", rung, batch)
@@ -172,6 +179,41 @@ def _check_who_decides(task: Task, steps: int) -> None:
             difference(first.inputs, drawn(1).inputs) is not None,
             "draw: generators of the seeds 0 and 1 drew the same; it must use the one it is given",
         )
+
+
+def _check_independent(task: Task, inputs: Features) -> None:
+    """Check that inputs of all steps have one law and that no two or three depend on each other.
+
+    More than three may do so unseen.
+    """
+    x = inputs.double()
+    if x.shape[2] > _FUNCTIONS:
+        # any functions of a symbol: what depends shows in almost all of them
+        x = x @ normal(x.shape[2], _FUNCTIONS)
+    if task.has_real_inputs:
+        x = torch.cat([x, x.square()], dim=2)
+    away, steps = x - x.mean(dim=(0, 1)), x.shape[1]
+
+    def require_none(complaint: str, values: Float[Tensor, "rows *functions"]) -> None:
+        """Require means of 0, by the function whose mean stands out most."""
+        values = values.flatten(1)
+        stands_out = values.mean(dim=0).abs() / values.std(dim=0).clamp(min=ROUNDING)
+        found = unlike(values[:, int(stands_out.argmax())], 0.0)
+        if found is not None:
+            raise AssertionError(
+                f"independent_inputs=True: {complaint}; on average a function of them is off by "
+                f"{with_error(*found)}"
+            )
+
+    for step in range(steps):
+        require_none(f"inputs of step {step} have another law than those of all", away[:, step])
+    for lag in range(1, min(steps, _LAGS)):
+        pairs = torch.einsum("rta,rtb->rab", away[:, lag:], away[:, :-lag])
+        require_none(f"inputs {many(lag, 'step')} apart depend on each other", pairs)
+    if steps > 2:
+        parts = away[:, 2:], away[:, 1:-1], away[:, :-2]
+        three = torch.einsum("rta,rtb,rtc->rabc", *parts)
+        require_none("inputs of three steps in a row depend on each other", three)
 
 
 def _check_shape(task: Task, batch: Batch) -> None:

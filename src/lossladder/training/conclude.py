@@ -14,6 +14,7 @@ import lossladder
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import (
     Behaviour,
+    Calibration,
     Score,
     calibration,
     rows_for,
@@ -58,7 +59,7 @@ def conclude(
         why: last line of the traceback of a run that failed.
     """
     learner.record_rest()
-    data, ladder = learner.data, learner.ladder
+    data, ladder, snapshots = learner.data, learner.ladder, learner.snapshots
     curve = CurveRecord(**learner.training_curve.points())
     validation = CurveRecord(**learner.validation_curve.points())
     measured: dict[str, Any] = {}
@@ -93,6 +94,7 @@ def conclude(
         parameters=sum(parameter.numel() for parameter in learner.network.trained()),
         curve=curve,
         validation=validation,
+        snapshots=snapshots.record() if snapshots is not None and snapshots.taken else None,
         length=data.length,
         versions={
             "lossladder": lossladder.__version__,
@@ -238,6 +240,23 @@ def _measured(network: Network, data: Data, measured: Score) -> dict[str, Any]:
 
 def _refitted(network: Network, data: Data, batch: Batch, ladder: Ladder) -> dict[str, Any]:
     """Return where a network between rungs would stand if its readout were fitted again."""
+    found = refitted(network, data, batch)
+    standing = _standing(ladder, found.refitted, Behaviour(found.refitted, batch, ladder))
+    return {
+        "refitted_loss": found.refitted.loss,
+        "refitted_saved": found.saved,
+        "refitted_on": either(standing.on) if standing.knows else None,
+    }
+
+
+def refitted(network: Network, data: Data, batch: Batch) -> Calibration:
+    """Return what a network would lose if its readout were fitted again, as a run's data have it.
+
+    Args:
+        network: trained.
+        data: says what it is fitted on: the training set or, if that is endless, fresh sequences.
+        batch: sequences of its validation to measure on.
+    """
     fitting = data.training_set()
     if fitting is None:
         scored, steps = data.validated.scored, data.validated.inputs.shape[1]
@@ -245,10 +264,4 @@ def _refitted(network: Network, data: Data, batch: Batch, ladder: Ladder) -> dic
         fitting = data.task.sample(seeded("measuring", data.validation_seed, 1), rows, steps)
         # as of validation, the first steps of streams count for nothing
         fitting = fitting._replace(scored=fitting.scored & scored.any(dim=0))
-    found = calibration(network, data.task, batch, fitting, data.exhaustive)
-    standing = _standing(ladder, found.refitted, Behaviour(found.refitted, batch, ladder))
-    return {
-        "refitted_loss": found.refitted.loss,
-        "refitted_saved": found.saved,
-        "refitted_on": either(standing.on) if standing.knows else None,
-    }
+    return calibration(network, data.task, batch, fitting, data.exhaustive)

@@ -57,7 +57,9 @@ class TrainerConfig:
     threads: int
     checkpoint_seconds: float
     progress: bool
-    stop_above: Mapping[int, float] | None = None  # configs that are older have none
+    # configs that are older have neither
+    stop_above: Mapping[int, float] | None = None
+    snapshots: bool = False
 
     @classmethod
     def check(cls, config: Mapping[str, Any]) -> None:
@@ -66,8 +68,9 @@ class TrainerConfig:
         Raises:
             RequestError: naming the key.
         """
+        added = ("stop_above", "snapshots")
         keys = [field.name for field in fields(cls)]
-        check_keys("trainer.", config, keys, needed=[key for key in keys if key != "stop_above"])
+        check_keys("trainer.", config, keys, needed=[key for key in keys if key not in added])
 
     @classmethod
     def parse(cls, config: Mapping[str, Any]) -> "TrainerConfig":
@@ -77,7 +80,7 @@ class TrainerConfig:
             ValueError: naming the key, what came and what is allowed.
         """
         cls.check(config)
-        value = dict(config)
+        value = {"snapshots": cls.snapshots, **config}
         for key in ("max_epochs", "max_steps", "validate_every"):
             if value[key] is not None:
                 checks.whole(key, value[key])
@@ -88,6 +91,7 @@ class TrainerConfig:
             "checkpoint_seconds", value["checkpoint_seconds"], above=0
         )
         checks.flag("progress", value["progress"])
+        checks.flag("snapshots", value["snapshots"])
         above = value.get("stop_above") or {}
         if not isinstance(above, Mapping):
             raise ValueError(

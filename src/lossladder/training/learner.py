@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from lossladder.data.datamodule import Data, seeded
 from lossladder.diagnostics import Score, score
+from lossladder.drawing import png
 from lossladder.engines import Chunk, Engine
 from lossladder.engines.schedules import ConstantRate
 from lossladder.models import Network, State
@@ -25,6 +26,7 @@ from lossladder.training.random_state import (
     random_state,
     restore_random_state,
 )
+from lossladder.training.snapshots import Snapshots
 
 # updates over which the latest loss is a mean, at most: a single one would be noise
 _NEWEST = 200
@@ -80,6 +82,8 @@ class Learner(LightningModule):
         # gap to shrink a tolerance to.
         self.passed = Passed(parts.data.training_ladder(), self.ladder.tolerances)
         self.score: Score | None = None
+        self.snapshots = Snapshots(self.ladder) if parts.trainer.snapshots else None
+        self.draws = True  # pictures of them
         self.validated_at = 0
         self._newest: tuple[int, Score] | None = None  # measurement, and after which update
         self._since = 0.0
@@ -201,7 +205,22 @@ class Learner(LightningModule):
         }
         if self.score.error is not None:
             values["validation_error"] = self.score.error
+        if self.snapshots is not None and not self.diverged:
+            values |= self.snapshots.take(self.updates, self.score, self.data)
+            self._draw(self.snapshots)
         self._log(values)
+
+    def _draw(self, snapshots: Snapshots) -> None:
+        """Show the newest of the snapshots as pictures."""
+        last = self.updates == self.data.schedule.updates
+        if self.events is None or not (self.draws and (last or snapshots.is_drawn)):
+            return
+        # a network that draws numbers of its own goes on without a trace; fitting takes gradients
+        random = random_numbers_of(seeded("measuring", self.data.validation_seed))
+        with random, torch.inference_mode(False):
+            for name, figure in snapshots.pictures(self.network, self.data):
+                tag = f"{self.name}/snapshot_{name}"
+                self.events.log_image(tag, png(figure), self.updates)
 
     def _measured(self) -> Score:
         """Return the score of the network as it is now; it is measured once, whoever asks."""
@@ -230,6 +249,7 @@ class Learner(LightningModule):
             "training_curve": self.training_curve.state(),
             "validation_curve": self.validation_curve.state(),
             "passed": self.passed.state(),
+            "snapshots": None if self.snapshots is None else self.snapshots.state(),
             "first": self.first,
             "diverged": self.diverged,
             # on a rung, or by a callback's will: there are updates left, and they are not asked for
@@ -252,5 +272,7 @@ class Learner(LightningModule):
         self.validation_curve.restore(saved["validation_curve"])
         self.passed.restore(saved["passed"])
         self.first, self.diverged = saved["first"], saved["diverged"]
+        if self.snapshots is not None and saved.get("snapshots") is not None:
+            self.snapshots.restore(saved["snapshots"])
         self._engine, self._random = saved["engine"], saved["random"]
         self.began = time.perf_counter() - saved["wall"]

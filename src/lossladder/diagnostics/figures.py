@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lossladder.diagnostics import (
     Automaton,
+    Calibration,
     Counterfactual,
     Decoded,
     Gradients,
@@ -17,7 +19,9 @@ from lossladder.diagnostics import (
     Recurrence,
     Triviality,
 )
-from lossladder.report.figure import COLOURS, GREY, INK
+from lossladder.drawing import COLOURS, GREY, INK
+from lossladder.ladder import Rung
+from lossladder.runs.result import RungRecord, SnapshotsRecord
 from lossladder.tasks import Task
 
 if TYPE_CHECKING:
@@ -28,7 +32,66 @@ MINE, OTHER = COLOURS[0], COLOURS[1]
 _TRUTH = {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.4}
 _BARE = {"color": GREY, "linewidth": 1.2}
 _MOST_DOTS = 1500
-_MOST_STATES, _MOST_SYMBOLS = 16, 12  # of a table that can be read
+_UP = np.array([0.0, 1.0])
+_MOST_STATES = 16  # of a graph that can be read
+
+
+def of_behaviour(
+    found: tuple[SnapshotsRecord, Sequence[Rung | RungRecord]], task: Task
+) -> "Figure":
+    """Draw how far a network was from the predictor of each rung, by update.
+
+    Args:
+        found: the snapshots of a run, and the rungs of its ladder.
+        task: of the run.
+    """
+    record, rungs = found
+    figure, axes = _sheet(f"Most like “{record.nearest[-1]}” after {record.updates[-1]:,} updates")
+    floor = rungs[-1]
+    kept = [rung for rung in rungs if rung.name in record.divergences]
+    # those that it was ever like, and both ends
+    shown = [rung for rung in kept if rung.name in {*record.nearest, floor.name, rungs[0].name}]
+    shown = [*shown[: len(COLOURS) - 1], floor] if len(shown) > len(COLOURS) else shown
+    low = min(min(filter(None, record.divergences[rung.name]), default=1.0) for rung in shown)
+    low = min(max(low, 1e-6), 1e-2) / 3
+    for rung, colour in zip(shown, COLOURS, strict=False):
+        away = [max(each or low, low) for each in record.divergences[rung.name]]
+        axes.plot(record.updates, away, color=colour, marker="o", markersize=3, label=rung.name)
+        if rung is not floor:
+            # as far from the floor's predictor is who knows just what this rung knows
+            axes.axhline(rung.loss - floor.loss, color=colour, linestyle=(0, (4, 2)), linewidth=1)
+        near = [
+            at for at, name in zip(record.updates, record.nearest, strict=True) if name == rung.name
+        ]
+        axes.plot(near, [low] * len(near), color=colour, marker="|", markersize=11,
+                  markeredgewidth=3, linewidth=0, clip_on=False)  # fmt: skip
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=low)
+    if record.updates[-1] > 5 * record.updates[0]:
+        axes.set_xscale("log")
+    axes.set_xlabel(
+        "updates; ticks: the nearest; dashed: the floor's line if just on a rung", fontsize=9
+    )
+    return _done(figure, axes, f"from its predictor, {task.loss.unit} a step")
+
+
+def of_calibration(found: Calibration, task: Task) -> "Figure":
+    """Draw what is predicted by the exact law, before and after the readout was fitted again."""
+    figure, axes = _sheet(
+        f"Readout fitted again saves {found.saved:.4f} of {found.refitted.loss + found.saved:.4f}"
+    )
+    ends = [float(found.law.min()), float(found.law.max())]
+    axes.plot(ends, ends, **_TRUTH, label="exact")
+    few = slice(None, None, max(1, found.law.numel() // _MOST_DOTS))
+    both = (found.own, MINE, "network"), (found.fitted, OTHER, "fitted again")
+    for place, (said, colour, label) in enumerate(both):
+        # side by side, because many laws are few numbers
+        beside = (2 * place - 1) * 0.006 * (ends[1] - ends[0])
+        axes.scatter(found.law.flatten()[few] + beside, said.flatten()[few], s=6, color=colour,
+                     alpha=0.3, linewidths=0, label=label)  # fmt: skip
+    of = "chance of a class" if task.loss.unit == "nats" else "value"
+    axes.set_xlabel(f"{of} by the exact law")
+    return _done(figure, axes, f"{of}, predicted")
 
 
 def of_horizon(found: Horizon, task: Task) -> "Figure":
@@ -114,35 +177,81 @@ def of_length(found: LengthCurve, task: Task) -> "Figure":
 
 
 def of_automaton(found: Automaton, task: Task) -> "Figure":
-    """Draw the table of a machine: the next state by state and symbol, and what each predicts."""
+    """Draw the states of a machine and the symbols that lead from one to another."""
+    from matplotlib.patches import FancyArrowPatch
+
     machine, least = found.machine, "" if found.minimal is None else f", least {found.minimal}"
     states = len(machine)
     figure, axes = _sheet(f"Machine of {states} state{'s' * (states != 1)}{least}; "
                           f"{found.variation:.3f} from the network")  # fmt: skip
-    moves = machine.transitions[:_MOST_STATES, :_MOST_SYMBOLS]
-    rows, columns = moves.shape
-    axes.imshow(moves % 8, cmap="Pastel1", vmin=0, vmax=8, aspect="auto")
-    for row in range(rows):
-        for column in range(columns):
-            axes.text(column, row, moves[row, column], ha="center", va="center", size=9, color=INK)
-        best = int(machine.outputs[row].argmax())
-        axes.text(columns - 0.4, row, f"class {best}: {machine.outputs[row, best]:.2f}", size=8,
-                  va="center", color=INK)  # fmt: skip
-    axes.set_xticks(range(columns))
-    axes.set_yticks(
-        range(rows), [f"{row}{' start' * (row == machine.start)}" for row in range(rows)]
-    )
-    if (rows, columns) != machine.transitions.shape:
-        axes.annotate("…", (1.0, -0.1), xycoords="axes fraction", color=INK)
-    axes.set_xlabel(
-        "symbol; in the table the next state, beside it the likeliest class", fontsize=9
-    )
-    axes.set_ylabel("state", color=INK)
-    axes.tick_params(colors=INK)
-    axes.xaxis.label.set_color(INK)
-    axes.spines[:].set_visible(False)
-    axes.set_position((0.14, 0.15, 0.66, 0.7))
+    shown = min(states, _MOST_STATES)
+    angles = np.pi / 2 - 2 * np.pi * np.arange(shown) / shown
+    places = np.stack([1.9 * np.cos(angles), np.sin(angles)], axis=1) * (shown > 1)
+    size = 0.24 if shown < 9 else 0.15
+    arrows = _arrows(machine.transitions, shown)
+    alphabet = machine.transitions.shape[1]
+    for (start, end), symbols in arrows.items():
+        both_ways = start != end and arrows.get((end, start)) == symbols
+        if both_ways and start > end:
+            continue  # drawn as the other one, with two heads
+        colour = COLOURS[symbols[0]] if len(symbols) == 1 and alphabet <= len(COLOURS) else GREY
+        if start == end:
+            # outward, where no other arrow comes from
+            out = places[start] / max(np.hypot(*places[start]), 1e-9) if shown > 1 else _UP
+            aside = np.array([-out[1], out[0]]) * size * 0.5
+            ends = [places[start] + out * size * 0.8 + sign * aside for sign in (1, -1)]
+            bend, at = -2.2, places[start] + out * size * 2.3
+        else:
+            way = (places[end] - places[start]) / np.hypot(*(places[end] - places[start]))
+            aside = np.array([-way[1], way[0]]) * (not both_ways)
+            ends = [
+                place + sign * way * size * 1.1 + aside * 0.04
+                for place, sign in ((places[start], 1), (places[end], -1))
+            ]
+            bend, at = -0.12 * (not both_ways), ends[0] + 0.36 * (ends[1] - ends[0]) + aside * 0.11
+        arrow = FancyArrowPatch(
+            *ends, connectionstyle=f"arc3,rad={bend}", arrowstyle="<|-|>" if both_ways else "-|>",
+            mutation_scale=9, color=colour, linewidth=1, shrinkA=0, shrinkB=0,
+        )  # fmt: skip
+        axes.add_patch(arrow)
+        axes.text(at[0], at[1], _symbols_in_words(symbols, alphabet), size=7.5, color=colour,
+                  ha="center", va="center",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+    for state, (x, y) in enumerate(places):
+        likely, ring = int(machine.outputs[state].argmax()), 2.5 * (state == machine.start)
+        axes.plot(x, y, "o", markersize=90 * size, color="#E8E8E8", markeredgecolor=INK,
+                  markeredgewidth=ring)  # fmt: skip
+        axes.text(x, y, f"{likely}\n{machine.outputs[state, likely]:.2f}", size=7.5, color=INK,
+                  ha="center", va="center")  # fmt: skip
+    axes.set_xlim(-2.75, 2.75)
+    axes.set_ylim(-1.65, 1.65)
+    axes.axis("off")
+    axes.set_position((0.0, 0.09, 1.0, 0.82))
+    more = f"; {states - shown} more states" if states > shown else ""
+    figure.text(0.02, 0.03, "in a state the likeliest class and its chance; beside an arrow its "
+                f"symbols; ringed: the start{more}", size=8, color=INK)  # fmt: skip
     return figure
+
+
+def _arrows(transitions: NDArray[np.int64], shown: int) -> dict[tuple[int, int], list[int]]:
+    """Return the symbols that lead from one state to another, of the first states."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for start, row in enumerate(transitions[:shown].tolist()):
+        for symbol, end in enumerate(row):
+            if end < shown:
+                found.setdefault((start, end), []).append(symbol)
+    return found
+
+
+def _symbols_in_words(symbols: Sequence[int], of: int) -> str:
+    """Return symbols in few letters.
+
+    >>> _symbols_in_words([0, 1, 2], 3), _symbols_in_words([1], 3)
+    ('any', '1')
+    """
+    if len(symbols) == of > 1:
+        return "any"
+    return ",".join(map(str, symbols[:4])) + "…" * (len(symbols) > 4)
 
 
 def of_recurrence(found: tuple[Recurrence, Gradients], task: Task) -> "Figure":
@@ -215,10 +324,13 @@ def _sheet(title: str) -> tuple["Figure", "Axes"]:
 def _done(figure: "Figure", axes: "Axes", name: str) -> "Figure":
     axes.set_ylabel(name, color=INK)
     _plain(axes)
-    axes.legend(
+    legend = axes.legend(
         loc="lower left", bbox_to_anchor=(-0.02, 0.99), ncols=5, frameon=False, fontsize=8.5,
         labelcolor=INK, handlelength=1.6, columnspacing=1.4,
     )  # fmt: skip
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)  # dots are pale where there are many
     return figure
 
 
