@@ -131,13 +131,13 @@ LOOKED := logs/diagnostics
 RUN := $(BIN)/python train.py trainer.progress=false hydra.run.dir=$(LOOKED)
 diagnostics: env
 	rm -rf $(LOOKED)
-	$(RUN)/echo
+	$(RUN)/echo trainer.snapshots=true trainer.validate_every=25
 	$(RUN)/words experiment=words_endless
 	$(RUN)/strings task=words model=lstm
 	$(RUN)/mess3 task=source task.process=mess3 model=gru
 	$(RUN)/parity task=parity model=rnn
 	mkdir -p docs/pictures/diagnostics
-	set -e; for row in echo:horizon echo:memory words:decoding mess3:counterfactual strings:length \
+	set -e; for row in echo:behaviour echo:calibration echo:horizon echo:memory words:decoding mess3:counterfactual strings:length \
 	    words:automaton echo:recurrence echo:triviality parity:counterfactual parity:automaton; do \
 	  run=$(LOOKED)/$${row%%:*}; name=$${row##*:}; \
 	  $(BIN)/python evaluate.py run=$$run diagnostics=$$name; \

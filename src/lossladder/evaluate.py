@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lossladder.checks import RequestError
-from lossladder.console import echo, refuse, take_any_text
+from lossladder.console import echo, refuse, relative, take_any_text
 
 HELP = """Score a trained network again.
 
@@ -90,12 +90,13 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
                 refuse("--json: diagnostics leave their numbers in diagnostics.json, in the run")
             import torch
 
-            from lossladder.report.diagnose import diagnose
+            from lossladder.report.diagnose import FOLDER, diagnose
 
             # matrices so small gain nothing from more, and on a busy machine lose much by waiting
             torch.set_num_threads(1)
-            for line in diagnose(folders[0], ",".join(asked).split(","), others, packages):
-                echo(line)
+            for found in diagnose(folders[0], ",".join(asked).split(","), others, packages):
+                echo(str(found))
+            echo(f"{'figures':<15}{relative(Path(folders[0]).absolute() / FOLDER)}")
             return
         result = evaluate(folders[0], others, packages)
     except RequestError as wrong:

@@ -85,7 +85,7 @@ def main(conf: str | Path | None = None, packages: Collection[str] = ()) -> None
     elif argv[:1] == ["report"]:
         from lossladder.cli import report
 
-        report.main(argv[1:], "python train.py report")
+        report.main(argv[1:], "python train.py report", packages)
     else:
         sys.exit(run(argv, None if conf is None else home / conf, packages).code)
 

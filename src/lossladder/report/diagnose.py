@@ -10,7 +10,7 @@ import numpy as np
 from torch import Generator, Tensor
 
 from lossladder.checks import RequestError
-from lossladder.console import many, relative
+from lossladder.console import many
 from lossladder.data.datamodule import seeded
 from lossladder.diagnostics import (
     UnfitError,
@@ -51,12 +51,29 @@ class Diagnostic(NamedTuple):
     draw: Callable[..., "Figure"]
 
 
+class Found(NamedTuple):
+    """What a diagnostic found in a run.
+
+    Args:
+        name: of the diagnostic.
+        says: it, in a line; where it says nothing of the task, why.
+        picture: file; None: there is none, because it was left out.
+    """
+
+    name: str
+    says: str
+    picture: Path | None
+
+    def __str__(self) -> str:
+        return f"{self.name:<15}{self.says}"
+
+
 def diagnose(
     folder: str | Path,
     names: Sequence[str],
     changes: Sequence[str] = (),
     packages: Collection[str] = (),
-) -> Iterator[str]:
+) -> Iterator[Found]:
     """Measure diagnostics of a run; write a figure of each, and all numbers, into its folder.
 
     Args:
@@ -65,7 +82,7 @@ def diagnose(
         changes: to its config, as on the command line.
         packages: that its config may name classes of, besides the library's own.
     Yields:
-        What was found, a line for each; for those that the task does not fit, why.
+        What was found by each, before the next is measured.
     Raises:
         RequestError: if there is no such diagnostic, or the folder is no run.
     """
@@ -85,14 +102,13 @@ def diagnose(
         try:
             measured = measure(run, generator)
         except UnfitError as unfit:
-            yield f"{name:<15}left out: {unfit}"
+            yield Found(name, f"left out: {unfit}", None)
             continue
         found[name] = plain(measured)
-        save(draw(measured, run.task), into / f"{name}.png")
-        yield f"{name:<15}{say(measured)}"
+        save(draw(measured, run.task), picture := into / f"{name}.png")
+        yield Found(name, say(measured), picture)
     with atomic_write(into / NUMBERS) as scratch:
         scratch.write_text(json.dumps(found))
-    yield f"{'figures':<15}{relative(into.absolute())}"
 
 
 def plain(thing: Any) -> Any:

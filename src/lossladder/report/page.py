@@ -5,11 +5,11 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -34,6 +34,9 @@ from lossladder.report.uses import uses
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.verdict import number
 
+if TYPE_CHECKING:
+    from lossladder.report.diagnose import Found
+
 PAGE, TABLE, PICTURE, SEARCHED = "report.html", "report.csv", "report.png", "search.png"
 # What is shown at most keeps the page below 1.5 MB, whatever the sweep; the table holds all.
 _MOST_LADDERS = 6  # each with a picture and a table of its own
@@ -41,10 +44,16 @@ _MOST_OTHERS, _MOST_SEEDS = 60, 70  # curves in grey, and thin ones
 _MOST_ROWS, _MOST_CELLS = 200, 6000  # of settings, and of their rungs
 _MOST_COLUMNS = 30  # of a map
 _MOST_TRIALS = 20  # of a search
+_MOST_LOOKED = 3  # ladders whose networks are looked into: two of them take a third of the room
 _Climbed = Mapping[LadderRecord, Sequence[Row]]  # ladder -> its settings
 
 
-def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
+def write_report(
+    sweep: Path | Sweep,
+    out: Path | None = None,
+    diagnostics: Sequence[str] = (),
+    packages: Collection[str] = (),
+) -> Path:
     """Write `report.html`, `report.csv` and, where there are curves, `report.png`.
 
     A search has `search.png` besides.
@@ -52,10 +61,13 @@ def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     Args:
         sweep: its folder, or what was read of it.
         out: folder to write to; None: the sweep's own.
+        diagnostics: shown of the best run of a ladder and of the median one; `["all"]`: all there
+            are. They take minutes.
+        packages: that configs of runs may name classes of, besides the library's own.
     Returns:
         The page.
     Raises:
-        RequestError: if the folder holds no runs.
+        RequestError: if the folder holds no runs, or there is no such diagnostic.
         OSError: if `out` cannot be written.
     """
     if not isinstance(sweep, Sweep):
@@ -67,6 +79,9 @@ def write_report(sweep: Path | Sweep, out: Path | None = None) -> Path:
     climbed = summary.by_ladder(summary.rows(sweep))
     parts = min(len(climbed), _MOST_LADDERS)
     sections = [_Section(ladder, climbed, parts) for ladder in list(climbed)[:parts]]
+    if diagnostics:
+        for section in sections[:_MOST_LOOKED]:
+            section.look(diagnostics, packages)
     # A picture of its own is for slides, and for those who cannot open a page.
     if picture := next((section.picture for section in sections if section.picture), None):
         with atomic_write(out / PICTURE) as scratch:
@@ -122,6 +137,20 @@ class _Section:
         self.uses = uses(self.rows[:MOST_LINES])
         self.stated = summary.stated(self.rows[:MOST_LINES])
         self.picture = self._picture()
+        self.looked: list[tuple[str, RunSummary, list[Found]]] = []
+
+    def look(self, names: Sequence[str], packages: Collection[str]) -> None:
+        """Take in diagnostics of the best run, and of the median one."""
+        # torch takes seconds to import, and most reports need none of it
+        from lossladder.report.diagnose import diagnose
+
+        done = (run for row in self.measured for run in row.done)
+        runs = [run for run in done if run.result.divergence is not None]
+        runs.sort(key=lambda run: run.result.divergence or 0.0)
+        chosen = [("best", runs[0]), ("median", runs[len(runs) // 2])] if runs else []
+        for which, run in chosen[: len(runs)]:
+            found = list(diagnose(run.folder, names, packages=packages))
+            self.looked.append((which, run, found))
 
     def _shared(self) -> list[str]:
         """Return the task's keys that all settings have in common: they made this ladder."""
@@ -211,6 +240,11 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+def _data(picture: Path) -> str:
+    """Return a PNG as an address that holds it."""
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
 def _link(out: Path, run: RunSummary) -> Markup:
     """Return a link to the folder of a run, as seen from the page."""
     # The bytes of a name, which need not be text, so that the link leads there all the same.
@@ -225,7 +259,8 @@ _ENVIRONMENT = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 _ENVIRONMENT.globals |= {
-    "many": many, "number": number, "short": short, "hash": _hash, "hypot": math.hypot,
+    "many": many, "number": number, "short": short, "hash": _hash, "data": _data,
+    "hypot": math.hypot,
     "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
     "most_trials": _MOST_TRIALS,
     "version": version("lossladder"),
