@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from overview import machine
 from picture import picture
 
@@ -122,7 +123,7 @@ def _horizons(axes: "Axes", networks: Sequence[Looked]) -> None:
     axes.step(places, first.truth, where="mid", color=INK, ls=(0, (4, 2)), lw=1.4)
     for each in networks:
         axes.plot(places, each.horizon.loss, "o-", ms=2.8, lw=0.8, color=COLOURS[0], alpha=0.7)
-    shown = [*range(0, len(places) - 1, 4), len(places) - 1]
+    shown = [*range(0, len(places) - 2, 4), len(places) - 1]
     names = [*map(str, first.known[:-1]), "all"]
     axes.set_xticks(shown, [names[place] for place in shown])
     axes.set_xlabel("last inputs that are real", fontsize=9, color=INK)
@@ -158,6 +159,7 @@ def _spread(values: np.ndarray, digits: int, sign: str = "") -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Draw as the command line says."""
+    torch.set_num_threads(1)  # matrices so small gain nothing from more
     picture("six_networks.py", __doc__, draw, words, each="sweep", table=table, mark="six networks")
 
 

@@ -517,3 +517,26 @@ main(sys.argv[1:])
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())
 print(time.process_time(), peak[1])
 """
+
+
+def test_diagnostics_of_the_best_and_the_median_are_shown_on_request(sweep, tmp_path, capsys):
+    main([str(sweep), "--out", str(tmp_path), "--diagnostics", "calibration,behaviour"])
+    text = (tmp_path / "report.html").read_text()
+    runs = sorted(
+        (path.parent.name for path in sweep.glob("*/result.json")),
+        key=lambda name: json.loads((sweep / name / "result.json").read_text())["divergence"],
+    )
+    heads = re.findall(r"<h3>What the (\w+) network learned: <a href=\"[^\"]+\">([^<]+)</a>", text)
+    assert heads == [("best", runs[0]), ("median", runs[6])]
+    assert text.count('<img src="data:image/png;base64,') == 2
+    assert text.count("behaviour: left out: the run took none on its way") == 2
+    assert (sweep / runs[0] / "diagnostics/calibration.png").is_file()
+    assert "What the best network learned" not in write_report(sweep, tmp_path).read_text()
+
+
+def test_a_diagnostic_there_is_not_is_refused(sweep, tmp_path, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(sweep), "--out", str(tmp_path), "--diagnostics", "horizons"])
+    assert end.value.code == 2
+    assert "there is no 'horizons'; allowed: all, or some of behaviour" in capsys.readouterr().err
+    assert not (tmp_path / "report.html").exists()

@@ -41,7 +41,7 @@ def test_each_validation_is_kept_and_some_are_drawn(train):
         assert [image.step for image in events.Images(tag)] == [20, 40, 80, 100]
         image = events.Images(tag)[-1]
         with Image.open(BytesIO(image.encoded_image_string)) as picture:
-            assert picture.size == (image.width, image.height) == (840, 525)
+            assert picture.size == (image.width, image.height) == (560, 350)
     points = events.Scalars("echo/snapshot_divergence/lag 3")
     assert [point.value for point in points] == pytest.approx(found["divergences"]["lag 3"])
 

@@ -30,6 +30,8 @@ from lossladder.training.snapshots import Snapshots
 
 # updates over which the latest loss is a mean, at most: a single one would be noise
 _NEWEST = 200
+# points an inch of a picture: TensorBoard makes it as small as a card by leaving points out
+_CARD = 100
 # nats a step; weights that cost this much do not come back
 _HOPELESS = 1e6
 
@@ -220,7 +222,7 @@ class Learner(LightningModule):
         with random, torch.inference_mode(False):
             for name, figure in snapshots.pictures(self.network, self.data):
                 tag = f"{self.name}/snapshot_{name}"
-                self.events.log_image(tag, png(figure), self.updates)
+                self.events.log_image(tag, png(figure, _CARD), self.updates)
 
     def _measured(self) -> Score:
         """Return the score of the network as it is now; it is measured once, whoever asks."""
