@@ -109,4 +109,4 @@ def test_a_result_whose_snapshots_are_torn_is_damaged(train, broken):
 def test_what_is_no_flag_is_refused(train):
     outcome = train("task=echo", *SHORT, "trainer.snapshots=often")
     assert outcome.code == 2
-    assert "trainer.snapshots=often: must be true or false" in outcome.complaint
+    assert "trainer.snapshots='often': must be true or false" in outcome.complaint
