@@ -11,7 +11,7 @@ from lossladder.report.diagnose import DIAGNOSTICS
 
 @pytest.fixture
 def echo_run(train):
-    return train("task=echo", *SHORT, "data.batch_size=16").folders[0]
+    return train("task=echo", *SHORT, "data.batch_size=16", "trainer.snapshots=true").folders[0]
 
 
 def test_all_diagnostics_say_a_line_and_leave_a_picture_and_numbers(echo_run, evaluated):
@@ -20,6 +20,8 @@ def test_all_diagnostics_say_a_line_and_leave_a_picture_and_numbers(echo_run, ev
     into = echo_run / "diagnostics"
     numbers = json.loads((into / "diagnostics.json").read_text())
     assert [*numbers] == [*DIAGNOSTICS]
+    # a fitted readout is told with its loss, and not with all that it put out
+    assert "outputs" not in numbers["calibration"]["refitted"]
     assert len(numbers["horizon"]["loss"]) == len(numbers["horizon"]["known"])
     for name in DIAGNOSTICS:
         with Image.open(into / f"{name}.png") as picture:
@@ -50,7 +52,7 @@ def test_the_same_run_is_measured_the_same_twice(echo_run, evaluated):
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
-    [(("diagnostics=all,horizons",), "there is no 'horizons'; allowed: all, or some of horizon"),
+    [(("diagnostics=all,horizons",), "there is no 'horizons'; allowed: all, or some of behaviour"),
      (("diagnostics=",), "there is no ''"),
      (("diagnostics=all", "--json"), "diagnostics leave their numbers in diagnostics.json")],
 )  # fmt: skip
