@@ -35,7 +35,8 @@ def test_what_a_command_line_needs_imports_nothing_heavy(module):
 
 
 def test_floors_0_to_2_load_neither_lightning_nor_hydra_nor_tensorboard():
-    statement = "\n".join(f"import lossladder.{floor}" for floor in FLOORS_0_TO_2)
+    modules = (*FLOORS_0_TO_2, "diagnostics.figures")
+    statement = "\n".join(f"import lossladder.{module}" for module in modules)
     loaded = modules_after(statement)
     assert "torch" in loaded
     unwanted = {"lightning", "pytorch_lightning", "hydra", "omegaconf", "tensorboard", "matplotlib"}
