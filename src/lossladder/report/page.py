@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lossladder.console import many
-from lossladder.drawing import save
+from lossladder.drawing import png, save
 from lossladder.report import summary, sweep_folder
 from lossladder.report.figure import (
     MOST_LINES,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.console import many
-from lossladder.report.figure import COLOURS, GREY, INK, log_ticks, plain
+from lossladder.drawing import COLOURS, GREY, INK
+from lossladder.report.figure import log_ticks, plain
 from lossladder.report.sweep_folder import short
 from lossladder.runs.verdict import number
 from lossladder.sweeps.manifest import SEARCH
