@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 # no job has this byte of the sweep's locks: identities have a digit less
 _STUDY = "1000000000000"
 _DIGITS = 4  # of a number that is tried: a person can type it, and it is the one that was trained
-_RANDOM = 10  # trials before the sampler has learnt anything, at least
 
 
 @dataclass(frozen=True)
@@ -289,7 +288,7 @@ class Search:
         if len(kept) < first + count:
             space = {key: own.distribution() for key, own in self.keys.items()}
             sampler = optuna.samplers.TPESampler(
-                n_startup_trials=max(_RANDOM, self.asked.batch),
+                n_startup_trials=self.asked.batch,
                 seed=zlib.crc32(f"{self.seed} {first}".encode()),
             )
             copy = optuna.create_study(sampler=sampler)
