@@ -3,7 +3,7 @@ ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups verdicts diagnostics six chapters bench
+.PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups references map verdicts diagnostics six chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -121,6 +121,19 @@ bits: env
 # networks on endless words of groups, beside what theory says of them: an hour on two cores
 groups: env
 	$(BIN)/python docs/figures/groups.py --seeds 16 --into docs/theory.md
+
+# the networks that passports are held against, at 32 numbers of state: an hour or more on two cores
+SUITE := $(BIN)/python train.py -m suite=quick suite.seeds=$(SEEDS) hydra.sweep.dir=logs/references
+SEEDS ?= 10
+references: env
+	$(SUITE) model=lstm,rnn,gru,mingru,attention
+	$(SUITE) model=diagonal model.range=unit,signed,complex
+	$(SUITE) model=delta model.key_size=4
+	$(BIN)/python docs/figures/references.py logs/references/passport.csv
+
+# what they learn, as a table
+map: env
+	$(BIN)/python docs/figures/map.py --into docs/passport.md
 
 # the six networks of docs/verdict.md
 verdicts: env

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from overview import machine, put
+from overview import put
 from torch import Generator
 
 from lossladder.console import Parser
+from lossladder.cores import machine
 from lossladder.models import Network
 from lossladder.runs.load import Run, load_run
 from lossladder.tasks import Words

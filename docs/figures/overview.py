@@ -5,14 +5,13 @@ python docs/figures/overview.py SWEEP [SWEEP ...] --into README.md
 replaces what stands between the marks `<!-- results -->` and `<!-- /results -->`.
 """
 
-import platform
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from lossladder.checks import RequestError
 from lossladder.console import Parser
-from lossladder.cores import core_count
+from lossladder.cores import machine
 from lossladder.report.summary import known, standings
 from lossladder.report.sweep_folder import RunSummary, read_sweep
 from lossladder.runs.verdict import number
@@ -61,18 +60,6 @@ def _updates(runs: Sequence[RunSummary]) -> str:
     last = [max((at for at in run.reached if at is not None), default=None) for run in runs]
     passed = [at for at in last if at is not None]
     return f"{statistics.median(passed):,.0f}" if passed else "–"
-
-
-def machine() -> str:
-    """Return what the numbers were taken on, in words."""
-    return f"{core_count()} cores of {_processor()}"
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def put(table: str, page: Path, mark: str = "results") -> None:

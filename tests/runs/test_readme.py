@@ -52,6 +52,8 @@ def test_every_training_in_readme_runs(command, train, run):
         updates = 150 if "resume" in command else 20
         words += [f"trainer.max_steps={updates}", "trainer.progress=false"]
         words = [word.replace("range(10)", "range(2)") for word in words]
+        if "suite=quick" in words:
+            words += ["suite.seeds=1", "suite.learning_rates=[0.01]"]
     outcome = train(*words)
     if "trainer=gpu" in words and not torch.cuda.is_available():
         assert outcome.code == 2

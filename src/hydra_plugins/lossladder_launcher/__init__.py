@@ -3,6 +3,7 @@
 Hydra imports this at every start: nothing heavy may stand at its top.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -10,6 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import chain, product
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_search_path import ConfigSearchPath
@@ -25,11 +27,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from lossladder.checks import RequestError, whole
-from lossladder.cli.hydra_errors import each_value
+from lossladder.cli.hydra_errors import each_value, quoted
 from lossladder.cli.resolvers import own_conf, register_resolvers
 from lossladder.runs.atomic import atomic_write
+from lossladder.runs.result import RunFailedError
 from lossladder.sweeps.job import varied_keys
 from lossladder.sweeps.lock import check_locks
+from lossladder.sweeps.suite import Suite, choose_rate, network_name
 from lossladder.training.config import check_keys, under_key
 
 if TYPE_CHECKING:
@@ -123,7 +127,7 @@ class RayLauncher(StackedLauncher):
 
 
 class JobSweeper(Sweeper):
-    """A sweeper over every combination of values, in every setting of a list.
+    """A sweeper over every combination of values, in every setting of a list or task of a suite.
 
     Args:
         max_batch_size: jobs handed to the launcher at once; None: all.
@@ -166,20 +170,58 @@ class JobSweeper(Sweeper):
         jobs = list(self._jobs(arguments))
         if not jobs:
             raise RequestError("-m: asks for no run; is a range empty?")
+        suite = None
+        if (asked := self.config.get("suite")) is not None:
+            plain: Any = OmegaConf.to_container(asked, resolve=True)
+            suite = Suite.parse(plain)
         self._begin()
+        if suite is not None:
+            return self._suite(arguments, suite, jobs)
+        return self._launched(arguments, jobs)
+
+    def _launched(
+        self, arguments: Sequence[str], jobs: Sequence[Sequence[str]], passed_over: type = NoneType
+    ) -> list[JobReturn]:
+        """Launch jobs; `passed_over` is the kind of bad ends that do not end the command."""
+        assert self.launcher is not None
         # before the launcher, which hands the resolvers on to wherever the jobs run; and again,
         # because only now is it known by which keys the runs are to be named
         register_resolvers(arguments, varied_keys(jobs))
-        size = self.max_batch_size or len(jobs)
+        size = self.max_batch_size or len(jobs) or 1
         starts = range(0, len(jobs), size)
-        returns = [self.launcher.launch(jobs[first : first + size], first) for first in starts]
+        batches = [self.launcher.launch(jobs[first : first + size], first) for first in starts]
+        returns = list(chain.from_iterable(batches))
         # all jobs have had their turn; the first that ended badly ends the command. To ask for its
         # `return_value` would make Hydra print a line of its own, where all has been said
-        for done in chain.from_iterable(returns):
-            if done.status == JobStatus.FAILED:
+        for done in returns:
+            bad = done.status == JobStatus.FAILED
+            if bad and not isinstance(done._return_value, passed_over):
                 done._return_value.add_note(f"in the job {done.overrides}")
                 raise done._return_value
         return returns
+
+    def _suite(
+        self, arguments: Sequence[str], suite: Suite, networks: Sequence[Sequence[str]]
+    ) -> list[JobReturn]:
+        """Choose a learning rate for each network and task, then launch the runs to report."""
+        assert self.config is not None
+        model = str(self.config.hydra.runtime.choices.model)
+        tried: list[tuple[list[str], list[tuple[float, list[str]]]]] = []
+        for (entry, words), own in product(suite.entries().items(), networks):
+            chosen = [word.partition("=")[2] for word in own if word.startswith("model=")]
+            name = network_name(own, chosen[-1] if chosen else model)
+            # what the command line says counts more than what the suite does
+            tags = [f"+suite.entry={quoted(entry)}", f"+suite.network={quoted(name)}"]
+            tried.append(([*suite.words, *words, *own, *tags], suite.tuning_jobs(entry)))
+        jobs = [[*words, *run] for words, runs in tried for _, run in runs]
+        # that a learning rate is too high is what is to be found out
+        ends = iter(self._launched(arguments, jobs, passed_over=RunFailedError))
+        reported: list[list[str]] = []
+        for words, runs in tried:
+            losses = [(rate, _loss(next(ends))) for rate, _ in runs]
+            rate = choose_rate(losses) if losses else suite.learning_rates[0]
+            reported += [[*words, *run] for run in suite.reported_jobs(rate)]
+        return self._launched(arguments, reported)
 
     def _begin(self) -> None:
         """Make the folder of the sweep."""
@@ -260,6 +302,12 @@ class SearchSweeper(JobSweeper):
         search = Search(self.loader, self.config, keys, words, launch)
         self._begin()
         search.run()
+
+
+def _loss(done: JobReturn) -> float:
+    """Return the loss of a run; no number where it ended badly."""
+    loss: Any = done._return_value
+    return float(loss) if done.status == JobStatus.COMPLETED and loss is not None else math.nan
 
 
 @dataclass

@@ -27,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lossladder.checks import RequestError
+from lossladder.sweeps.suite import Suite
 from lossladder.training.config import LIGHTNING_KEYS
 
 _FOLDERS = ("hydra.sweep.dir", "hydra.run.dir", "logs")  # the more particular first
@@ -40,7 +41,7 @@ _FIXED = {
         "leave it out: a sweep knows its runs by their folders; hydra.sweep.dir= names its own",
     ),
 }
-_MAY_BE_MISSING = ("experiment",)
+_MAY_BE_MISSING = ("experiment", "suite")
 _SAY_THEMSELVES = (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError)
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
@@ -80,8 +81,11 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
             raise RequestError(
                 f"launch={chosen_launch}: is for a sweep, also one of one run; add -m"
             )
+    settings = list(OmegaConf.select(config, "hydra.sweeper.jobs") or ())
+    if OmegaConf.select(config, "suite") is not None:
+        settings = _suite_settings(overrides, config, multirun)
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
-    for setting in OmegaConf.select(config, "hydra.sweeper.jobs") or ():
+    for setting in settings:
         parsed = _parse(setting, loader)
         for override in parsed:
             if override.key_or_group.startswith("hydra"):
@@ -91,6 +95,21 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
                 )
         _check_words([*common, *parsed], loader, compose_once)
     return config
+
+
+def _suite_settings(
+    overrides: Sequence[Override], config: DictConfig, multirun: bool
+) -> list[Sequence[str]]:
+    """Return the words of each task of a suite; refuse what a suite has no use for."""
+    for override in overrides:
+        if override.key_or_group.partition(".")[0] == "suite":
+            if override.is_sweep_override():
+                raise RequestError(f"{override.input_line}: one suite at a time; give one value")
+            if not multirun and config.hydra.mode != RunMode.MULTIRUN:
+                raise RequestError(f"{override.input_line}: a suite is a sweep; add -m")
+    plain: Any = OmegaConf.to_container(config.suite, resolve=True)
+    suite = Suite.parse(plain, [override.input_line or "" for override in overrides])
+    return [[*suite.words, *own] for own in suite.entries().values()]
 
 
 def folder(config: DictConfig, key: str) -> Path:

@@ -104,6 +104,8 @@ def length_curve(network: Network, task: Task, trained: int, generator: Generato
     for n, batch, out in zip(lengths, samples, outputs, strict=True):
         steps = torch.arange(batch.scored.shape[1])
         counted = batch.scored & (steps >= n // 2) & (steps < n)
+        if not counted.any():
+            raise UnfitError("no step in the second half of its sequences is scored")
         found.append(_losses(task, batch, out, counted))
     loss, error, floor, ceiling = torch.tensor(found, dtype=torch.float64).T
     return LengthCurve(lengths, loss, error, floor, ceiling, task.streams, task.loss.unit)

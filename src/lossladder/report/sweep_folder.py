@@ -172,6 +172,7 @@ class Sweep:
     damaged: Sequence[tuple[str, str]]  # (name, what is wrong) of what cannot be read
     asked: int  # how many runs were asked for, or are there
     not_begun: int  # how many of them have left nothing
+    common: Mapping[str, str]  # of a config, what `RunSummary.config` leaves out
 
     @property
     def keys(self) -> list[str]:
@@ -233,6 +234,7 @@ def read_sweep(folder: Path) -> Sweep:
         damaged=damaged,
         asked=len(manifest.jobs | begun),
         not_begun=len(manifest.jobs - begun),
+        common=common,
     )
 
 
@@ -289,7 +291,8 @@ def settings(configs: Sequence[Mapping[str, str]], wanted: Collection[str] = ())
     >>> settings([rnn, {**rnn, "a.b": "3"}])
     [(('a.b', '1'),), (('a.b', '3'),)]
     """
-    keys = sorted({key for config in configs for key in config} - set(_LEFT_OUT), key=_rank)
+    told = {key for config in configs for key in config if not key.startswith("suite.")}
+    keys = sorted(told - set(_LEFT_OUT), key=_rank)
     found: list[Setting] = [() for _ in configs]
     for key in keys:
         name, values = key.removeprefix("names."), [config.get(key, "") for config in configs]

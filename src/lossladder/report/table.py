@@ -72,15 +72,15 @@ def write_csv(sweep: Sweep, out: Path) -> None:
     with out.open("w", newline="", encoding="utf-8", errors="replace") as file:
         # The names of the columns are from folders as well: a key may be called `=1+1`.
         writer = csv.writer(file)
-        writer.writerow(map(_harmless, names))
+        writer.writerow(map(harmless, names))
         for record in records(sweep, out.parent):
-            writer.writerow([_harmless(record.get(name, "")) for name in names])
+            writer.writerow([harmless(record.get(name, "")) for name in names])
 
 
-def _harmless(cell: Any) -> Any:
+def harmless(cell: Any) -> Any:
     """Return a cell in which a spreadsheet sees no formula, whatever a folder says.
 
-    >>> [_harmless(cell) for cell in ("=1+1", "rnn", -0.5)]
+    >>> [harmless(cell) for cell in ("=1+1", "rnn", -0.5)]
     ["'=1+1", 'rnn', -0.5]
     """
     # Numbers are not texts, and stay as they are: -0.5 is no formula.

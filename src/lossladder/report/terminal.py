@@ -8,6 +8,7 @@ from pathlib import Path
 from lossladder.checks import RequestError
 from lossladder.console import many
 from lossladder.report.page import write_report
+from lossladder.report.passport_page import write_passport_page
 from lossladder.report.search_figure import read_search
 from lossladder.report.summary import Row, failures, known, rows, standings
 from lossladder.report.sweep_folder import GOING, Sweep, read_sweep, typed
@@ -35,6 +36,8 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
     lines = [table(sweep), f"folder {shown(folder)}"]
     try:
         lines.append(f"report {shown(write_report(sweep))}")
+        if (passport := write_passport_page(sweep)) is not None:
+            lines.append(f"passport {shown(passport)}")
     except OSError as error:
         # The runs are done all the same, and the same command writes it once there is room.
         reason = f"{shown(Path(error.filename or folder))}: {error.strerror}"

@@ -1,0 +1,375 @@
+"""A passport as a page of one sheet and as a picture: a strip for each task."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lossladder.checks import RequestError
+from lossladder.console import many
+from lossladder.report.figure import COLOURS, GREY, INK, MOST_LINES, plain, save, spread
+from lossladder.report.inference import kaplan_meier_median, quartiles
+from lossladder.report.page import style_hash
+from lossladder.report.passport import (
+    TABLE,
+    Difference,
+    PassportRow,
+    differences,
+    median_known,
+    passport_rows,
+    read_passport,
+    references,
+    runs_asked,
+    seeds_of,
+    solved,
+    write_passport,
+)
+from lossladder.report.sweep_folder import Sweep
+from lossladder.runs.atomic import atomic_write
+from lossladder.runs.verdict import number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE, PICTURE = "passport.html", "passport.png"
+_RIVAL = "lstm"  # whom the line on top speaks of
+_MOST_NAMED = 7  # rungs whose names a strip has room for
+_GAP = 0.125  # of the height of a strip, from the name of a rung to the next
+_LETTERS = 13  # of a name at most
+
+
+class Tick(NamedTuple):
+    """A rung, or what a theorem says, beside a strip."""
+
+    at: float  # share of what can be known, that it is worth
+    name: str
+    name_at: float | None  # where the name stands; None: it has none
+    dashed: bool = False  # not a rung, but a theorem
+
+
+class Column(NamedTuple):
+    """The seeds of a network in a strip."""
+
+    network: str
+    colour: int  # of `COLOURS`; -1: a reference, in grey
+    dots: Sequence[float]  # share of what can be known, a seed each
+    median: float
+    words: Sequence[str]  # what there is to say of one's own
+
+
+class Strip(NamedTuple):
+    """What networks know of one task."""
+
+    title: str
+    entry: str
+    ticks: Sequence[Tick]
+    columns: Sequence[Column]
+    lengths: Sequence[tuple[str, Sequence[tuple[int, float]], int]]  # network, curve, colour
+
+
+def write_passport_page(sweep: Sweep, out: Path | None = None) -> Path | None:
+    """Write the page, the picture and the table of a suite; None: the sweep is none.
+
+    Args:
+        sweep: its folder, read.
+        out: folder to write to; None: the sweep's own.
+    Raises:
+        OSError: if they cannot be written.
+    """
+    rows = passport_rows(sweep)
+    if not rows:
+        return None
+    out = out or sweep.folder
+    with atomic_write(out / TABLE) as scratch:
+        write_passport(rows, scratch)
+    asked = runs_asked(sweep)
+    left = asked - len(rows)
+    note = (
+        f"Not finished: {left} of {many(asked, 'run')} to report are missing." if left > 0 else ""
+    )
+    return write_page(rows, out, note)
+
+
+def compare_passports(tables: Sequence[Path], out: Path) -> Path:
+    """Put passports on one page; networks of one name are told apart by where they come from.
+
+    Raises:
+        RequestError: if a file is no passport, or there are more networks than colours.
+        OSError: if one cannot be read, or `out` cannot be written.
+    """
+    read = [read_passport(table) for table in tables]
+    names = Counter(name for rows in read for name in networks_of(rows))
+    found: list[PassportRow] = []
+    for place, (table, rows) in enumerate(zip(tables, read, strict=True), start=1):
+        origin = f"{place}: {table.resolve().parent.name}"
+        for row in rows:
+            name = row.network if names[row.network] == 1 else f"{row.network} ({origin})"
+            found.append(replace(row, network=name))
+    if (count := len(networks_of(found))) > MOST_LINES:
+        raise RequestError(
+            f"{many(count, 'network')}: at most {MOST_LINES} are told apart; name fewer passports"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    return write_page(found, out)
+
+
+def write_page(rows: Sequence[PassportRow], out: Path, note: str = "") -> Path:
+    """Write the page and the picture of rows of one network or several.
+
+    Args:
+        rows: as `passport_rows` has them.
+        out: folder.
+        note: what is to be said before everything else.
+    """
+    known = {row.network for row in references()}
+    rows = [
+        replace(row, network=f"{row.network} (here)") if row.network in known else row
+        for row in rows
+    ]
+    strips = _strips(rows)
+    with atomic_write(out / PICTURE) as scratch:
+        save(draw_strips(strips, _title(rows)), scratch)
+    with atomic_write(out / PAGE) as page:
+        page.write_text(_html(rows, strips, note), encoding="utf-8", errors="replace")
+    return out / PAGE
+
+
+# --- strips -----------------------------------------------------------------------------------
+
+
+def networks_of(rows: Sequence[PassportRow]) -> list[str]:
+    """Return the names of the networks, in the order they come."""
+    return list(dict.fromkeys(row.network for row in rows))
+
+
+def _strips(rows: Sequence[PassportRow]) -> list[Strip]:
+    colours = {name: place % MOST_LINES for place, name in enumerate(networks_of(rows))}
+    behind = seeds_of(references())
+    found: list[Strip] = []
+    for (entry, protocol), own in seeds_of(rows).items():
+        theirs = behind.get((entry, protocol), {})
+        first = next(iter(own.values()))[0]
+        theory = {mark for alike in own.values() for row in alike for mark in row.theory}
+        columns = [_column(name, alike, colours[name]) for name, alike in own.items()]
+        columns += [_column(name, alike, -1) for name, alike in theirs.items()]
+        lengths = [
+            (row.network, row.lengths, colours[row.network])
+            for alike in own.values() for row in alike if row.lengths
+        ]  # fmt: skip
+        level, _, name = entry.partition("/")
+        ticks = _ticks(first.rungs, sorted(theory))
+        found.append(Strip(plain(name.replace("_", " ")), plain(level), ticks, columns, lengths))
+    return found
+
+
+def _column(name: str, rows: Sequence[PassportRow], colour: int) -> Column:
+    dots = [min(1.0, max(0.0, row.known or 0.0)) for row in rows]
+    words = _words(rows) if colour >= 0 else []
+    return Column(plain(name), colour, dots, min(1.0, max(0.0, median_known(rows))), words)
+
+
+def _ticks(
+    rungs: Sequence[tuple[str, float]], theory: Sequence[tuple[str, float, str]]
+) -> list[Tick]:
+    """Return the rungs, and what theorems say, by what they are worth."""
+    if not rungs:
+        return []
+    ceiling, floor = rungs[0][1], rungs[-1][1]
+    span = (ceiling - floor) or 1.0
+    ways = {"lower": "no lower: ", "suffices": "can be had: "}
+    both = [((ceiling - loss) / span, plain(name), False) for name, loss in rungs]
+    both += [
+        ((ceiling - loss) / span, plain(ways.get(bound, "") + name), True)
+        for name, loss, bound in theory
+    ]
+    both.sort(key=lambda one: (-one[0], one[2]))
+    # theorems first, then floor and ceiling, then those that stand apart from all these
+    named: list[tuple[float, str, bool]] = [one for one in both if one[2]]
+    for one in sorted(both, key=lambda one: 0 if one[0] in (0.0, 1.0) else 1):
+        near = any(abs(one[0] - other[0]) < 0.6 * _GAP for other in named)
+        if not one[2] and not near and len(named) < _MOST_NAMED:
+            named.append(one)
+    named.sort(key=lambda one: -one[0])
+    places = spread([at for at, _, _ in named], _GAP)
+    # a crowd at an end would push names over it
+    last = len(places) - 1
+    places = [min(place, 1.0 - number * _GAP) for number, place in enumerate(places)]
+    places = [max(place, (last - number) * _GAP) for number, place in enumerate(places)]
+    name_at = dict(zip(named, places, strict=True))
+    return [Tick(one[0], _cut(one[1]), name_at.get(one), one[2]) for one in both]
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+
+
+def _words(rows: Sequence[PassportRow]) -> list[str]:
+    """Return what is said of a network's seeds on one task."""
+    share = solved(rows)
+    low, high = share.interval()
+    told = [f"on the floor {share.count} of {share.of} [{100 * low:.0f}–{100 * high:.0f} %]"]
+    diverged = sum(row.status == "diverged" for row in rows)
+    if diverged:
+        told.append(f"{diverged} diverged")
+    came = [row.reached is not None for row in rows]
+    times = [row.updates if row.reached is None else row.reached for row in rows]
+    median = kaplan_meier_median(times, came)
+    if median < math.inf:
+        told.append(f"half of them passed its loss by update {median:,.0f}")
+    away = [row.divergence for row in rows if row.divergence is not None]
+    if away:
+        first, middle, third = map(number, quartiles(away))
+        told.append(f"{middle} [{first}, {third}] {rows[0].unit} from the exact law")
+    if keeps := {row.keeps for row in rows if row.keeps}:
+        told.append(f"keeps {sorted(keeps)[0]}")
+    enough = next((row.horizon for row in rows if row.horizon is not None), None)
+    if enough:
+        told.append(f"is moved by inputs up to {enough - 1} steps back")
+    speeds = [row.microseconds for row in rows if row.microseconds is not None]
+    if speeds:
+        speed = statistics.median(speeds)
+        told.append(f"{speed:,.0f} µs an update, {1e6 / speed:,.0f} a core-second")
+    return told
+
+
+# --- page -------------------------------------------------------------------------------------
+
+
+def _stated(found: Sequence[Difference]) -> dict[str, list[str]]:
+    """Return what one network learns and another does not -> tasks, with their seeds."""
+    told: dict[str, list[str]] = {}
+    for one in sorted(found, key=lambda one: (not one.parts, one.network, one.other)):
+        more = f"learns more often than {one.other}"
+        words = f"{one.network} {f'learns, {one.other} does not' if one.parts else more}"
+        name = one.entry.partition("/")[2].replace("_", " ")
+        seeds = f"{one.more.count} of {one.more.of} seeds, {one.less.count} of {one.less.of}"
+        told.setdefault(words, []).append(f"{name} ({seeds})")
+    return told
+
+
+def _title(rows: Sequence[PassportRow]) -> str:
+    return ", ".join(map(plain, networks_of(rows)))
+
+
+def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str) -> str:
+    names = networks_of(rows)
+    fitting = {(row.entry, row.protocol) for row in rows}
+    behind = [row for row in references() if (row.entry, row.protocol) in fitting]
+    there = networks_of(behind)
+    # one network is held against the rival, several against one another
+    pairs = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
+    if len(names) == 1:
+        pairs = [(names[0], _RIVAL)] if _RIVAL in there else []
+    found, compared = differences([*rows, *behind], pairs)
+    style = (_HERE / "passport.css").read_text(encoding="utf-8")
+    costs = {(row.network, row.entry): row.tuning_seconds for row in rows}
+    page = _ENVIRONMENT.get_template("passport.html.jinja").render(
+        title=_title(rows),
+        names=names,
+        rows=rows,
+        strips=strips,
+        note=note,
+        pairs=pairs,
+        statements=_stated(found),
+        compared=compared,
+        alike=compared - len(found),
+        sizes=[_size(name, rows) for name in names],
+        references=[_size(name, behind) for name in there],
+        seconds=sum(row.seconds or 0.0 for row in rows) + sum(costs.values()),
+        tuning=sum(costs.values()),
+        rival=_RIVAL,
+        commands=list(dict.fromkeys(row.command for row in rows if row.command)),
+        machines=list(dict.fromkeys(row.machine for row in rows if row.machine)),
+        versions=list(dict.fromkeys(row.versions for row in rows if row.versions)),
+        seeds=sorted({row.seed for row in rows}),
+        style=Markup(style),
+    )
+    return page.strip()
+
+
+def _size(name: str, rows: Sequence[PassportRow]) -> str:
+    """Return the name of a network with its parameters and the numbers in its state."""
+    own = [row for row in rows if row.network == name]
+    counts = sorted({row.parameters for row in own if row.parameters is not None})
+    states = sorted({row.state for row in own if row.state is not None})
+    told = [f"{_range(states)} numbers of state"] if states else []
+    told += [f"{_range(counts)} parameters"] if counts else []
+    return f"{plain(name)} ({', '.join(told)})" if told else plain(name)
+
+
+def _range(counts: Sequence[int]) -> str:
+    ends = f"{counts[0]:,}", f"{counts[-1]:,}"
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+_HERE = Path(__file__).parent
+# Autoescape, because a table may say anything; strict, because a typing error must not be silent.
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+_ENVIRONMENT.globals |= {
+    "many": many, "hash": style_hash, "version": version("lossladder"),
+    "jitter": lambda count: jitter(count),
+}  # fmt: skip
+
+
+# --- picture ----------------------------------------------------------------------------------
+
+
+def draw_strips(strips: Sequence[Strip], title: str) -> "Figure":
+    """Return strips as a figure, three beside one another."""
+    from matplotlib.figure import Figure
+
+    lines = math.ceil(len(strips) / 3)
+    figure = Figure(figsize=(8.27, 0.6 + 2.15 * lines), dpi=200, facecolor="white")
+    figure.suptitle(title, x=0.02, y=1 - 0.12 / lines, ha="left", size=13, weight="bold",
+                    color=INK, parse_math=False)  # fmt: skip
+    figure.subplots_adjust(
+        left=0.115, right=0.99, top=1 - 0.72 / (0.6 + 2.15 * lines), bottom=0.6 / (2.15 * lines),
+        wspace=0.48, hspace=0.85,
+    )  # fmt: skip
+    for place, strip in enumerate(strips):
+        axes = figure.add_subplot(lines, 3, place + 1)
+        axes.set_xlim(-0.7, len(strip.columns) - 0.3)
+        axes.set_ylim(-0.06, 1.06)
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+        axes.spines["left"].set_color(GREY)
+        axes.set_title(strip.title, loc="left", size=8.5, weight="bold", color=INK, pad=4,
+                       parse_math=False)  # fmt: skip
+        axes.set_yticks([])
+        names = [column.network for column in strip.columns]
+        axes.set_xticks(range(len(names)), map(_cut, names), rotation=90, size=5.5)
+        axes.tick_params(colors=INK, length=0, pad=1)
+        for tick in strip.ticks:
+            style = (0, (3, 2)) if tick.dashed else "solid"
+            axes.axhline(tick.at, color=INK if tick.dashed else GREY, lw=0.5, ls=style, zorder=1,
+                         alpha=1.0 if tick.dashed else 0.5)  # fmt: skip
+            if tick.name_at is not None:
+                axes.text(-0.03, (tick.name_at + 0.06) / 1.12, tick.name, ha="right", va="center",
+                          size=5.5, color=INK, transform=axes.transAxes, parse_math=False,
+                          style="italic" if tick.dashed else "normal")  # fmt: skip
+        for across, column in enumerate(strip.columns):
+            colour = GREY if column.colour < 0 else COLOURS[column.colour]
+            places = [across + shift for shift in jitter(len(column.dots))]
+            size, alpha = (2, 0.6) if column.colour < 0 else (4, 0.9)
+            axes.plot(places, column.dots, ls="", marker="o", color=colour, mec="none", ms=size,
+                      alpha=alpha)  # fmt: skip
+            axes.plot([across - 0.35, across + 0.35], [column.median] * 2, color=colour, lw=1)
+    return figure
+
+
+def jitter(count: int) -> list[float]:
+    """Return places beside the middle of a column for its dots, which would hide one another.
+
+    >>> jitter(3)
+    [-0.25, 0.0, 0.25]
+    """
+    return [0.5 * place / (count - 1) - 0.25 for place in range(count)] if count > 1 else [0.0]

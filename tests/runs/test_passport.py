@@ -1,0 +1,296 @@
+"""Passports: what a suite trains, what its page says of it, and what is compared with what."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from doors import Door
+from lossladder.cli import report
+from lossladder.cli.main import run
+from lossladder.cli.resolvers import conf_dir, register_resolvers
+from lossladder.report import passport_page
+from lossladder.report.inference import Share, difference
+from lossladder.report.passport import (
+    PassportRow,
+    differences,
+    protocol,
+    read_passport,
+    references,
+    write_passport,
+)
+from lossladder.report.passport_page import compare_passports, write_page
+from lossladder.runs.folder import read_flat_config, write_config
+from lossladder.runs.result import read_result
+from lossladder.sweeps.compose import resolved, without_hydra
+from lossladder.sweeps.suite import Suite
+from seen_page import Seen
+
+TINY = {
+    "tasks": {
+        "easy": {"echo": ["task=echo", "data.stream_steps=200", "data.batch_size=20"]},
+        "paper": {"words": ["task=words", "task.group=Z2", "data.batch_size=20"]},
+    },
+    "words": ["model.state=4", "trainer.max_steps=30", "engine=stacked", "trainer.progress=false"],
+    "seeds": 2,
+    "tuning_seeds": 1,
+    "learning_rates": [1e-5, 0.03],
+}
+TIMES = ("microseconds", "seconds", "tuning_seconds")
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A config folder of one's own, with a suite of two tasks."""
+    return write_suite(tmp_path / "conf", TINY)
+
+
+def write_suite(conf: Path, suite: dict) -> Path:
+    (conf / "suite").mkdir(parents=True, exist_ok=True)
+    (conf / "suite" / "tiny.yaml").write_text(yaml.safe_dump(suite))
+    return conf
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    with (folder / "passport.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def row(network: str, seed: int = 0, **values) -> PassportRow:
+    """A run that stands on the floor of echo, but for what is said."""
+    plain = PassportRow(
+        network, "easy/echo", "0" * 12, seed, "done", solved=True, known=1.0, reached=100,
+        updates=500, learning_rate=0.01, parameters=50, state=4, microseconds=20.0, seconds=0.01,
+        task="echo", standing="on", stands_on="all", loss=0.45, divergence=0.001,
+        rungs=(("none", 0.66), ("lag 3", 0.52), ("all", 0.45)),
+    )  # fmt: skip
+    return replace(plain, **values)
+
+
+def seeds(network: str, count: int, learned: int, **values) -> list[PassportRow]:
+    return [
+        row(network, seed, solved=seed < learned, known=1.0 if seed < learned else 0.3, **values)
+        for seed in range(count)
+    ]
+
+
+# --- from the command to the table --------------------------------------------------------------
+
+
+def test_a_suite_chooses_a_rate_on_seeds_of_its_own_and_reports_others(train: Door, conf: Path):
+    left = train("-m", "suite=tiny", "model=rnn", "-cd", str(conf), "hydra.sweep.dir=${logs}/p")
+    assert left.code == 0, left.err
+    assert "passport " in left.out
+    folder = left.logs / "p"
+    configs = [yaml.safe_load(path.read_text()) for path in folder.glob("*/config.yaml")]
+    made = {(c["suite"]["entry"], c["optimizer"]["lr"], c["seed"]) for c in configs}
+    tuning = {(e, r, 1000) for e in ("easy/echo", "paper/words") for r in TINY["learning_rates"]}
+    # 1e-5 does not move in 30 updates: the other is chosen
+    assert made - tuning == {(e, 0.03, s) for e in ("easy/echo", "paper/words") for s in (0, 1)}
+    assert tuning < made
+    rows = rows_of(folder)
+    assert [(r["entry"], r["seed"]) for r in rows] == [
+        *(("easy/echo", "0"), ("easy/echo", "1")), *(("paper/words", "0"), ("paper/words", "1")),
+    ]  # fmt: skip
+    assert {r["network"] for r in rows} == {"rnn"}
+    assert {r["learning_rate"] for r in rows} == {"0.03"}
+    assert all(r["state"] == "4" and r["status"] == "done" for r in rows)
+    # one seed a task is measured at longer lengths
+    assert [bool(r["lengths"]) for r in rows].count(True) == 2
+    for r in rows:
+        (kept,) = [c for c in folder.glob(f"*seed-{r['seed']}-*") if _is(c, r)]
+        result = read_result(kept)
+        assert float(r["loss"]) == pytest.approx(result["loss"], rel=1e-5)
+        assert float(r["known"]) == pytest.approx(result["share"], rel=1e-5)
+    assert (folder / "passport.html").is_file()
+    assert (folder / "passport.png").is_file()
+
+    # the same command does nothing twice; elsewhere it makes the same table, but for timings
+    words = ("-m", "suite=tiny", "model=rnn", "-cd", str(conf))
+    again = train(*words, "hydra.sweep.dir=${logs}/p")
+    assert again.out.count("runs were done before") == 2
+    assert train(*words, "hydra.sweep.dir=${logs}/q").code == 0
+    other = rows_of(left.logs / "q")
+    for mine, theirs in zip(rows, other, strict=True):
+        for key in mine.keys() - {*TIMES, "command"}:
+            assert mine[key] == theirs[key], key
+
+
+def _is(folder: Path, row: dict[str, str]) -> bool:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    return config["suite"]["entry"] == row["entry"]
+
+
+def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: Path):
+    write_suite(conf, TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "seeds": 1})
+    words = ("-m", "suite=tiny", "model=rnn", "model.gain=0.5,1.0", "-cd", str(conf))
+    left = train(*words, "hydra.sweep.dir=${logs}/p")
+    assert left.code == 0, left.err
+    assert {r["network"] for r in rows_of(left.logs / "p")} == {"rnn, gain 0.5", "rnn, gain 1.0"}
+
+
+def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
+    train: Door, conf: Path, capsys
+):
+    write_suite(conf, TINY | {"learning_rates": [0.03], "seeds": 1})
+    left = train("-m", "suite=tiny", "-cd", str(conf), "hydra.sweep.dir=${logs}/p")
+    assert left.code == 0, left.err
+    folder = left.logs / "p"
+    assert len(list(folder.glob("*/result.json"))) == 2
+    assert "Not finished" not in (folder / "passport.html").read_text()
+    next(folder.glob("*paper*/result.json")).unlink()
+    report.main([str(folder)])
+    assert (
+        "Not finished: 1 of 2 runs to report are missing." in Seen(folder / "passport.html").words
+    )
+    assert len(rows_of(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("suite=tiny",), "suite=tiny: a suite is a sweep; add -m"),
+        (("-m", "suite=tiny", "seed=3"), "seed=3: the suite decides it; change suite.seeds"),
+        (("-m", "suite=tiny", "task=echo"), "task=echo: the suite decides it; change suite.tasks"),
+        (("-m", "suite=tiny,quick"), "one suite at a time"),
+        (("-m", "suite=tiny", "suite.seeds=0"), "suite.seeds=0: must be a whole number"),
+        (("-m", "suite=tiny", "suite.learning_rates=[]"), "suite.learning_rates=[]: must be"),
+        (("-m", "suite=tiny", "+suite.sedes=2"), "did you mean suite.seeds?"),
+        (("-m", "suite=tinny"), "did you mean tiny?"),
+        (("-m", "suite=tiny", "suite.tasks.easy.echo=[task.group=S3]"), "task.group=S3: "),
+    ],
+)
+def test_a_wrong_request_is_answered_in_a_line_and_leaves_nothing(train: Door, conf, words, said):
+    left = train(*words, "-cd", str(conf))
+    assert left.code == 2
+    assert said in left.complaint
+    assert not left.anything
+
+
+def test_shipped_suites_are_composed_of_tasks_there_are(tmp_path: Path):
+    for name in ("quick", "passport", "full"):
+        # `check` composes every task; the run itself is refused before anything is trained
+        outcome = run(
+            ["-m", f"suite={name}", "model=mlp", "model.hidden_size=0", f"logs={tmp_path}"]
+        )
+        assert outcome.code == 2
+        assert "hidden_size" in outcome.complaints[0], outcome.complaints
+
+
+# --- what is said -------------------------------------------------------------------------------
+
+
+def test_a_difference_is_said_only_where_it_stands_after_correction():
+    mine = seeds("mine", 5, 5)
+    found, compared = differences([*mine, *seeds("lstm", 10, 0)], [("mine", "lstm")])
+    assert compared == 1
+    (one,) = found
+    assert (one.network, one.other, one.parts) == ("mine", "lstm", True)
+    # 5 of 5 against 0 of 5 is a chance of 1 in 126: enough for one comparison, not for twelve
+    few = [*mine, *seeds("lstm", 5, 0)]
+    assert differences(few, [("mine", "lstm")])[0]
+    twelve = [replace(r, entry=f"easy/{task}") for task in range(12) for r in few]
+    assert differences(twelve, [("mine", "lstm")]) == ([], 12)
+    # of other settings nothing is compared
+    other = [replace(r, protocol="1" * 12) for r in seeds("lstm", 10, 0)]
+    assert differences([*mine, *other], [("mine", "lstm")]) == ([], 0)
+
+
+def test_most_seeds_of_both_part_nobody():
+    found, _ = differences([*seeds("mine", 30, 30), *seeds("lstm", 30, 20)], [("mine", "lstm")])
+    assert [one.parts for one in found] == [False]
+
+
+def test_newcombe_of_no_event_is_as_published():
+    # Newcombe (1998), table II: 10/10 and 0/10, method 10
+    low, high = difference(Share(10, 10), Share(0, 10))
+    assert (round(low, 4), round(high, 4)) == (0.6075, 1.0)
+
+
+def test_the_line_on_top_says_who_learns_what(tmp_path: Path, monkeypatch):
+    known = tuple(seeds("lstm", 10, 0))
+    monkeypatch.setattr(passport_page, "references", lambda: known)
+    page = Seen(write_page(seeds("mine", 5, 5), tmp_path))
+    assert "mine learns, lstm does not: echo (5 of 5 seeds, 0 of 10)." in page.words
+    assert "on the floor 5 of 5 [57–100 %]" in page.words
+    assert page.links() == ["data:,"]
+    monkeypatch.setattr(passport_page, "references", lambda: known[:1])
+    page = Seen(write_page(seeds("mine", 5, 5), tmp_path))
+    assert "The seeds show no difference from an lstm on 1 task." in page.words
+    monkeypatch.setattr(passport_page, "references", lambda: ())
+    assert "No lstm was trained" in Seen(write_page(seeds("mine", 5, 5), tmp_path)).words
+
+
+def test_a_network_called_like_a_reference_is_told_from_it(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(passport_page, "references", lambda: tuple(seeds("lstm", 10, 10)))
+    page = Seen(write_page(seeds("lstm", 5, 0), tmp_path))
+    assert "lstm learns, lstm (here) does not: echo (10 of 10 seeds, 0 of 5)." in page.words
+
+
+def test_what_a_table_says_is_escaped(tmp_path: Path):
+    evil = "<script>alert(1)</script>"
+    write_page([row(evil, entry=f"easy/{evil}", command=evil, machine=evil)], tmp_path)
+    assert "<script" not in (tmp_path / "passport.html").read_text()
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def test_a_table_comes_back_as_it_was(tmp_path: Path):
+    rows = [
+        row("mine", theory=(("range [0, 1]", 0.66, "lower"),), lengths=((10, 0.9), (20, 0.5))),
+        row("mine", 1, status="diverged", solved=False, known=None, reached=None, loss=None),
+    ]
+    write_passport(rows, tmp_path / "a.csv")
+    assert read_passport(tmp_path / "a.csv") == rows
+
+
+def test_passports_are_compared_and_namesakes_told_apart(tmp_path: Path, capsys):
+    for folder, learned in (("one", 8), ("two", 0)):
+        (tmp_path / folder).mkdir()
+        write_passport(seeds("mine", 8, learned), tmp_path / folder / "passport.csv")
+    tables = [str(tmp_path / folder / "passport.csv") for folder in ("one", "two")]
+    report.main(["passports", *tables, "--out", str(tmp_path / "both")])
+    page = Seen(tmp_path / "both" / "passport.html")
+    assert "mine (1: one) learns, mine (2: two) does not: echo" in page.words
+    with pytest.raises(ValueError, match="at most 7"):
+        many = [replace(row("x"), network=f"n{place}") for place in range(8)]
+        write_passport(many, tmp_path / "many.csv")
+        compare_passports([tmp_path / "many.csv"], tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "network,seed\nx,one\n"])
+def test_what_is_no_passport_is_refused(tmp_path: Path, text, capsys):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(SystemExit) as end:
+        report.main(["passports", str(tmp_path / "a.csv"), "--out", str(tmp_path / "out")])
+    assert end.value.code == 2
+    assert "passport" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_column_is_explained():
+    page = (Path(__file__).parents[2] / "docs" / "passport.md").read_text()
+    for name in PassportRow.__dataclass_fields__:
+        assert f"| `{name}` |" in page, name
+
+
+def test_references_were_trained_by_the_settings_of_quick(tmp_path: Path):
+    """Or nothing would stand beside anybody's passport: then `make references` trains them anew."""
+    kept = {(one.entry, one.protocol) for one in references() if one.network == "lstm"}
+    register_resolvers()
+    with initialize_config_dir(str(conf_dir()), "train", version_base="1.3"):
+        plain: Any = OmegaConf.to_container(compose("train", ["suite=quick"]).suite)
+        suite = Suite.parse(plain)
+        for place, (entry, words) in enumerate(suite.entries().items()):
+            asked = [*suite.words, *words, "model=lstm"]
+            config = compose("train", asked, return_hydra_config=True)
+            found = resolved(without_hydra(config), config.hydra.runtime.choices)
+            (tmp_path / str(place)).mkdir()
+            write_config(tmp_path / str(place), found)
+            assert (entry, protocol(read_flat_config(tmp_path / str(place)))) in kept, entry
