@@ -64,7 +64,7 @@ class PassportRow:
         keeps: least size of its state, from its loss; empty: nothing follows.
         lengths: [steps, known] of the median seed at 1 to 64 times the trained length.
         horizon: how many of the last inputs move the median seed's predictions; None: not measured.
-        command: that made it.
+        command: that made it and what else lies in its folder, a line each.
         machine: that the page was made on.
         versions: of packages.
     """
@@ -174,7 +174,9 @@ def _row(
     keeps = ""
     if result.loss is not None and result.memory:
         told = kept_states(result.loss, result.standard_error or 0.0, result.memory) or ""
-        keeps = told.partition(",")[0] if told.startswith("more than") else ""
+        # that it is more than none goes without saying
+        more = told.startswith("more than") and not told.startswith("more than 1 state,")
+        keeps = told.partition(",")[0] if more else ""
     return PassportRow(
         network=network,
         entry=entry,
@@ -203,7 +205,7 @@ def _row(
             for mark in strongest(result.theory or ())
         ),
         keeps=keeps,
-        command=sweep.commands[-1] if sweep.commands else "",
+        command="\n".join(sweep.commands),
         machine=machine(),
         versions=", ".join(f"{name} {number}" for name, number in result.versions.items()),
         **measured,

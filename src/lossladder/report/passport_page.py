@@ -214,7 +214,8 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     """Return what is said of a network's seeds on one task."""
     share = solved(rows)
     low, high = share.interval()
-    told = [f"on the floor {share.count} of {share.of} [{100 * low:.0f}–{100 * high:.0f} %]"]
+    seeds = f"{share.count} of {many(share.of, 'seed')} on the floor"
+    told = [f"{seeds} [{100 * low:.0f}–{100 * high:.0f} %]"]
     diverged = sum(row.status == "diverged" for row in rows)
     if diverged:
         told.append(f"{diverged} diverged")
@@ -227,15 +228,16 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     if away:
         first, middle, third = map(number, quartiles(away))
         told.append(f"{middle} [{first}, {third}] {rows[0].unit} from the exact law")
-    if keeps := {row.keeps for row in rows if row.keeps}:
-        told.append(f"keeps {sorted(keeps)[0]}")
+    if keeps := statistics.mode(row.keeps for row in rows):
+        told.append(f"keeps {keeps}")
     enough = next((row.horizon for row in rows if row.horizon is not None), None)
     if enough:
         told.append(f"is moved by inputs up to {enough - 1} steps back")
+    told.append(f"learning rate {rows[0].learning_rate:g}")
     speeds = [row.microseconds for row in rows if row.microseconds is not None]
     if speeds:
         speed = statistics.median(speeds)
-        told.append(f"{speed:,.0f} µs an update, {1e6 / speed:,.0f} a core-second")
+        told.append(f"{speed:,.0f} µs an update, {1e6 / speed:,.0f} of them a core-second")
     return told
 
 
@@ -334,7 +336,7 @@ def draw_strips(strips: Sequence[Strip], title: str) -> "Figure":
                     color=INK, parse_math=False)  # fmt: skip
     figure.subplots_adjust(
         left=0.115, right=0.99, top=1 - 0.72 / (0.6 + 2.15 * lines), bottom=0.6 / (2.15 * lines),
-        wspace=0.48, hspace=0.85,
+        wspace=0.48, hspace=0.6,
     )  # fmt: skip
     for place, strip in enumerate(strips):
         axes = figure.add_subplot(lines, 3, place + 1)
