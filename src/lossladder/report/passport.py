@@ -217,11 +217,17 @@ def protocol(config: Mapping[str, str]) -> str:
 
     Args:
         config: flat; its network, learning rate and seed do not count.
+
+    >>> alone = {"task.lag": "3", "model.gain": "1", "optimizer.lr": "0.1"}
+    >>> protocol(alone) == protocol({"task.lag": "3", "task.group": "", "optimizer.lr": "0.2"})
+    True
     """
     kept = {
         key: value
         for key, value in config.items()
-        if (key.partition(".")[0] in _PROTOCOL or key in _LENGTH) and key != "optimizer.lr"
+        # a sweep has empty values for keys that only others of its runs have
+        if value and (key.partition(".")[0] in _PROTOCOL or key in _LENGTH)
+        if key != "optimizer.lr"
     }
     text = json.dumps(kept, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
