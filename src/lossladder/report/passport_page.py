@@ -45,7 +45,7 @@ _GAP = 0.125  # of the height of a strip, from the name of a rung to the next
 _LETTERS = 13  # of a name at most
 
 
-class Tick(NamedTuple):
+class StripTick(NamedTuple):
     """A rung, or what a theorem says, beside a strip."""
 
     at: float  # share of what can be known, that it is worth
@@ -69,7 +69,7 @@ class Strip(NamedTuple):
 
     title: str
     entry: str
-    ticks: Sequence[Tick]
+    ticks: Sequence[StripTick]
     columns: Sequence[Column]
     lengths: Sequence[tuple[str, Sequence[tuple[int, float]], int]]  # network, curve, colour
 
@@ -177,7 +177,7 @@ def _column(name: str, rows: Sequence[PassportRow], colour: int) -> Column:
 
 def _ticks(
     rungs: Sequence[tuple[str, float]], theory: Sequence[tuple[str, float, str]]
-) -> list[Tick]:
+) -> list[StripTick]:
     """Return the rungs, and what theorems say, by what they are worth."""
     if not rungs:
         return []
@@ -203,7 +203,7 @@ def _ticks(
     places = [min(place, 1.0 - number * _GAP) for number, place in enumerate(places)]
     places = [max(place, (last - number) * _GAP) for number, place in enumerate(places)]
     name_at = dict(zip(named, places, strict=True))
-    return [Tick(one[0], _cut(one[1]), name_at.get(one), one[2]) for one in both]
+    return [StripTick(one[0], _cut(one[1]), name_at.get(one), one[2]) for one in both]
 
 
 def _cut(name: str) -> str:
