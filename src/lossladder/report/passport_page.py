@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from lossladder.checks import RequestError
 from lossladder.console import many
-from lossladder.report.figure import COLOURS, GREY, INK, MOST_LINES, plain, save, spread
+from lossladder.drawing import COLOURS, GREY, INK, save
+from lossladder.report.figure import MOST_LINES, plain, spread
 from lossladder.report.inference import kaplan_meier_median, quartiles
 from lossladder.report.page import style_hash
 from lossladder.report.passport import (
