@@ -295,7 +295,7 @@ def test_what_is_wrong_with_ones_own_is_said_in_one_line(words, said, project, w
 def test_a_cluster_of_ones_own_says_what_to_install(project, write, capsys):
     page = dict(recipes("docs/your_own.md"))
     write("conf/launch/short.yaml", page["conf/launch/short.yaml"])
-    assert project.run("-m", "launch=short", "seed=0,1", "--cfg", "job").code == 0
+    assert project.run("-m", "launch=short", "seed=0", "--cfg", "job").code == 0
     assert "partition: short" in capsys.readouterr().out
     outcome = project.run("-m", "launch=short", "seed=0,1", "launch.dry=true")
     out, err = capsys.readouterr()
