@@ -21,7 +21,7 @@ import lossladder
 from doors import Door
 from lossladder.checks import RequestError
 from lossladder.cli.main import run
-from lossladder.report.figure import png
+from lossladder.drawing import png
 from lossladder.report.page import write_report
 from lossladder.report.search_figure import Trial, draw_search, importance, read_search
 

@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 from lossladder.checks import RequestError
 from lossladder.cores import machine
-from lossladder.data.datamodule import seeded
-from lossladder.diagnostics import UnfitError, length_curve
 from lossladder.report.inference import Share, fisher, holm
 from lossladder.report.sweep_folder import RunSummary, Sweep
 from lossladder.report.table import harmless
-from lossladder.runs.load import load_run
 from lossladder.runs.verdict import kept_states, strongest
 from lossladder.sweeps.suite import FIRST_TUNING_SEED
 
@@ -247,6 +244,11 @@ def _measured(run: RunSummary) -> dict[str, Any]:
         lags, variation, error = run.uses.T[:3]
         used = lags[variation > _MOVES + 3 * error]
         found["horizon"] = int(max(used, default=-1)) + 1
+    # torch takes seconds: only where there is something to measure
+    from lossladder.data.datamodule import seeded
+    from lossladder.diagnostics import UnfitError, length_curve
+    from lossladder.runs.load import load_run
+
     try:
         loaded = load_run(run.folder)
     except RequestError:
