@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 SWEEP = (
     *("-m", "task=echo", "model.hidden_size=4,5", "seed=range(2)"),
     *("engine=stacked", "data.batch_size=20", "data.stream_steps=1500", "trainer.max_epochs=null"),
-    *("trainer.max_steps=1500", "trainer.validate_every=50", "trainer.checkpoint_seconds=0.2"),
+    *("trainer.max_steps=4000", "trainer.validate_every=50", "trainer.checkpoint_seconds=0.2"),
 )
 RUNS = 4
 
