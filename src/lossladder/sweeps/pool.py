@@ -149,8 +149,10 @@ class WorkerPool:
         signals.workers.discard(running.process.pid or 0)
         self.bar.lose(running.process.pid or 0)
         if running.busy:
+            # in the order of their group, in which its members draw the numbers of dropout
+            busy = [job for job in running.slice_.jobs if job in running.busy]
             # last in the line: while they wait for the other process, they keep a core idle
-            self.pending.append(_Slice(running.busy, waits=True))
+            self.pending.append(_Slice(busy, waits=True))
         if not running.left:
             return
         left, tried = list(running.left.values()), running.slice_.tried + 1
