@@ -68,11 +68,7 @@ class StackedLauncher(Launcher):
 
     def _asked(self, kind: "type[Slurm | Ray]", extra: str, package: str) -> "Cluster":
         """Return the cluster that `launch` says, if what it needs is installed."""
-        if find_spec(package) is None:
-            raise RequestError(
-                f"launch={extra}: {package} is not installed: pip install -e '.[{extra}]' in a "
-                f"checkout, or 'lossladder[{extra}]'"
-            )
+        _check_installed(f"launch={extra}", package, extra)
         keys: Any = OmegaConf.to_container(self.config.launch, resolve=True)
         check_keys("launch.", keys, [each.name for each in fields(kind) if each.init])
         return under_key("launch", lambda: kind(**keys))
@@ -267,11 +263,7 @@ class SearchSweeper(JobSweeper):
         """
         assert self.config is not None
         assert self.launcher is not None
-        if find_spec("optuna") is None:
-            raise RequestError(
-                "search=optuna: Optuna is not installed: pip install -e '.[search]' in a checkout, "
-                "or 'lossladder[search]'"
-            )
+        _check_installed("search=optuna", "optuna", "search")
         from lossladder.sweeps.search import Search, SearchedKey
 
         keys: dict[str, SearchedKey] = {}
@@ -304,6 +296,15 @@ class SearchSweeper(JobSweeper):
         search.run()
 
 
+def _check_installed(word: str, package: str, extra: str) -> None:
+    """Refuse a word of the command line that needs a package which is not there."""
+    if find_spec(package) is None:
+        raise RequestError(
+            f"{word}: {package} is not installed: pip install -e '.[{extra}]' in a checkout, or "
+            f"'lossladder[{extra}]'"
+        )
+
+
 def _loss(done: JobReturn) -> float:
     """Return the loss of a run; no number where it ended badly."""
     loss: Any = done._return_value
@@ -319,7 +320,6 @@ class _SweeperConfig:
 
 
 _STORE = ConfigStore.instance()
-_LAUNCHERS = "hydra_plugins.lossladder_launcher"
 for _name, _launcher in (("stacked", "Stacked"), ("slurm", "Slurm"), ("ray", "Ray")):
     _node = {"_target_": f"hydra_plugins.lossladder_launcher.{_launcher}Launcher"}
     _STORE.store(group="hydra/launcher", name=_name, node=_node)

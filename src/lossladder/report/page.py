@@ -235,7 +235,7 @@ def _map(sweep: Sweep, made: Sequence[Row]) -> dict[str, Any] | None:
 # --- page -------------------------------------------------------------------------------------
 
 
-def style_hash(text: str) -> str:
+def _hash(text: str) -> str:
     """Return what a content policy calls the one text that it lets run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
@@ -252,19 +252,22 @@ def _link(out: Path, run: RunSummary) -> Markup:
     return Markup('<a href="{}/">{}</a>').format(there, run.folder.name)
 
 
+def environment(**known: Any) -> Environment:
+    """Return what fills the templates of pages; they know of these names, and of what all say."""
+    # autoescape, because a folder may say anything; strict: no typing error may be silent
+    made = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals |= {"many": many, "hash": _hash, "version": version("lossladder"), **known}
+    return made
+
+
 _HERE = Path(__file__).parent
-# Autoescape, because a folder may say anything; strict, because a typing error must not be silent.
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
+_ENVIRONMENT = environment(
+    number=number, short=short, data=_data, hypot=math.hypot, inf=math.inf,
+    most_lines=MOST_LINES, most_rows=_MOST_ROWS, most_trials=_MOST_TRIALS,
 )  # fmt: skip
-_ENVIRONMENT.globals |= {
-    "many": many, "number": number, "short": short, "hash": style_hash, "data": _data,
-    "hypot": math.hypot,
-    "inf": math.inf, "most_lines": MOST_LINES, "most_rows": _MOST_ROWS,
-    "most_trials": _MOST_TRIALS,
-    "version": version("lossladder"),
-}  # fmt: skip
 # Nobody reads the numbers that the pointer finds, so they need no spaces.
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
 

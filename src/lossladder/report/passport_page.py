@@ -5,11 +5,9 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lossladder.checks import RequestError
@@ -17,7 +15,7 @@ from lossladder.console import many
 from lossladder.drawing import COLOURS, GREY, INK, save
 from lossladder.report.figure import MOST_LINES, plain, spread
 from lossladder.report.inference import kaplan_meier_median, quartiles
-from lossladder.report.page import style_hash
+from lossladder.report.page import environment
 from lossladder.report.passport import (
     TABLE,
     Difference,
@@ -273,26 +271,30 @@ def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str) -> st
     found, compared = differences([*rows, *behind], pairs)
     style = (_HERE / "passport.css").read_text(encoding="utf-8")
     costs = {(row.network, row.entry): row.tuning_seconds for row in rows}
-    page = _ENVIRONMENT.get_template("passport.html.jinja").render(
-        title=_title(rows),
-        names=names,
-        rows=rows,
-        strips=strips,
-        note=note,
-        pairs=pairs,
-        statements=_stated(found),
-        compared=compared,
-        alike=compared - len(found),
-        sizes=[_size(name, rows) for name in names],
-        references=[_size(name, behind) for name in there],
-        seconds=sum(row.seconds or 0.0 for row in rows) + sum(costs.values()),
-        tuning=sum(costs.values()),
-        rival=_RIVAL,
-        commands=list(dict.fromkeys(row.command for row in rows if row.command)),
-        machines=list(dict.fromkeys(row.machine for row in rows if row.machine)),
-        versions=list(dict.fromkeys(row.versions for row in rows if row.versions)),
-        seeds=sorted({row.seed for row in rows}),
-        style=Markup(style),
+    page = (
+        environment(jitter=jitter)
+        .get_template("passport.html.jinja")
+        .render(
+            title=_title(rows),
+            names=names,
+            rows=rows,
+            strips=strips,
+            note=note,
+            pairs=pairs,
+            statements=_stated(found),
+            compared=compared,
+            alike=compared - len(found),
+            sizes=[_size(name, rows) for name in names],
+            references=[_size(name, behind) for name in there],
+            seconds=sum(row.seconds or 0.0 for row in rows) + sum(costs.values()),
+            tuning=sum(costs.values()),
+            rival=_RIVAL,
+            commands=list(dict.fromkeys(row.command for row in rows if row.command)),
+            machines=list(dict.fromkeys(row.machine for row in rows if row.machine)),
+            versions=list(dict.fromkeys(row.versions for row in rows if row.versions)),
+            seeds=sorted({row.seed for row in rows}),
+            style=Markup(style),
+        )
     )
     return page.strip()
 
@@ -313,16 +315,6 @@ def _range(counts: Sequence[int]) -> str:
 
 
 _HERE = Path(__file__).parent
-# Autoescape, because a table may say anything; strict, because a typing error must not be silent.
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-_ENVIRONMENT.globals |= {
-    "many": many, "hash": style_hash, "version": version("lossladder"),
-    "jitter": lambda count: jitter(count),
-}  # fmt: skip
-
 
 # --- picture ----------------------------------------------------------------------------------
 

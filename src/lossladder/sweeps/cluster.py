@@ -24,7 +24,7 @@ from lossladder.runs.atomic import atomic_write
 from lossladder.runs.group import remove_ended_groups
 from lossladder.runs.result import RunFailedError
 from lossladder.sweeps.grouping import groups, to_begin, to_go_on_with
-from lossladder.sweeps.job import Failures, Job, end_of, failures
+from lossladder.sweeps.job import Job, end_of, failures
 from lossladder.sweeps.pool import SweepBar, WorkerPool, once_each, one_thread, settled
 from lossladder.sweeps.worker import Advance, JobOutcome, outcome
 from lossladder.training.build import build
@@ -120,42 +120,48 @@ class Workers:
             RunFailedError: if jobs are left that no worker is left for.
             KeyboardInterrupt: after Ctrl-C, when the workers have written what was under way.
         """
-        firsts = once_each(jobs)
-        failed = failures(firsts.values())
-        self.outcomes = settled(firsts.values(), failed)
-        self.left = {j.number: j for j in firsts.values() if j.number not in self.outcomes}
+        firsts = self._look(jobs)
         if self.left:
-            self._do(list(firsts.values()), failed)
+            self._do(list(firsts.values()))
         return [self.outcomes[firsts[job.folder].number] for job in jobs]
 
-    def count(self, jobs: Collection[Job]) -> int:
-        """Return how many workers there are to be.
+    def count(self, jobs: Sequence[Job]) -> int:
+        """Return how many workers there would be.
 
-        Args:
-            jobs: of the sweep, each once.
         Raises:
-            RequestError: if one of them is asked for what it cannot.
+            RequestError: if a job is asked for what it cannot.
         """
-        done = settled(jobs, failures(jobs))
-        left = [job for job in jobs if job.number not in done]
-        # a worker would find that out, too, but hours later
+        return self._count(self._look(jobs).values())
+
+    def _look(self, jobs: Sequence[Job]) -> dict[Path, Job]:
+        """Find out what is left to do; return each job once, by its folder."""
+        firsts = once_each(jobs)
+        self.failed = failures(firsts.values())
+        self.outcomes = settled(firsts.values(), self.failed)
+        self.left = {j.number: j for j in firsts.values() if j.number not in self.outcomes}
+        return firsts
+
+    def _count(self, jobs: Collection[Job]) -> int:
+        left = list(self.left.values())
+        # a worker would find out what cannot be, too, but hours later
         for group in groups(left):
             build(group[0].config)
         begun = to_go_on_with(left, self.folder)
-        fresh = {job.number for job in left} - {job.number for slice_ in begun for job in slice_}
+        fresh = set(self.left) - {job.number for slice_ in begun for job in slice_}
         slices = len(begun) + len(list(to_begin(jobs, fresh)))
         return self.cluster.workers or max(1, min(_MOST, -(-slices // self.cluster.cores)))
 
-    def _do(self, jobs: Collection[Job], failed: Failures) -> None:
-        count = self.count(jobs)
+    def _do(self, jobs: Collection[Job]) -> None:
+        count = self._count(jobs)
         place = self.folder / FOLDER / secrets.token_hex(6)
         place.mkdir(parents=True)
-        (place / _JOBS).write_bytes(pickle.dumps((self.folder, self.cluster.cores, failed, jobs)))
+        whole = self.folder, self.cluster.cores, self.failed, jobs
+        (place / _JOBS).write_bytes(pickle.dumps(whole))
         told: list[str] = []
         try:
             self.cluster.start(place / _JOBS, count)
             with closing(SweepBar(len(self.left), self.shown)) as bar:
-                states = self._wait(bar, failed)
+                states = self._wait(bar)
             told = [line for line in map(_told, range(count), states) if line]
             for file in place.glob(f"{_WRONG}-*"):
                 for end in pickle.loads(file.read_bytes()):
@@ -177,19 +183,19 @@ class Workers:
                 f"{console.relative(place)}. The same command again goes on"
             )
 
-    def _wait(self, bar: SweepBar, failed: Failures) -> list[WorkerState]:
+    def _wait(self, bar: SweepBar) -> list[WorkerState]:
         """Read what the workers do until all is done, or none is left; return how they ended."""
         states, asked = self.cluster.states(), time.monotonic()
         try:
             while self.left and any(state.lives for state in states):
                 begun = time.monotonic()
-                self._read(bar, failed)
+                self._read(bar)
                 # of a file system that is slow it asks little
                 took = time.monotonic() - begun
                 time.sleep(max(_LOOK_SECONDS, 20 * took) if self.left else 0)
                 if time.monotonic() - asked > _ASK_SECONDS:
                     states, asked = self.cluster.states(), time.monotonic()
-            self._read(bar, failed)
+            self._read(bar)
         except KeyboardInterrupt:
             self.cluster.stop()
             bar.say_once("the workers write what is under way; Ctrl-C again leaves them to it")
@@ -200,10 +206,10 @@ class Workers:
             self.cluster.stop()  # they had not begun
         return states
 
-    def _read(self, bar: SweepBar, failed: Failures) -> None:
+    def _read(self, bar: SweepBar) -> None:
         """Take in which jobs have ended."""
         for job in list(self.left.values()):
-            if (result := end_of(job, failed)) is not None:
+            if (result := end_of(job, self.failed)) is not None:
                 del self.left[job.number]
                 self.outcomes[job.number] = outcome(job, result)
                 bar.note(job.number, Advance(result.steps, Counter()))

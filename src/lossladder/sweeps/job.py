@@ -56,7 +56,7 @@ def command_hash(words: Sequence[str]) -> str:
     >>> command_hash(["-m", "seed=0,1", "model=rnn"]) == command_hash(["model=rnn", "seed=0,1"])
     True
     """
-    asked = sorted(word for word in words if not _is_beside(word))
+    asked = sorted(word for word in words if not is_beside(word))
     return hashlib.sha256("\n".join(asked).encode()).hexdigest()[:8]
 
 
@@ -104,7 +104,7 @@ def job_folders(sweep: Path) -> dict[str, str]:
     return {found: name for name in names if (found := identity_in(name)) is not None}
 
 
-def _is_beside(word: str) -> bool:
+def is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
     key = word.lstrip("+").partition("=")[0]
     return word.startswith(("-", "hydra", "launch.")) or key in (*NOT_IDENTITY, "launch", _MORE)

@@ -15,7 +15,7 @@ from lossladder.sweeps import manifest
 from lossladder.sweeps.cluster import FOLDER, Cluster, Workers
 from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.job import Job, folder_name, job_folders, varied_keys
-from lossladder.sweeps.pool import WorkerPool, once_each, one_thread
+from lossladder.sweeps.pool import WorkerPool, one_thread
 from lossladder.sweeps.slurm import Slurm
 from lossladder.sweeps.worker import JobOutcome
 from lossladder.training.config import TrainerConfig, check_config
@@ -55,7 +55,7 @@ def launch(
         name = known.setdefault(identity(plain), folder_name(overrides, plain, varied))
         jobs.append(Job(number, plain, folder / name))
     if isinstance(cluster, Slurm) and cluster.dry:
-        count = Workers(cluster, folder, shown).count(once_each(jobs).values())
+        count = Workers(cluster, folder, shown).count(jobs)
         console.echo(cluster.script(count, folder / FOLDER))
         return []
     # before the first of them begins: a report of a sweep that was killed knows what is missing

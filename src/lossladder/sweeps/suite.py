@@ -9,6 +9,7 @@ from typing import Any
 
 from lossladder import checks
 from lossladder.checks import RequestError
+from lossladder.sweeps.job import is_beside
 from lossladder.training.config import check_keys, under_key
 
 # seeds by which learning rates are chosen; those that are reported begin at 0
@@ -96,10 +97,6 @@ class Suite:
         """Yield the words of each run that is reported of a task."""
         return (_run(rate, seed) for seed in range(self.seeds))
 
-    def is_reported(self, seed: int) -> bool:
-        """Return whether a run with this seed is reported."""
-        return seed < self.seeds
-
 
 def _run(rate: float, seed: int) -> list[str]:
     return [f"optimizer.lr={rate}", f"seed={seed}"]
@@ -130,21 +127,13 @@ def network_name(words: Sequence[str], model: str) -> str:
 
     >>> network_name(["suite=quick", "model=diagonal", "model.range=unit"], "diagonal")
     'diagonal, range unit'
+    >>> network_name(["model=lstm", "trainer.threads=2", "engine=fused"], "lstm")
+    'lstm'
     """
-    pairs = (word.lstrip("+").partition("=") for word in words)
-    beside = (
-        "suite",
-        "model",
-        "hydra",
-        "logs",
-        "callbacks",
-        "launch",
-        "engine",
-        "trainer.progress",
-    )
+    pairs = (word.lstrip("+").partition("=") for word in words if not is_beside(word))
     own = [
         f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
         for key, _, value in pairs
-        if key not in beside and not key.startswith(("hydra", "suite"))
+        if key not in ("model", "engine") and not key.startswith("suite.")
     ]
     return ", ".join([model, *own])
