@@ -22,6 +22,12 @@ settings.register_profile("lossladder", max_examples=20, deadline=None, derandom
 settings.load_profile("lossladder")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave the helpers of tests alone, whose packages `--doctest-modules` would ask for."""
+    helps = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return helps or None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for `<group>_yaml` once for every yaml of that group."""
     for group in GROUPS:

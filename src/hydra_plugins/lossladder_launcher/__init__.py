@@ -68,10 +68,12 @@ class StackedLauncher(Launcher):
 
     def _asked(self, kind: "type[Slurm | Ray]", extra: str, package: str) -> "Cluster":
         """Return the cluster that `launch` says, if what it needs is installed."""
-        _check_installed(f"launch={extra}", package, extra)
         keys: Any = OmegaConf.to_container(self.config.launch, resolve=True)
         check_keys("launch.", keys, [each.name for each in fields(kind) if each.init])
-        return under_key("launch", lambda: kind(**keys))
+        cluster = under_key("launch", lambda: kind(**keys))
+        # a wrong key is told wherever the command is tried
+        _check_installed(f"launch={extra}", package, extra)
+        return cluster
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
