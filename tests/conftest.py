@@ -1,6 +1,8 @@
 """What all tests share: a law enrols every yaml of a group by naming it, as `task_yaml` does."""
 
+from collections import Counter
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import OverrideType
 from hypothesis import settings
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from lossladder.training.build import Parts, build
 
@@ -36,10 +40,47 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(f"{group}_yaml", names)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the slow ones are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make slow tests of all but `sampled(n)` cases of a test, so that more yamls cost no more."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for left in cases.values():
+        marker = left[0].get_closest_marker("sampled")
+        seen: Counter[tuple[str, str]] = Counter()
+        for _ in range(marker.args[0] if marker else 0):
+            if left:
+                # whose values were seen least, so that each is there before one comes twice
+                chosen = min(left, key=lambda item: sum(seen[value] for value in _values(item)))
+                seen.update(_values(chosen))
+                left.remove(chosen)
+        for item in left:
+            item.add_marker(pytest.mark.slow)
+
+
+def _values(item: pytest.Item) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, value in item.callspec.params.items()]  # type: ignore[attr-defined]
+
+
 @cache
-def _composed(overrides: tuple[str, ...]) -> Any:
+def _composed(choices: tuple[str, ...]) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides=list(overrides))
+        return compose("train", overrides=list(choices))
+
+
+def _configured(overrides: tuple[str, ...]) -> DictConfig:
+    """Return what Hydra composes; values are set as it does, for it takes long to choose groups."""
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    if any(override.type != OverrideType.CHANGE for override in parsed):
+        return _composed(overrides)
+    values = [override for override in parsed if not (CONF / override.key_or_group).is_dir()]
+    choices = tuple(str(o.input_line) for o in parsed if o not in values)
+    config = deepcopy(_composed(choices))
+    for override in values:
+        OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
+    return config
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +88,7 @@ def configured() -> Callable[..., dict[str, Any]]:
     """Overrides of the command line -> resolved config."""
 
     def configure(*overrides: str) -> dict[str, Any]:
-        return OmegaConf.to_container(_composed(overrides), resolve=True)
+        return OmegaConf.to_container(_configured(overrides), resolve=True)
 
     return configure
 

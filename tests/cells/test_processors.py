@@ -58,6 +58,7 @@ def compiles(name, of, monkeypatch):
     assert (register in found) or (".4s" in register and "fmla" in found)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("of", PROCESSORS)
 @pytest.mark.parametrize("name", SOME)
 def test_a_kernel_is_code_for_every_processor(name, of, monkeypatch):

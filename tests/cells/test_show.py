@@ -118,6 +118,7 @@ def shown(words, capsys) -> tuple[int, str, str]:
     return code, out.out, out.err
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_is_shown_or_said_why_it_cannot(model, capsys):
     code, out, err = shown([f"model={model}", "model.hidden_size=4"], capsys)

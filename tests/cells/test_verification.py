@@ -57,6 +57,7 @@ def test_a_wrong_derivative_is_noticed_and_autograd_trains(dtype, monkeypatch, c
     assert "the gradient of recurrent.weight.weight is off by" in said
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", CELLS)
 def test_a_right_kernel_in_float32_raises_no_alarm(name, capsys):
     torch.manual_seed(0)

@@ -110,7 +110,7 @@ def again(start: Start, left: Path, file: str, way: str, *words: str) -> tuple[i
 
 
 @pytest.mark.parametrize("name", ["run", "killed run"])
-@pytest.mark.parametrize(("file", "way"), some([*OF_RUN, "result.json"], 4))
+@pytest.mark.parametrize(("file", "way"), some([*OF_RUN, "result.json"], 2))
 def test_a_damaged_file_of_a_run(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "run"
@@ -134,7 +134,7 @@ OF_SWEEP = [
 
 
 @pytest.mark.parametrize("name", ["sweep", "killed sweep"])
-@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 6))
+@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 3))
 def test_a_damaged_file_of_a_sweep(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "sweep"

@@ -141,6 +141,7 @@ def echo() -> Echo:
 
 
 # the other kinds are a matter of task and optimizer, below, and of each network in the slow tests
+@pytest.mark.sampled(22)
 @pytest.mark.parametrize(
     "kind", ["carried", "masked", *(pytest.param(k, marks=pytest.mark.slow) for k in OTHERS)]
 )
@@ -151,6 +152,7 @@ def test_every_network_trains_among_members_as_if_alone(kind, model_yaml, built)
     assert_each_is_as_if_alone(*members, in_float64(parts.task), carried)
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("clip", [None, 0.05])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("kind", KINDS)

@@ -93,6 +93,7 @@ def assert_same(ours, theirs) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.sampled(20)
 @pytest.mark.parametrize("clip", [None, 0.1])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_engine_follows_a_schedule_as_torch_does(

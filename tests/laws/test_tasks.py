@@ -114,8 +114,14 @@ def assert_mean(values, expected, errors: float = 4) -> None:
     assert abs(values.mean() - expected) <= errors * error + TINY
 
 
-def test_a_task_keeps_the_laws_of_all_tasks(task):
-    check_task(task)
+def test_a_task_keeps_the_laws_of_all_tasks(task_yaml, built):
+    check_task(built(f"task={task_yaml}").task)
+
+
+@pytest.mark.sampled(20)
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_tasks_with_other_settings_keep_them(settings):
+    check_task(settings)
 
 
 def test_every_rung_says_its_loss_at_every_step(task):

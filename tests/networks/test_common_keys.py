@@ -40,6 +40,7 @@ def test_the_start_is_that_of_a_run_without_bits(built):
 # --- readers ----------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(21)
 @pytest.mark.parametrize("size", [None, 5])
 def test_a_reader_of_any_network_may_have_a_layer_of_tanh(model_yaml, built, size):
     words = [] if size is None else [f"model.reader_size={size}"]

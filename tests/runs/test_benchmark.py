@@ -31,6 +31,7 @@ TINY = {"bptt_steps": 5, "hidden_size": 4, "batch_size": 20, "stream_steps": 100
 # --- the same work --------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "problem",
     [

@@ -46,14 +46,16 @@ def test_readme_shows_commands():
 
 
 @pytest.mark.parametrize("command", TRAININGS)
-def test_every_training_in_readme_runs(command, train, run):
-    words = _words(command, run)
+def test_every_training_in_readme_runs(command, train, request):
+    words = _words(command, request.getfixturevalue("run") if "run>" in command else Path())
     if "--cfg" not in words:
         updates = 150 if "resume" in command else 20
         words += [f"trainer.max_steps={updates}", "trainer.progress=false"]
         words = [word.replace("range(10)", "range(2)") for word in words]
         if "suite=quick" in words:
             words += ["suite.seeds=1", "suite.learning_rates=[0.01]"]
+        if "search=optuna" in words:
+            words += ["search.seeds=1", "search.trials=2"]
     outcome = train(*words)
     if "trainer=gpu" in words and not torch.cuda.is_available():
         assert outcome.code == 2

@@ -75,8 +75,8 @@ SWEEPS = {
     "two groups and one alone": ("task=echo", *SMALL, "model=rnn,gru_cell", "seed=0,1"),
 }
 
-# whose kind has a shorter one among the others
-LONG = ("momentum and readout", "rates of count, with its two sets", "a cell of one's own")
+# by one engine, by the other, and apart; the others are slow
+TRIED = ("seeds of echo", "the readout alone, and all of it", "two groups and one alone")
 
 
 def runs_of(sweep: Path) -> dict[str, Path]:
@@ -93,7 +93,7 @@ def result_of(folder: Path) -> dict:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SWEEPS],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in TRIED)) for name in SWEEPS],
 )
 def test_a_member_leaves_what_it_would_have_left_alone(train: Door, tmp_path, name):
     words = ("-m", *SWEEPS[name], *SHORT)
@@ -348,7 +348,7 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     words = ("-m", *SMALL, *SHORT, "engine=autograd", "model._target_=mischief.Moody")
     sweep, undisturbed = tmp_path / "sweep", tmp_path / "undisturbed"
-    asked = (*words, "model.hidden_size=4,16", "seed=range(4)")
+    asked = (*words, "trainer.max_steps=70", "model.hidden_size=4,16", "seed=1,2,3")
     bad_day.touch()
     assert train(*asked, f"hydra.sweep.dir={sweep}").code == 1
     status, logs, ended = {}, {}, {}
@@ -358,7 +358,7 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
         status[who] = result_of(run)["status"]
         logs[who] = (run / "run.log").read_text()
         ended[name] = (run / "result.json").stat().st_mtime_ns
-    assert len(status) == 8
+    assert len(status) == 6
     assert {who for who in status if status[who] == "failed"} == {RAISES}
     assert {who for who in status if status[who] == "interrupted"} == {IS_KILLED}
     assert {who for who in status if status[who] == "diverged"} == {DIVERGES}
@@ -437,8 +437,8 @@ def until(condition, seconds: float = 120) -> None:
 
 def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
     sweep = tmp_path / "sweep"
-    words = (*SMALL, *SHORT[:1], "trainer.max_steps=400", "engine=autograd", "model=rnn,gru_cell")
-    asked = (*words, "seed=range(6)", f"hydra.sweep.dir={sweep}")
+    words = (*SMALL, *SHORT[:1], "trainer.max_steps=200", "engine=autograd", "model=rnn,gru_cell")
+    asked = (*words, "seed=range(4)", f"hydra.sweep.dir={sweep}")
     first, second = start(*asked), start(*asked)
     until(lambda: any(sweep.glob("*/result.json")))
     os.kill(first.pid, signal.SIGKILL)
@@ -446,7 +446,7 @@ def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
     _, err = second.communicate(timeout=120)
     assert second.returncode == 0, err
     runs = runs_of(sweep)
-    assert len(runs) == 12
+    assert len(runs) == 8
     for run in runs.values():
         assert result_of(run)["status"] == "done"
         log = (run / "run.log").read_text()

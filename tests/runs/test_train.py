@@ -213,7 +213,7 @@ def test_a_result_is_json_whatever_became_of_the_run(train, every):
 )
 def test_no_number_depends_on_when_one_validates(train, task):
     """Points of the curve lie where updates say; lengths grow and rungs are passed likewise."""
-    words = ("trainer.max_steps=400", *task, "trainer.progress=false", "engine=autograd")
+    words = ("trainer.max_steps=400", *task, "trainer.progress=false")
     found = [
         train(*words, *every).results[-1]
         for every in ((), ("trainer.validate_every=33",), ("trainer.validate_every=250",))

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -19,7 +19,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -148,10 +148,19 @@ def _check_words(
     for override in groups:
         _check_choice(override, loader)
     combinations = list(_combinations(groups))
+    # that these have keys is seen by composing with them, which is to be done anyway
+    plain = [o for o in values if o.type == OverrideType.CHANGE and not o.is_sweep_override()]
+    words = [override.input_line or "" for override in plain]
     # a key must be there whatever is chosen: model=rnn,lstm model.gain=1 would fail half-way
     for chosen in combinations:
-        composed = compose_once(chosen)
-        for override in values:
+        try:
+            composed, unsure = (
+                compose_once((*chosen, *words)),
+                [o for o in values if o not in plain],
+            )
+        except Exception:
+            composed, unsure = compose_once(chosen), values
+        for override in unsure:
             _check_key(override, composed, loader, chosen)
     return combinations[0]
 
@@ -282,6 +291,7 @@ def _value(key: str, words: Sequence[str]) -> str:
 # --- groups -----------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)  # of one command: another has another loader
 def _options(group: str, loader: ConfigLoader) -> list[str]:
     """Return the choices of a group; none, where there is no such group."""
     return sorted(loader.get_group_options(group, results_filter=ObjectType.CONFIG))
