@@ -190,6 +190,7 @@ def test_a_difference_is_said_only_where_it_stands_after_correction():
     assert compared == 1
     (one,) = found
     assert (one.network, one.other, one.parts) == ("mine", "lstm", True)
+    assert one.interval == difference(Share(5, 5), Share(0, 10))
     # 5 of 5 against 0 of 5 is a chance of 1 in 126: enough for one comparison, not for twelve
     few = [*mine, *seeds("lstm", 5, 0)]
     assert differences(few, [("mine", "lstm")])[0]
@@ -198,6 +199,28 @@ def test_a_difference_is_said_only_where_it_stands_after_correction():
     # of other settings nothing is compared
     other = [replace(r, protocol="1" * 12) for r in seeds("lstm", 10, 0)]
     assert differences([*mine, *other], [("mine", "lstm")]) == ([], 0)
+
+
+def test_the_interval_of_a_difference_is_at_the_level_that_holm_leaves_and_excludes_zero():
+    # the two that are told apart first share a level, the third has one of its own
+    learned = {"a": (10, 0), "b": (10, 0), "c": (10, 4), "d": (5, 5)}
+    rows = [
+        replace(one, entry=f"easy/{entry}")
+        for entry, counts in learned.items()
+        for name, count in zip(("mine", "lstm"), counts, strict=True)
+        for one in seeds(name, 10, count)
+    ]
+    found, compared = differences(rows, [("lstm", "mine")])
+    assert compared == 4
+    assert {one.entry: one.interval for one in found} == {
+        "easy/a": difference(Share(10, 10), Share(0, 10), 1 - 0.05 / 4),
+        "easy/b": difference(Share(10, 10), Share(0, 10), 1 - 0.05 / 4),
+        "easy/c": difference(Share(10, 10), Share(4, 10), 1 - 0.05 / 2),
+    }
+    # here the test alone would say so: 12 times its chance is 0.037, and the interval has zero
+    both = [*seeds("mine", 11, 11), *seeds("lstm", 100, 56)]
+    twelve = [replace(r, entry=f"easy/{task}") for task in range(12) for r in both]
+    assert differences(twelve, [("mine", "lstm")]) == ([], 12)
 
 
 def test_most_seeds_of_both_part_nobody():
@@ -215,7 +238,7 @@ def test_the_line_on_top_says_who_learns_what(tmp_path: Path, monkeypatch):
     known = tuple(seeds("lstm", 10, 0))
     monkeypatch.setattr(passport_page, "references", lambda: known)
     page = Seen(write_page(seeds("mine", 5, 5), tmp_path))
-    assert "mine learns, lstm does not: echo (5 of 5 seeds, 0 of 10)." in page.words
+    assert "mine learns, lstm does not: echo (5 of 5 seeds, 0 of 10; 48–100 points)." in page.words
     assert "5 of 5 seeds on the floor [57–100 %]" in page.words
     assert page.links() == ["data:,"]
     monkeypatch.setattr(passport_page, "references", lambda: known[:1])
@@ -228,7 +251,10 @@ def test_the_line_on_top_says_who_learns_what(tmp_path: Path, monkeypatch):
 def test_a_network_called_like_a_reference_is_told_from_it(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(passport_page, "references", lambda: tuple(seeds("lstm", 10, 10)))
     page = Seen(write_page(seeds("lstm", 5, 0), tmp_path))
-    assert "lstm learns, lstm (here) does not: echo (10 of 10 seeds, 0 of 5)." in page.words
+    assert (
+        "lstm learns, lstm (here) does not: echo (10 of 10 seeds, 0 of 5; 48–100 points)."
+        in page.words
+    )
 
 
 def test_what_a_table_says_is_escaped(tmp_path: Path):

@@ -67,16 +67,21 @@ def fisher(one: Share, other: Share) -> float:
     return sum(way for way in ways if way <= ways[one.count]) / comb(of, both)
 
 
-def holm(chances: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, by Holm: at most the level are told apart.
+def holm(chances: Sequence[float]) -> list[tuple[float, int]]:
+    """Return p-values corrected for their number, by Holm, and by what each was multiplied.
 
-    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03, 0.005])]
-    [0.03, 0.06, 0.06, 0.02]
+    Equal ones are multiplied alike, so that their order says nothing.
+
+    >>> [(round(p, 3), times) for p, times in holm([0.01, 0.04, 0.03, 0.005])]
+    [(0.03, 3), (0.06, 1), (0.06, 2), (0.02, 4)]
+    >>> holm([0.25, 0.25])
+    [(0.5, 2), (0.5, 2)]
     """
-    corrected, least = [0.0] * len(chances), 0.0
-    for place, index in enumerate(sorted(range(len(chances)), key=chances.__getitem__)):
-        least = max(least, min(1.0, (len(chances) - place) * chances[index]))
-        corrected[index] = least
+    corrected, least = [(0.0, 0)] * len(chances), 0.0
+    for index in sorted(range(len(chances)), key=chances.__getitem__):
+        times = sum(chance >= chances[index] for chance in chances)
+        least = max(least, min(1.0, times * chances[index]))
+        corrected[index] = least, times
     return corrected
 
 

@@ -227,7 +227,8 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     if away:
         first, middle, third = map(number, quartiles(away))
         told.append(f"{middle} [{first}, {third}] {rows[0].unit} from the exact law")
-    if keeps := statistics.mode(row.keeps for row in rows):
+    keeps, count = Counter(row.keeps for row in rows).most_common(1)[0]
+    if keeps and 2 * count > len(rows):
         told.append(f"keeps {keeps}")
     enough = next((row.horizon for row in rows if row.horizon is not None), None)
     if enough:
@@ -251,7 +252,10 @@ def _stated(found: Sequence[Difference]) -> dict[str, list[str]]:
         words = f"{one.network} {f'learns, {one.other} does not' if one.parts else more}"
         name = one.entry.partition("/")[2].replace("_", " ")
         seeds = f"{one.more.count} of {one.more.of} seeds, {one.less.count} of {one.less.of}"
-        told.setdefault(words, []).append(f"{name} ({seeds})")
+        low, high = (
+            f"{100 * end:.2g}" if end < 0.01 else f"{100 * end:.0f}" for end in one.interval
+        )
+        told.setdefault(words, []).append(f"{name} ({seeds}; {low}–{high} points)")
     return told
 
 
