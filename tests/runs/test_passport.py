@@ -133,6 +133,12 @@ def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: P
     left = train(*words, "hydra.sweep.dir=${logs}/p")
     assert left.code == 0, left.err
     assert {r["network"] for r in rows_of(left.logs / "p")} == {"rnn, gain 0.5", "rnn, gain 1.0"}
+    # by other rates a seed would be there twice
+    table = (left.logs / "p" / "passport.csv").read_bytes()
+    left = train(*words, "hydra.sweep.dir=${logs}/p", "suite.learning_rates=[0.01]")
+    assert left.code == 2
+    assert "suite.learning_rates=[0.01]: was [1e-05, 0.03] in" in left.err.splitlines()[0]
+    assert (left.logs / "p" / "passport.csv").read_bytes() == table
 
 
 def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
@@ -164,12 +170,39 @@ def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
         (("-m", "suite=tiny", "+suite.sedes=2"), "did you mean suite.seeds?"),
         (("-m", "suite=tinny"), "did you mean tiny?"),
         (("-m", "suite=tiny", "suite.tasks.easy.echo=['task.group=S3']"), "task.group=S3: "),
+        (
+            ("-m", "suite=tiny", "suite.tasks.easy.echo=null"),
+            "suite easy/echo=None: must be a list",
+        ),
+        (("-m", "suite=tiny", "+suite.tasks.own=[task]"), "suite.tasks.own=['task']: must map"),
+        (("-m", "suite=tiny", "suite.tasks={easy: null}", "~suite.tasks.paper"), "names no task"),
+        (
+            ("-m", "suite=tiny", "suite.words=['seed=3']"),
+            "seed=3: leave it out; change suite.seeds",
+        ),
+        (("-m", "suite=tiny", "suite.seeds=1001"), "must be a whole number from 1 to 1000"),
+        (("-m", "suite=tiny", "search=optuna"), "chooses its learning rates itself; leave out"),
+        (("-m", "suite=tiny", "resume=latest"), "goes on by itself where it stopped"),
+        (("-m", "suite=tiny", "hydra.sweeper.jobs=[['model=nnn']]"), "model=nnn: must be one of"),
     ],
 )
 def test_a_wrong_request_is_answered_in_a_line_and_leaves_nothing(train: Door, conf, words, said):
     left = train(*words, "-cd", str(conf))
     assert left.code == 2
     assert said in left.complaint
+    assert not left.anything
+
+
+def test_a_name_with_a_slash_would_be_taken_for_a_level():
+    with pytest.raises(ValueError, match=r"suite\.tasks: a/b: is no name"):
+        Suite.parse(TINY | {"tasks": {"a/b": {"c": []}}})
+
+
+def test_a_suite_whose_script_is_only_printed_trains_nothing(train: Door, conf: Path):
+    pytest.importorskip("submitit", reason="no submitit: pip install -e '.[slurm]'")
+    left = train("-m", "suite=tiny", "launch=slurm", "launch.dry=true", "-cd", str(conf))
+    assert left.code == 0
+    assert "#SBATCH" in left.out
     assert not left.anything
 
 

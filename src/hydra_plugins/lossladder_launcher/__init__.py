@@ -25,14 +25,17 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lossladder.checks import RequestError, whole
 from lossladder.cli.hydra_errors import each_value, quoted
 from lossladder.cli.resolvers import own_conf, register_resolvers
 from lossladder.runs.atomic import atomic_write
-from lossladder.runs.result import RunFailedError
+from lossladder.runs.result import RunCutOffError, RunFailedError
 from lossladder.sweeps.job import varied_keys
 from lossladder.sweeps.lock import check_locks
+from lossladder.sweeps.manifest import OF_HYDRA
 from lossladder.sweeps.suite import Suite, choose_rate, network_name
 from lossladder.training.config import check_keys, under_key
 
@@ -172,6 +175,7 @@ class JobSweeper(Sweeper):
         if (asked := self.config.get("suite")) is not None:
             plain: Any = OmegaConf.to_container(asked, resolve=True)
             suite = Suite.parse(plain)
+            self._check_same(suite)
         self._begin()
         if suite is not None:
             return self._suite(arguments, suite, jobs)
@@ -192,10 +196,11 @@ class JobSweeper(Sweeper):
         # all jobs have had their turn; the first that ended badly ends the command. To ask for its
         # `return_value` would make Hydra print a line of its own, where all has been said
         for done in returns:
-            bad = done.status == JobStatus.FAILED
-            if bad and not isinstance(done._return_value, passed_over):
-                done._return_value.add_note(f"in the job {done.overrides}")
-                raise done._return_value
+            error = done._return_value if done.status == JobStatus.FAILED else None
+            over = isinstance(error, passed_over) and not isinstance(error, RunCutOffError)
+            if error is not None and not over:
+                error.add_note(f"in the job {done.overrides}")
+                raise error
         return returns
 
     def _suite(
@@ -213,13 +218,31 @@ class JobSweeper(Sweeper):
             tried.append(([*suite.words, *words, *own, *tags], suite.tuning_jobs(entry)))
         jobs = [[*words, *run] for words, runs in tried for _, run in runs]
         # that a learning rate is too high is what is to be found out
-        ends = iter(self._launched(arguments, jobs, passed_over=RunFailedError))
+        launched = self._launched(arguments, jobs, passed_over=RunFailedError)
+        if jobs and not launched:
+            return []  # a script for a cluster was only printed
+        ends = iter(launched)
         reported: list[list[str]] = []
         for words, runs in tried:
             losses = [(rate, _loss(next(ends))) for rate, _ in runs]
             rate = choose_rate(losses) if losses else suite.learning_rates[0]
             reported += [[*words, *run] for run in suite.reported_jobs(rate)]
         return self._launched(arguments, reported)
+
+    def _check_same(self, suite: Suite) -> None:
+        """Refuse a folder whose learning rates were chosen otherwise: a seed would count twice."""
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        for key in ("learning_rates", "tuning_seeds"):
+            now = before = getattr(suite, key)
+            # a record that cannot be read says nothing
+            with suppress(OSError, YAMLError, OmegaConfBaseException):
+                before = OmegaConf.select(OmegaConf.load(folder / OF_HYDRA), f"suite.{key}")
+            if before not in (now, None):
+                raise RequestError(
+                    f"suite.{key}={now}: was {before} in {folder}; name another folder with "
+                    "hydra.sweep.dir="
+                )
 
     def _begin(self) -> None:
         """Make the folder of the sweep."""
@@ -228,7 +251,7 @@ class JobSweeper(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         check_locks(folder)
         # a sweep that is done can be looked at where nothing can be written
-        with suppress(OSError), atomic_write(folder / "multirun.yaml") as scratch:
+        with suppress(OSError), atomic_write(folder / OF_HYDRA) as scratch:
             OmegaConf.save(self.config, scratch)
 
     def _parsed(self, arguments: Sequence[str]) -> list[Override]:

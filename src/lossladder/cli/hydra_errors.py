@@ -83,7 +83,8 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
             )
     settings = list(OmegaConf.select(config, "hydra.sweeper.jobs") or ())
     if OmegaConf.select(config, "suite") is not None:
-        settings = _suite_settings(overrides, config, multirun)
+        entries = _suite_settings(overrides, config, multirun)
+        settings = [[*entry, *setting] for entry in entries for setting in settings or [[]]]
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
     for setting in settings:
         parsed = _parse(setting, loader)
@@ -107,6 +108,15 @@ def _suite_settings(
                 raise RequestError(f"{override.input_line}: one suite at a time; give one value")
             if not multirun and config.hydra.mode != RunMode.MULTIRUN:
                 raise RequestError(f"{override.input_line}: a suite is a sweep; add -m")
+    if "search" in config:
+        raise RequestError(
+            f"suite={config.hydra.runtime.choices.suite}: chooses its learning rates itself; leave "
+            "out search=, or make the search without a suite"
+        )
+    if config.resume is not None:
+        raise RequestError(
+            f"resume={config.resume}: a suite goes on by itself where it stopped; leave resume= out"
+        )
     plain: Any = OmegaConf.to_container(config.suite, resolve=True)
     suite = Suite.parse(plain, [override.input_line or "" for override in overrides])
     return [[*suite.words, *own] for own in suite.entries().values()]

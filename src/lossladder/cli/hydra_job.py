@@ -14,7 +14,7 @@ from lossladder import console, signals
 from lossladder.checks import RequestError
 from lossladder.runs.folder import discard, lives_in
 from lossladder.runs.identity import identity, identity_in
-from lossladder.runs.result import RunFailedError, ended
+from lossladder.runs.result import RunCutOffError, RunFailedError, ended
 from lossladder.sweeps.compose import resolved
 from lossladder.sweeps.job import SETTING
 from lossladder.sweeps.lock import job_lock
@@ -81,8 +81,10 @@ def bad_end(status: str, folder: Path) -> BaseException | None:
     if status == "interrupted" and signals.stop_asked():
         return KeyboardInterrupt()
     if status not in ("done", "stopped"):
-        ended = "was interrupted" if status == "interrupted" else status
-        return RunFailedError(f"the run {ended}; see {console.relative(folder / 'run.log')}")
+        see = f"see {console.relative(folder / 'run.log')}"
+        if status == "interrupted":
+            return RunCutOffError(f"the run was interrupted; {see}")
+        return RunFailedError(f"the run {status}; {see}")
     return None
 
 

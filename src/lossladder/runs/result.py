@@ -27,6 +27,10 @@ class RunFailedError(RuntimeError):
     """The run did not end well; its folder says why, if that could be written."""
 
 
+class RunCutOffError(RunFailedError):
+    """The run was ended from outside, and can go on: what it would have come to is not known."""
+
+
 class Damaged(NamedTuple):
     """A file that is not as a run leaves it, and why: "its result.json cannot be read: …"."""
 

@@ -107,6 +107,8 @@ def job_folders(sweep: Path) -> dict[str, str]:
 def is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
     key = word.lstrip("+").partition("=")[0]
+    if key == "suite":
+        return False  # of one network, another suite has a folder and a page of its own
     return word.startswith(("-", "hydra", "launch.")) or key in (*NOT_IDENTITY, "launch", _MORE)
 
 

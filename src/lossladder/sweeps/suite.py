@@ -54,12 +54,12 @@ class Suite:
             RequestError: naming the key, what came, what is allowed.
         """
         for word in words:
-            key = word.lstrip("+~").partition("=")[0]
-            if key in _OWN:
+            if (key := _key(word)) in _OWN:
                 raise RequestError(f"{word}: the suite decides it; change {_OWN[key]}")
         keys = [field.name for field in fields(cls)]
         check_keys("suite.", config, keys, needed=keys[:5])
-        under_key("suite", lambda: checks.whole("seeds", config["seeds"]))
+        # from there on seeds are those that choose
+        under_key("suite", lambda: checks.whole("seeds", config["seeds"], 1, FIRST_TUNING_SEED))
         under_key("suite", lambda: checks.whole("tuning_seeds", config["tuning_seeds"]))
         rates = config["learning_rates"]
         if not isinstance(rates, list) or not rates:
@@ -67,11 +67,19 @@ class Suite:
         for rate in rates:
             under_key("suite", lambda rate=rate: checks.real("learning_rates", rate, above=0))
         suite = cls(**config)
+        _check_names("suite.tasks", suite.tasks)
+        for level, named in suite.tasks.items():
+            # null leaves out a level that a suite has taken over from another
+            if named is not None:
+                _check_names(f"suite.tasks.{level}", named)
         for key, listed in (("words", suite.words), *suite.entries().items()):
             if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
                 raise RequestError(f"suite {key}={listed}: must be a list of words: [task=echo]")
+            for word in listed:
+                if (own := _key(word)) in ("seed", "optimizer.lr"):
+                    raise RequestError(f"suite {key}: {word}: leave it out; change {_OWN[own]}")
         if not suite.entries():
-            raise RequestError("suite.tasks={}: names no task")
+            raise RequestError("suite.tasks: names no task")
         return suite
 
     def entries(self) -> dict[str, Sequence[str]]:
@@ -96,6 +104,19 @@ class Suite:
     def reported_jobs(self, rate: float) -> Iterator[list[str]]:
         """Yield the words of each run that is reported of a task."""
         return (_run(rate, seed) for seed in range(self.seeds))
+
+
+def _key(word: str) -> str:
+    return word.lstrip("+~").partition("=")[0]
+
+
+def _check_names(key: str, named: Any) -> None:
+    """Refuse anything but names that a folder and a page can have, each with what belongs to it."""
+    if not isinstance(named, Mapping) or not named:
+        raise RequestError(f"{key}={named}: must map names to what belongs to them")
+    for name in named:
+        if "/" in str(name):
+            raise RequestError(f"{key}: {name}: is no name; leave out the /")
 
 
 def _run(rate: float, seed: int) -> list[str]:
@@ -134,6 +155,6 @@ def network_name(words: Sequence[str], model: str) -> str:
     own = [
         f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
         for key, _, value in pairs
-        if key not in ("model", "engine") and not key.startswith("suite.")
+        if key not in ("model", "engine", "suite") and not key.startswith("suite.")
     ]
     return ", ".join([model, *own])
