@@ -1,5 +1,6 @@
 """Signals: what asks a run or a sweep to stop is obeyed at once, and nothing of it is lost."""
 
+import csv
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from alike import differences
 from processes import Start
 
@@ -78,6 +80,56 @@ def test_a_sweep_that_is_told_to_stop_tells_its_workers(start: Start, tmp_path, 
     assert start(*SWEEP, f"hydra.sweep.dir={cut}").end() == 0
     for run in whole.glob("*/result.json"):
         assert differences(cut / run.parent.name, run.parent) == []
+
+
+SUITE = {
+    "tasks": {
+        "short": {"echo": ["task=echo", "trainer.max_steps=400"]},
+        "long": {"echo": ["task=echo", "trainer.max_steps=12000"]},
+    },
+    "words": [*SMALL[:-1], "trainer.validate_every=1000000", "engine=fused"],
+    "seeds": 2,
+    "tuning_seeds": 1,
+    "learning_rates": [0.003, 0.03],
+}
+
+
+@pytest.mark.slow  # three commands, each with its summing up
+def test_a_suite_that_is_interrupted_leaves_a_page_and_ends_with_the_same_table(
+    start: Start, tmp_path
+):
+    (tmp_path / "conf/suite").mkdir(parents=True)
+    (tmp_path / "conf/suite/tiny.yaml").write_text(yaml.safe_dump(SUITE))
+
+    def suite(folder: str):
+        words = ("-m", "suite=tiny", "-cd", str(tmp_path / "conf"))
+        return start(*words, f"hydra.sweep.dir={tmp_path / folder}")
+
+    def table(folder: str) -> list[dict[str, str]]:
+        with (tmp_path / folder / "passport.csv").open(newline="") as file:
+            beside = ("seconds", "tuning_seconds", "microseconds", "command")
+            rows = csv.DictReader(file)
+            return [{key: value for key, value in row.items() if key not in beside} for row in rows]
+
+    def cut(ready: str) -> str:
+        """The page of a suite that is interrupted once there is such a file."""
+        program = suite("cut")
+        assert program.wait_until(lambda: any((tmp_path / "cut").glob(ready)))
+        program.send(signal.SIGINT)
+        assert program.end(seconds=15) == 1
+        assert "Traceback" not in program.out.read_text()
+        assert "passport " in program.out.read_text()
+        return (tmp_path / "cut/passport.html").read_text()
+
+    assert suite("whole").end() == 0
+    page = cut("*long*seed-1000*/events*")  # a learning rate is being chosen
+    assert "Not finished: 4 of 4 runs to report are missing; the same command goes on." in page
+    page = cut("*short*seed-0*/result.json")
+    assert "Not finished: 2 of 4 runs to report are missing; the same command goes on." in page
+    assert [row["entry"] for row in table("cut")] == ["short/echo"] * 2
+    assert suite("cut").end() == 0
+    assert "Not finished" not in (tmp_path / "cut/passport.html").read_text()
+    assert table("cut") == table("whole")
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", pytest.param("SIGUSR2", marks=pytest.mark.slow)])

@@ -153,7 +153,8 @@ def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
     next(folder.glob("*paper*/result.json")).unlink()
     report.main([str(folder)])
     assert (
-        "Not finished: 1 of 2 runs to report are missing." in Seen(folder / "passport.html").words
+        "Not finished: 1 of 2 runs to report are missing; the same command goes on."
+        in Seen(folder / "passport.html").words
     )
     assert len(rows_of(folder)) == 1
 

@@ -106,8 +106,6 @@ def passport_rows(sweep: Sweep, measure: bool = True) -> list[PassportRow]:
     Args:
         sweep: its folder, read.
         measure: whether to measure the median seed of each task.
-    Returns:
-        None where the sweep is no suite.
     """
     ended: dict[tuple[str, str], list[RunSummary]] = {}
     tuning: dict[tuple[str, str], float] = {}
@@ -144,8 +142,8 @@ def entries_of(tasks: str) -> list[str]:
     return [f"{level}/{name}" for level, names in literal_eval(tasks).items() for name in names]
 
 
-def runs_asked(sweep: Sweep) -> int:
-    """Return how many runs a suite reports when it is finished, of the networks that have some."""
+def runs_asked(sweep: Sweep) -> dict[str, int]:
+    """Return network -> how many runs a suite reports of it when it is finished."""
     # of one network the last command counts, which may ask for more seeds than an earlier one
     found: dict[str, int] = {}
     for run in sweep.runs:
@@ -153,7 +151,7 @@ def runs_asked(sweep: Sweep) -> int:
         if config.get("suite.entry"):
             count = len(entries_of(config["suite.tasks"])) * int(config["suite.seeds"])
             found[config["suite.network"]] = max(found.get(config["suite.network"], 0), count)
-    return sum(found.values())
+    return found
 
 
 def _row(

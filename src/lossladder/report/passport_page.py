@@ -82,18 +82,16 @@ def write_passport_page(sweep: Sweep, out: Path | None = None) -> Path | None:
     Raises:
         OSError: if they cannot be written.
     """
-    rows = passport_rows(sweep)
-    if not rows:
-        return None
-    out = out or sweep.folder
-    with atomic_write(out / TABLE) as scratch:
-        write_passport(rows, scratch)
     asked = runs_asked(sweep)
-    left = asked - len(rows)
-    note = (
-        f"Not finished: {left} of {many(asked, 'run')} to report are missing." if left > 0 else ""
-    )
-    return write_page(rows, out, note)
+    if not asked:
+        return None
+    rows, out = passport_rows(sweep), out or sweep.folder
+    if rows:
+        with atomic_write(out / TABLE) as scratch:
+            write_passport(rows, scratch)
+    left, total = sum(asked.values()) - len(rows), many(sum(asked.values()), "run")
+    note = f"Not finished: {left} of {total} to report are missing; the same command goes on."
+    return write_page(rows, out, note if left > 0 else "", ", ".join(map(plain, asked)))
 
 
 def compare_passports(tables: Sequence[Path], out: Path) -> Path:
@@ -119,13 +117,14 @@ def compare_passports(tables: Sequence[Path], out: Path) -> Path:
     return write_page(found, out)
 
 
-def write_page(rows: Sequence[PassportRow], out: Path, note: str = "") -> Path:
+def write_page(rows: Sequence[PassportRow], out: Path, note: str = "", title: str = "") -> Path:
     """Write the page and the picture of rows of one network or several.
 
     Args:
         rows: as `passport_rows` has them.
         out: folder.
         note: what is to be said before everything else.
+        title: of a page without rows, which has no picture.
     """
     known = {row.network for row in references()}
     rows = [
@@ -133,10 +132,12 @@ def write_page(rows: Sequence[PassportRow], out: Path, note: str = "") -> Path:
         for row in rows
     ]
     strips = _strips(rows)
-    with atomic_write(out / PICTURE) as scratch:
-        save(draw_strips(strips, _title(rows)), scratch)
+    title = _title(rows) or title
+    if strips:
+        with atomic_write(out / PICTURE) as scratch:
+            save(draw_strips(strips, title), scratch)
     with atomic_write(out / PAGE) as page:
-        page.write_text(_html(rows, strips, note), encoding="utf-8", errors="replace")
+        page.write_text(_html(rows, strips, note, title), encoding="utf-8", errors="replace")
     return out / PAGE
 
 
@@ -263,7 +264,7 @@ def _title(rows: Sequence[PassportRow]) -> str:
     return ", ".join(map(plain, networks_of(rows)))
 
 
-def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str) -> str:
+def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str, title: str) -> str:
     names = networks_of(rows)
     fitting = {(row.entry, row.protocol) for row in rows}
     behind = [row for row in references() if (row.entry, row.protocol) in fitting]
@@ -279,7 +280,7 @@ def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str) -> st
         environment(jitter=jitter)
         .get_template("passport.html.jinja")
         .render(
-            title=_title(rows),
+            title=title,
             names=names,
             rows=rows,
             strips=strips,
