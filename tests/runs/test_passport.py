@@ -141,6 +141,26 @@ def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: P
     assert (left.logs / "p" / "passport.csv").read_bytes() == table
 
 
+@pytest.mark.slow  # six diagnostics of two networks of one task
+def test_a_page_shows_what_the_best_and_the_median_network_learned(train: Door, conf: Path):
+    write_suite(conf, TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "learning_rates": [0.03]})
+    words = ("-m", "suite=tiny", "model=rnn", "-cd", str(conf))
+    plain = train(*words)
+    (folder,) = plain.logs.iterdir()
+    assert "looked" not in (folder / "passport.html").read_text().split("</style>")[1]
+    # the same folder, and nothing is trained anew
+    again = train(*words, "passport.diagnostics=true")
+    assert again.code == 0, again.err
+    assert [*plain.logs.iterdir()] == [folder]
+    assert "2 of 2 runs were done before" in again.out
+    page = Seen(folder / "passport.html")
+    assert "echo, rnn: best, seed " in page.words
+    assert "echo, rnn: median, seed " in page.words
+    pictures = [attrs["src"] or "" for tag, attrs in page.tags if tag == "img"]
+    assert len(pictures) == 2 * len({attrs["alt"] for tag, attrs in page.tags if tag == "img"}) > 0
+    assert all(picture.startswith("data:image/png;base64,") for picture in pictures)
+
+
 def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
     train: Door, conf: Path, capsys
 ):
@@ -181,6 +201,11 @@ def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
             ("-m", "suite=tiny", "suite.words=['seed=3']"),
             "seed=3: leave it out; change suite.seeds",
         ),
+        (
+            ("passport.diagnostics=true",),
+            "passport.diagnostics=true: is for a suite; add -m suite=",
+        ),
+        (("-m", "suite=tiny", "passport.diagnostics=3"), "diagnostics=3: must be true or false"),
         (("-m", "suite=tiny", "suite.seeds=1001"), "must be a whole number from 1 to 1000"),
         (("-m", "suite=tiny", "search=optuna"), "chooses its learning rates itself; leave out"),
         (("-m", "suite=tiny", "resume=latest"), "goes on by itself where it stopped"),

@@ -81,6 +81,12 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
             raise RequestError(
                 f"launch={chosen_launch}: is for a sweep, also one of one run; add -m"
             )
+    for override in overrides:
+        if override.key_or_group.startswith("passport."):
+            if OmegaConf.select(config, "suite") is None:
+                raise RequestError(f"{override.input_line}: is for a suite; add -m suite=quick")
+            if override.is_sweep_override() or not isinstance(override.value(), bool):
+                raise RequestError(f"{override.input_line}: must be true or false")
     settings = list(OmegaConf.select(config, "hydra.sweeper.jobs") or ())
     if OmegaConf.select(config, "suite") is not None:
         entries = _suite_settings(overrides, config, multirun)

@@ -16,6 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -153,7 +154,8 @@ class _Command:
                 if asked.cfg:
                     _show_config(asked, hydra)
                 elif sweep:
-                    self._sweep(hydra, name, words, folder)
+                    looked = ("all",) if OmegaConf.select(config, "passport.diagnostics") else ()
+                    self._sweep(hydra, name, words, folder, looked)
                 else:
                     self._run(hydra, name, words)
 
@@ -165,7 +167,9 @@ class _Command:
             error, self.folder = end.args
             raise error from None
 
-    def _sweep(self, hydra: Any, name: str, words: Sequence[str], folder: Path) -> None:
+    def _sweep(
+        self, hydra: Any, name: str, words: Sequence[str], folder: Path, looked: Sequence[str]
+    ) -> None:
         self.folder = folder
         before, refused = _records(folder), False
         try:
@@ -177,7 +181,7 @@ class _Command:
             # a sweep that was interrupted, or in which runs failed, is summed up all the same
             try:
                 if not (refused and _put_back(before)):
-                    _sum_up(folder)
+                    _sum_up(folder, looked)
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(
                     "interrupted while summing up; report.py sums up again"
@@ -209,8 +213,13 @@ def _put_back(records: Mapping[Path, bytes | None]) -> bool:
     return True
 
 
-def _sum_up(folder: Path) -> None:
-    """Sum a sweep up; leave nothing of one that was never made."""
+def _sum_up(folder: Path, looked: Sequence[str]) -> None:
+    """Sum a sweep up; leave nothing of one that was never made.
+
+    Args:
+        folder: of the sweep.
+        looked: diagnostics that the passport of a suite shows.
+    """
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left <= {*_RECORDS, lock.LEASES}:
         # another process may be about to use the folder
@@ -221,7 +230,7 @@ def _sum_up(folder: Path) -> None:
         return
     from lossladder.report.terminal import summed_up
 
-    console.echo(summed_up(folder, SETTING, console.relative))
+    console.echo(summed_up(folder, SETTING, console.relative, looked))
 
 
 # --- options ----------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ def main(
         names = [name for name in asked.diagnostics.split(",") if name]
         sweep = read_sweep(asked.sweep)
         print(f"report {write_report(sweep, asked.out, names, packages)}", file=sys.stderr)
-        if (passport := write_passport_page(sweep, asked.out)) is not None:
+        if (passport := write_passport_page(sweep, asked.out, names, packages)) is not None:
             print(f"passport {passport}", file=sys.stderr)
 
 

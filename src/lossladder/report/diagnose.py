@@ -1,7 +1,7 @@
 """Diagnostics of a run, by name: measured, said in lines, drawn, and kept in its folder."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,7 @@ from lossladder.diagnostics import (
     triviality,
 )
 from lossladder.drawing import save
+from lossladder.report.sweep_folder import RunSummary
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.load import Run, load_run
 from lossladder.runs.result import RungRecord, SnapshotsRecord
@@ -109,6 +110,25 @@ def diagnose(
         yield Found(name, say(measured), picture)
     with atomic_write(into / NUMBERS) as scratch:
         scratch.write_text(json.dumps(found))
+
+
+def best_and_median(
+    runs: Iterable[RunSummary], names: Sequence[str], packages: Collection[str] = ()
+) -> list[tuple[str, RunSummary, list[Found]]]:
+    """Return what diagnostics find in the run nearest to the exact law, and in the median one.
+
+    Args:
+        runs: that are done; those without a divergence are left out.
+        names: of diagnostics.
+        packages: that their configs may name classes of, besides the library's own.
+    """
+    near = [run for run in runs if run.result.divergence is not None]
+    near.sort(key=lambda run: run.result.divergence or 0.0)
+    chosen = [("best", near[0]), ("median", near[len(near) // 2])] if near else []
+    return [
+        (which, run, list(diagnose(run.folder, names, packages=packages)))
+        for which, run in chosen[: len(near)]
+    ]
 
 
 def plain(thing: Any) -> Any:

@@ -142,15 +142,10 @@ class _Section:
     def look(self, names: Sequence[str], packages: Collection[str]) -> None:
         """Take in diagnostics of the best run, and of the median one."""
         # torch takes seconds to import, and most reports need none of it
-        from lossladder.report.diagnose import diagnose
+        from lossladder.report.diagnose import best_and_median
 
         done = (run for row in self.measured for run in row.done)
-        runs = [run for run in done if run.result.divergence is not None]
-        runs.sort(key=lambda run: run.result.divergence or 0.0)
-        chosen = [("best", runs[0]), ("median", runs[len(runs) // 2])] if runs else []
-        for which, run in chosen[: len(runs)]:
-            found = list(diagnose(run.folder, names, packages=packages))
-            self.looked.append((which, run, found))
+        self.looked = best_and_median(done, names, packages)
 
     def _shared(self) -> list[str]:
         """Return the task's keys that all settings have in common: they made this ladder."""
@@ -259,13 +254,14 @@ def environment(**known: Any) -> Environment:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.globals |= {"many": many, "hash": _hash, "version": version("lossladder"), **known}
+    made.globals |= {"many": many, "hash": _hash, "data": _data, "version": version("lossladder")}
+    made.globals |= known
     return made
 
 
 _HERE = Path(__file__).parent
 _ENVIRONMENT = environment(
-    number=number, short=short, data=_data, hypot=math.hypot, inf=math.inf,
+    number=number, short=short, hypot=math.hypot, inf=math.inf,
     most_lines=MOST_LINES, most_rows=_MOST_ROWS, most_trials=_MOST_TRIALS,
 )  # fmt: skip
 # Nobody reads the numbers that the pointer finds, so they need no spaces.

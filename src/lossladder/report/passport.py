@@ -5,7 +5,7 @@ import hashlib
 import json
 import statistics
 from ast import literal_eval
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -100,15 +100,9 @@ class PassportRow:
 # --- from runs --------------------------------------------------------------------------------
 
 
-def passport_rows(sweep: Sweep, measure: bool = True) -> list[PassportRow]:
-    """Return the reported runs of a suite that have ended, in the order of the suite.
-
-    Args:
-        sweep: its folder, read.
-        measure: whether to measure the median seed of each task.
-    """
-    ended: dict[tuple[str, str], list[RunSummary]] = {}
-    tuning: dict[tuple[str, str], float] = {}
+def reported(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
+    """Return (network, entry) -> its reported runs that have ended, in the order of the suite."""
+    found: dict[tuple[str, str], list[RunSummary]] = {}
     order: dict[str, int] = {}
     for run in sweep.runs:
         config = {**sweep.common, **run.config}
@@ -116,16 +110,34 @@ def passport_rows(sweep: Sweep, measure: bool = True) -> list[PassportRow]:
             continue
         for own in entries_of(config["suite.tasks"]):
             order.setdefault(own, len(order))
-        key = config["suite.network"], entry
-        if run.result.seed >= FIRST_TUNING_SEED:
+        if run.result.seed < FIRST_TUNING_SEED and run.result.status in ("done", "diverged"):
+            found.setdefault((config["suite.network"], entry), []).append(run)
+    return {
+        key: sorted(found[key], key=lambda run: run.result.seed)
+        for key in sorted(found, key=lambda key: (key[0], order[key[1]]))
+    }
+
+
+def passport_rows(
+    sweep: Sweep, measure: bool = True, packages: Collection[str] = ()
+) -> list[PassportRow]:
+    """Return the reported runs of a suite that have ended, in the order of the suite.
+
+    Args:
+        sweep: its folder, read.
+        measure: whether to measure the median seed of each task.
+        packages: that configs of runs may name classes of, besides the library's own.
+    """
+    tuning: dict[tuple[str, str], float] = {}
+    for run in sweep.runs:
+        config = {**sweep.common, **run.config}
+        if (entry := config.get("suite.entry")) and run.result.seed >= FIRST_TUNING_SEED:
+            key = config["suite.network"], entry
             tuning[key] = tuning.get(key, 0.0) + (run.result.seconds or 0.0)
-        elif run.result.status in ("done", "diverged"):
-            ended.setdefault(key, []).append(run)
     found: list[PassportRow] = []
-    for key in sorted(ended, key=lambda key: (key[0], order[key[1]])):
-        runs = sorted(ended[key], key=lambda run: run.result.seed)
+    for key, runs in reported(sweep).items():
         median = sorted(runs, key=lambda run: run.result.share or 0.0)[(len(runs) - 1) // 2]
-        measured = _measured(median) if measure else {}
+        measured = _measured(median, packages) if measure else {}
         found += [
             _row(sweep, run, *key, tuning.get(key, 0.0), measured if run is median else {})
             for run in runs
@@ -232,7 +244,7 @@ def _whole(value: str) -> int | None:
     return int(value) if value.isdigit() else None
 
 
-def _measured(run: RunSummary) -> dict[str, Any]:
+def _measured(run: RunSummary, packages: Collection[str]) -> dict[str, Any]:
     """Return length and horizon of a run; what was measured once is read."""
     kept = run.folder / _MEASURED
     with suppress(OSError, ValueError):
@@ -248,7 +260,7 @@ def _measured(run: RunSummary) -> dict[str, Any]:
     from lossladder.runs.load import load_run
 
     try:
-        loaded = load_run(run.folder)
+        loaded = load_run(run.folder, packages=packages)
     except RequestError:
         return found
     seed = loaded.parts.data.validation_seed

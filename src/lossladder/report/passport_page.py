@@ -3,10 +3,10 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -25,17 +25,20 @@ from lossladder.report.passport import (
     passport_rows,
     read_passport,
     references,
+    reported,
     runs_asked,
     seeds_of,
     solved,
     write_passport,
 )
-from lossladder.report.sweep_folder import Sweep
+from lossladder.report.sweep_folder import RunSummary, Sweep
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.verdict import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from lossladder.report.diagnose import Found
 
 PAGE, PICTURE = "passport.html", "passport.png"
 _RIVAL = "lstm"  # whom the line on top speaks of
@@ -73,25 +76,46 @@ class Strip(NamedTuple):
     lengths: Sequence[tuple[str, Sequence[tuple[int, float]], int]]  # network, curve, colour
 
 
-def write_passport_page(sweep: Sweep, out: Path | None = None) -> Path | None:
+def write_passport_page(
+    sweep: Sweep,
+    out: Path | None = None,
+    diagnostics: Sequence[str] = (),
+    packages: Collection[str] = (),
+) -> Path | None:
     """Write the page, the picture and the table of a suite; None: the sweep is none.
 
     Args:
         sweep: its folder, read.
         out: folder to write to; None: the sweep's own.
+        diagnostics: shown of the best and of the median run of each task; `["all"]`: all there are.
+            They take minutes.
+        packages: that configs of runs may name classes of, besides the library's own.
     Raises:
         OSError: if they cannot be written.
     """
     asked = runs_asked(sweep)
     if not asked:
         return None
-    rows, out = passport_rows(sweep), out or sweep.folder
+    rows, out = passport_rows(sweep, packages=packages), out or sweep.folder
     if rows:
         with atomic_write(out / TABLE) as scratch:
             write_passport(rows, scratch)
     left, total = sum(asked.values()) - len(rows), many(sum(asked.values()), "run")
     note = f"Not finished: {left} of {total} to report are missing; the same command goes on."
-    return write_page(rows, out, note if left > 0 else "", ", ".join(map(plain, asked)))
+    note, title = note if left > 0 else "", ", ".join(map(plain, asked))
+    page = write_page(rows, out, note, title)
+    if diagnostics:
+        # torch takes seconds to import, and most pages need none of it
+        from lossladder.report.diagnose import best_and_median
+
+        looked = {
+            f"{entry.rpartition('/')[2].replace('_', ' ')}, {network}": found
+            for (network, entry), runs in reported(sweep).items()
+            if (found := best_and_median((r for r in runs if r.done), diagnostics, packages))
+        }
+        # the page without them is there already, for whom they take too long
+        page = write_page(rows, out, note, title, looked)
+    return page
 
 
 def compare_passports(tables: Sequence[Path], out: Path) -> Path:
@@ -117,7 +141,13 @@ def compare_passports(tables: Sequence[Path], out: Path) -> Path:
     return write_page(found, out)
 
 
-def write_page(rows: Sequence[PassportRow], out: Path, note: str = "", title: str = "") -> Path:
+def write_page(
+    rows: Sequence[PassportRow],
+    out: Path,
+    note: str = "",
+    title: str = "",
+    looked: Mapping[str, Sequence[tuple[str, RunSummary, Sequence["Found"]]]] | None = None,
+) -> Path:
     """Write the page and the picture of rows of one network or several.
 
     Args:
@@ -125,6 +155,7 @@ def write_page(rows: Sequence[PassportRow], out: Path, note: str = "", title: st
         out: folder.
         note: what is to be said before everything else.
         title: of a page without rows, which has no picture.
+        looked: task and network -> which run, the run, and what diagnostics found in it.
     """
     known = {row.network for row in references()}
     rows = [
@@ -137,7 +168,8 @@ def write_page(rows: Sequence[PassportRow], out: Path, note: str = "", title: st
         with atomic_write(out / PICTURE) as scratch:
             save(draw_strips(strips, title), scratch)
     with atomic_write(out / PAGE) as page:
-        page.write_text(_html(rows, strips, note, title), encoding="utf-8", errors="replace")
+        html = _html(rows, strips, note=note, title=title, looked=looked or {})
+        page.write_text(html, encoding="utf-8", errors="replace")
     return out / PAGE
 
 
@@ -264,7 +296,7 @@ def _title(rows: Sequence[PassportRow]) -> str:
     return ", ".join(map(plain, networks_of(rows)))
 
 
-def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str, title: str) -> str:
+def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], **said: Any) -> str:
     names = networks_of(rows)
     fitting = {(row.entry, row.protocol) for row in rows}
     behind = [row for row in references() if (row.entry, row.protocol) in fitting]
@@ -280,11 +312,10 @@ def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], note: str, title
         environment(jitter=jitter)
         .get_template("passport.html.jinja")
         .render(
-            title=title,
             names=names,
             rows=rows,
             strips=strips,
-            note=note,
+            **said,
             pairs=pairs,
             statements=_stated(found),
             compared=compared,

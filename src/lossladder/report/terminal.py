@@ -1,7 +1,7 @@
 """What came of a sweep, in a few lines for the terminal."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,13 +21,16 @@ from lossladder.tensorboard.reference_lines import shown_rungs
 _MOST_NAMED = 10  # reasons, and folders of runs that failed alike; the report has more
 
 
-def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
+def summed_up(
+    folder: Path, colours: str, shown: Callable[[Path], Path], looked: Sequence[str] = ()
+) -> str:
     """Return what a sweep says when it ends; write its report, and TensorBoard's columns.
 
     Args:
         folder: of the sweep.
         colours: regular expression; runs in which its group is the same share a colour.
         shown: a path as short as it can be said.
+        looked: diagnostics that the passport of a suite shows.
     """
     try:
         sweep = read_sweep(folder)
@@ -36,7 +39,7 @@ def summed_up(folder: Path, colours: str, shown: Callable[[Path], Path]) -> str:
     lines = [table(sweep), f"folder {shown(folder)}"]
     try:
         lines.append(f"report {shown(write_report(sweep))}")
-        if (passport := write_passport_page(sweep)) is not None:
+        if (passport := write_passport_page(sweep, diagnostics=looked)) is not None:
             lines.append(f"passport {shown(passport)}")
     except OSError as error:
         # The runs are done all the same, and the same command writes it once there is room.

@@ -9,7 +9,7 @@ from typing import Any
 # Keys of a config that do not make a run another run: what `names` chose is spelled out elsewhere
 # in it, and how a run is watched or where it is kept says nothing of what it is.
 NOT_IDENTITY = (
-    "names", "logs", "callbacks", "suite", "trainer.progress", "trainer.threads",
+    "names", "logs", "callbacks", "suite", "passport", "trainer.progress", "trainer.threads",
     "trainer.checkpoint_seconds", "trainer.snapshots",
 )  # fmt: skip
 

@@ -73,8 +73,8 @@ class Composer:
 
 def without_hydra(composed: DictConfig) -> DictConfig:
     """Return what was composed for the run itself, not yet resolved."""
-    # what a search asks for, and where a sweep is trained, is no part of its runs
-    beside = ("hydra", "search", "launch")
+    # what a search asks for, where a sweep is trained and what a page shows is no part of its runs
+    beside = ("hydra", "search", "launch", "passport")
     own = {key: value for key, value in composed.items_ex(resolve=False) if key not in beside}
     return OmegaConf.create(own)
 

@@ -109,7 +109,8 @@ def is_beside(word: str) -> bool:
     key = word.lstrip("+").partition("=")[0]
     if key == "suite":
         return False  # of one network, another suite has a folder and a page of its own
-    return word.startswith(("-", "hydra", "launch.")) or key in (*NOT_IDENTITY, "launch", _MORE)
+    beside = ("-", "hydra", "launch.", "passport.")
+    return word.startswith(beside) or key in (*NOT_IDENTITY, "launch", _MORE)
 
 
 # --- what a job leaves ------------------------------------------------------------------------

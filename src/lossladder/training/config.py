@@ -16,7 +16,7 @@ Built = TypeVar("Built")
 
 _NEEDED = ("task", "model", "readout", "optimizer", "data", "trainer", "engine", "seed")
 # configs that are older than schedules have none
-_KEYS = (*_NEEDED, "schedule", "callbacks", "logs", "names", "resume", "suite")
+_KEYS = (*_NEEDED, "schedule", "callbacks", "logs", "names", "resume", "suite", "passport")
 _READOUT_KEYS = ("std", "bias", "weights", "alone")
 
 ONE_DEVICE = (
