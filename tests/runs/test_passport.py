@@ -141,6 +141,38 @@ def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: P
     assert (left.logs / "p" / "passport.csv").read_bytes() == table
 
 
+FEW = {
+    "copy": [
+        *("task=copy", "task.delay=1", "model.state=null", "engine=auto", "trainer.max_steps=40"),
+        *("model.bits=1,2", "model.hidden_size=1,3"),
+    ]
+}
+
+
+def test_networks_of_few_bits_are_shown_and_counted_apart(train: Door, conf: Path):
+    one = TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "learning_rates": [0.03], "bits": FEW}
+    write_suite(conf, one)
+    words = ("-m", "suite=tiny", "-cd", str(conf), "passport.bits=true")
+    left = train(*words, "model=gru_cell,lstm", "hydra.sweep.dir=${logs}/p")
+    assert left.code == 0, left.err
+    # one of the two has no step that could be rounded, and the rest goes on
+    said = "lossladder: lstm is not shown by bits of state: model.bits=1: rounds the state"
+    assert [line[: len(said)] for line in left.err.splitlines()] == [said]
+    folder = left.logs / "p"
+    assert {(r["network"], r["entry"], r["seed"]) for r in rows_of(folder)} == {
+        (network, "easy/echo", seed) for network in ("gru_cell", "lstm") for seed in "01"
+    }
+    page = Seen(folder / "passport.html")
+    assert "Not finished" not in page.words
+    assert "Loss against bits of state – gru_cell" in page.words
+    assert "4 runs, " in page.words
+    assert [tag for tag, _ in page.tags].count("img") == 1
+    # each kind of network once: two sizes, of one bit and of two
+    kept = [yaml.safe_load(path.read_text()) for path in folder.glob("*/config.yaml")]
+    few = [c["model"] for c in kept if c["suite"].get("panel")]
+    assert sorted((m["bits"], m["hidden_size"]) for m in few) == [(1, 1), (1, 3), (2, 1), (2, 3)]
+
+
 @pytest.mark.slow  # six diagnostics of two networks of one task
 def test_a_page_shows_what_the_best_and_the_median_network_learned(train: Door, conf: Path):
     write_suite(conf, TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "learning_rates": [0.03]})
@@ -237,7 +269,11 @@ def test_shipped_suites_are_composed_of_tasks_there_are():
     with initialize_config_dir(str(conf_dir()), "train", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         # it has all that the others have; every task is composed
-        assert check(["suite=full"], loader, multirun=True, name="train").suite.seeds == 10
+        full = check(["suite=full"], loader, multirun=True, name="train")
+        assert (full.suite.seeds, full.passport.bits, [*full.suite.bits]) == (
+            *(10, True),
+            ["copy", "recall"],
+        )
 
 
 # --- what is said -------------------------------------------------------------------------------
@@ -305,6 +341,23 @@ def test_the_line_on_top_says_who_learns_what(tmp_path: Path, monkeypatch):
     assert "The seeds show no difference from an lstm on 1 task." in page.words
     monkeypatch.setattr(passport_page, "references", lambda: ())
     assert "No lstm was trained" in Seen(write_page(seeds("mine", 5, 5), tmp_path)).words
+
+
+def test_marks_of_theorems_stand_over_the_column_of_their_network(tmp_path: Path, monkeypatch):
+    lower, enough = ("signs", 0.66, "lower"), ("counts", 0.45, "suffices")
+    known = tuple(seeds("lstm", 3, 3, theory=(enough,)))
+    monkeypatch.setattr(passport_page, "references", lambda: known)
+    page = Seen(write_page(seeds("mine", 3, 0, theory=(lower,)), tmp_path))
+    (mine, other) = (attrs for tag, attrs in page.tags if (attrs.get("class") or "")[:4] == "mark")
+    # over the first column, at the ceiling; over the second, at the floor
+    assert (mine["class"], other["class"]) == ("mark", "mark dotted")
+    starts = [
+        [float(n) for n in (a["d"] or "M").partition("h")[0][1:].split()] for a in (mine, other)
+    ]
+    assert starts[0][0] < starts[1][0]
+    assert [y for _, y in starts] == [8 + 108, 8]
+    assert "by theory in the long run no lower than 0.6600 (signs)" in page.words
+    assert "0.4500 can be had" not in page.words  # of another's network nothing is said
 
 
 def test_a_network_called_like_a_reference_is_told_from_it(tmp_path: Path, monkeypatch):

@@ -210,9 +210,11 @@ class JobSweeper(Sweeper):
         assert self.config is not None
         model = str(self.config.hydra.runtime.choices.model)
         tried: list[tuple[list[str], list[tuple[float, list[str]]]]] = []
+        names: dict[str, Sequence[str]] = {}
         for (entry, words), own in product(suite.entries().items(), networks):
             chosen = [word.partition("=")[2] for word in own if word.startswith("model=")]
             name = network_name(own, chosen[-1] if chosen else model)
+            names[name] = own
             # what the command line says counts more than what the suite does
             tags = [f"+suite.entry={quoted(entry)}", f"+suite.network={quoted(name)}"]
             tried.append(([*suite.words, *words, *own, *tags], suite.tuning_jobs(entry)))
@@ -227,7 +229,36 @@ class JobSweeper(Sweeper):
             losses = [(rate, _loss(next(ends))) for rate, _ in runs]
             rate = choose_rate(losses) if losses else suite.learning_rates[0]
             reported += [[*words, *run] for run in suite.reported_jobs(rate)]
-        return self._launched(arguments, reported)
+        ends = self._launched(arguments, reported)
+        if OmegaConf.select(self.config, "passport.bits"):
+            for name, own in names.items():
+                self._of_few_bits(arguments, suite, name, own)
+        return ends
+
+    def _of_few_bits(
+        self, arguments: Sequence[str], suite: Suite, network: str, own: Sequence[str]
+    ) -> None:
+        """Launch the runs of a network that show loss against bits of state, if it can keep few."""
+        assert self.config is not None
+        parser = OverridesParser.create(config_loader=self.loader)
+        jobs: list[list[str]] = []
+        for panel, words in suite.bits.items():
+            tags = [f"+suite.panel={quoted(panel)}", f"+suite.network={quoted(network)}"]
+            # sizes and seeds are these, whatever the others have
+            every = map(each_value, parser.parse_overrides(list(words)))
+            jobs += [[*suite.words, *own, *each, *tags] for each in product(*every)]
+        # torch takes seconds: only now
+        from lossladder.console import note
+        from lossladder.sweeps.compose import Composer
+        from lossladder.training.build import build
+
+        try:
+            for job in jobs[:1]:
+                build(Composer(self.loader, self.config).plain(job))
+        except RequestError as error:
+            note(f"{network} is not shown by bits of state: {error}")
+        else:
+            self._launched(arguments, jobs, passed_over=RunFailedError)
 
     def _check_same(self, suite: Suite) -> None:
         """Refuse a folder whose learning rates were chosen otherwise: a seed would count twice."""

@@ -125,7 +125,8 @@ def _suite_settings(
         )
     plain: Any = OmegaConf.to_container(config.suite, resolve=True)
     suite = Suite.parse(plain, [override.input_line or "" for override in overrides])
-    return [[*suite.words, *own] for own in suite.entries().values()]
+    panels = suite.bits.values() if OmegaConf.select(config, "passport.bits") else ()
+    return [[*suite.words, *own] for own in (*suite.entries().values(), *panels)]
 
 
 def folder(config: DictConfig, key: str) -> Path:

@@ -1,9 +1,10 @@
 """A passport as a page of one sheet and as a picture: a strip for each task."""
 
+import base64
 import math
 import statistics
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +13,7 @@ from markupsafe import Markup
 
 from lossladder.checks import RequestError
 from lossladder.console import many
-from lossladder.drawing import COLOURS, GREY, INK, save
+from lossladder.drawing import COLOURS, GREY, INK, png, save
 from lossladder.report.figure import MOST_LINES, plain, spread
 from lossladder.report.inference import kaplan_meier_median, quartiles
 from lossladder.report.page import environment
@@ -48,12 +49,11 @@ _LETTERS = 13  # of a name at most
 
 
 class StripTick(NamedTuple):
-    """A rung, or what a theorem says, beside a strip."""
+    """A rung beside a strip."""
 
     at: float  # share of what can be known, that it is worth
     name: str
     name_at: float | None  # where the name stands; None: it has none
-    dashed: bool = False  # not a rung, but a theorem
 
 
 class Column(NamedTuple):
@@ -63,6 +63,7 @@ class Column(NamedTuple):
     colour: int  # of `COLOURS`; -1: a reference, in grey
     dots: Sequence[float]  # share of what can be known, a seed each
     median: float
+    marks: Sequence[tuple[float, bool]]  # of theorems, and whether it is a bound that none passes
     words: Sequence[str]  # what there is to say of one's own
 
 
@@ -74,6 +75,15 @@ class Strip(NamedTuple):
     ticks: Sequence[StripTick]
     columns: Sequence[Column]
     lengths: Sequence[tuple[str, Sequence[tuple[int, float]], int]]  # network, curve, colour
+
+
+class FewBits(NamedTuple):
+    """What a network loses that keeps few bits."""
+
+    network: str
+    runs: int
+    seconds: float
+    picture: str  # PNG, base64
 
 
 def write_passport_page(
@@ -102,8 +112,12 @@ def write_passport_page(
             write_passport(rows, scratch)
     left, total = sum(asked.values()) - len(rows), many(sum(asked.values()), "run")
     note = f"Not finished: {left} of {total} to report are missing; the same command goes on."
-    note, title = note if left > 0 else "", ", ".join(map(plain, asked))
-    page = write_page(rows, out, note, title)
+    few, note, title = (
+        _few_bits(sweep, packages),
+        note if left > 0 else "",
+        ", ".join(map(plain, asked)),
+    )
+    page = write_page(rows, out, note, title, few=few)
     if diagnostics:
         # torch takes seconds to import, and most pages need none of it
         from lossladder.report.diagnose import best_and_median
@@ -114,7 +128,7 @@ def write_passport_page(
             if (found := best_and_median((r for r in runs if r.done), diagnostics, packages))
         }
         # the page without them is there already, for whom they take too long
-        page = write_page(rows, out, note, title, looked)
+        page = write_page(rows, out, note, title, looked, few)
     return page
 
 
@@ -147,6 +161,7 @@ def write_page(
     note: str = "",
     title: str = "",
     looked: Mapping[str, Sequence[tuple[str, RunSummary, Sequence["Found"]]]] | None = None,
+    few: Sequence[FewBits] = (),
 ) -> Path:
     """Write the page and the picture of rows of one network or several.
 
@@ -156,6 +171,7 @@ def write_page(
         note: what is to be said before everything else.
         title: of a page without rows, which has no picture.
         looked: task and network -> which run, the run, and what diagnostics found in it.
+        few: networks of few bits.
     """
     known = {row.network for row in references()}
     rows = [
@@ -168,9 +184,32 @@ def write_page(
         with atomic_write(out / PICTURE) as scratch:
             save(draw_strips(strips, title), scratch)
     with atomic_write(out / PAGE) as page:
-        html = _html(rows, strips, note=note, title=title, looked=looked or {})
+        html = _html(rows, strips, note=note, title=title, looked=looked or {}, few=few)
         page.write_text(html, encoding="utf-8", errors="replace")
     return out / PAGE
+
+
+def _few_bits(sweep: Sweep, packages: Collection[str]) -> list[FewBits]:
+    """Return a picture for each network of which runs of few bits are done."""
+    found: dict[str, dict[str, list[RunSummary]]] = {}
+    for run in sweep.runs:
+        config = {**sweep.common, **run.config}
+        if (panel := config.get("suite.panel")) and run.done:
+            found.setdefault(config["suite.network"], {}).setdefault(panel, []).append(run)
+    if not found:
+        return []
+    # torch takes seconds to import, and most pages need none of it
+    from lossladder.report.bits_figure import draw_bits
+    from lossladder.runs.load import load_run
+
+    few: list[FewBits] = []
+    for network, panels in found.items():
+        every = [[load_run(r.folder, packages=packages) for r in runs] for runs in panels.values()]
+        runs = [run for alike in panels.values() for run in alike]
+        seconds = sum(run.result.seconds or 0.0 for run in runs)
+        picture = base64.b64encode(png(draw_bits(every))).decode()
+        few.append(FewBits(network, len(runs), seconds, picture))
+    return few
 
 
 # --- strips -----------------------------------------------------------------------------------
@@ -188,54 +227,53 @@ def _strips(rows: Sequence[PassportRow]) -> list[Strip]:
     for (entry, protocol), own in seeds_of(rows).items():
         theirs = behind.get((entry, protocol), {})
         first = next(iter(own.values()))[0]
-        theory = {mark for alike in own.values() for row in alike for mark in row.theory}
-        columns = [_column(name, alike, colours[name]) for name, alike in own.items()]
-        columns += [_column(name, alike, -1) for name, alike in theirs.items()]
+        worth = _worth(first.rungs)
+        columns = [_column(name, alike, colours[name], worth) for name, alike in own.items()]
+        columns += [_column(name, alike, -1, worth) for name, alike in theirs.items()]
         lengths = [
             (row.network, row.lengths, colours[row.network])
             for alike in own.values() for row in alike if row.lengths
         ]  # fmt: skip
         level, _, name = entry.partition("/")
-        ticks = _ticks(first.rungs, sorted(theory))
+        ticks = _ticks([(worth(loss), plain(name)) for name, loss in first.rungs])
         found.append(Strip(plain(name.replace("_", " ")), plain(level), ticks, columns, lengths))
     return found
 
 
-def _column(name: str, rows: Sequence[PassportRow], colour: int) -> Column:
-    dots = [min(1.0, max(0.0, row.known or 0.0)) for row in rows]
-    words = _words(rows) if colour >= 0 else []
-    return Column(plain(name), colour, dots, min(1.0, max(0.0, median_known(rows))), words)
-
-
-def _ticks(
-    rungs: Sequence[tuple[str, float]], theory: Sequence[tuple[str, float, str]]
-) -> list[StripTick]:
-    """Return the rungs, and what theorems say, by what they are worth."""
-    if not rungs:
-        return []
-    ceiling, floor = rungs[0][1], rungs[-1][1]
+def _worth(rungs: Sequence[tuple[str, float]]) -> Callable[[float], float]:
+    """Return what makes of a loss the share of what can be known, within the strip."""
+    ceiling, floor = (rungs[0][1], rungs[-1][1]) if rungs else (1.0, 0.0)
     span = (ceiling - floor) or 1.0
-    ways = {"lower": "no lower: ", "suffices": "can be had: "}
-    both = [((ceiling - loss) / span, plain(name), False) for name, loss in rungs]
-    both += [
-        ((ceiling - loss) / span, plain(ways.get(bound, "") + name), True)
-        for name, loss, bound in theory
-    ]
-    both.sort(key=lambda one: (-one[0], one[2]))
-    # theorems first, then floor and ceiling, then those that stand apart from all these
-    named: list[tuple[float, str, bool]] = [one for one in both if one[2]]
-    for one in sorted(both, key=lambda one: 0 if one[0] in (0.0, 1.0) else 1):
+    return lambda loss: min(1.0, max(0.0, (ceiling - loss) / span))
+
+
+def _column(
+    name: str, rows: Sequence[PassportRow], colour: int, worth: Callable[[float], float]
+) -> Column:
+    dots = [min(1.0, max(0.0, row.known or 0.0)) for row in rows]
+    theory = {mark for row in rows for mark in row.theory}
+    marks = sorted({(worth(loss), bound == "lower") for _, loss, bound in theory})
+    words = _words(rows) if colour >= 0 else []
+    return Column(plain(name), colour, dots, min(1.0, max(0.0, median_known(rows))), marks, words)
+
+
+def _ticks(rungs: Sequence[tuple[float, str]]) -> list[StripTick]:
+    """Return the rungs, the best first, by what they are worth."""
+    rungs = sorted(rungs, key=lambda one: -one[0])
+    # floor and ceiling, then those that stand apart from all these
+    named: list[tuple[float, str]] = []
+    for one in sorted(rungs, key=lambda one: 0 if one[0] in (0.0, 1.0) else 1):
         near = any(abs(one[0] - other[0]) < 0.6 * _GAP for other in named)
-        if not one[2] and not near and len(named) < _MOST_NAMED:
+        if not near and len(named) < _MOST_NAMED:
             named.append(one)
     named.sort(key=lambda one: -one[0])
-    places = spread([at for at, _, _ in named], _GAP)
+    places = spread([at for at, _ in named], _GAP)
     # a crowd at an end would push names over it
     last = len(places) - 1
     places = [min(place, 1.0 - number * _GAP) for number, place in enumerate(places)]
     places = [max(place, (last - number) * _GAP) for number, place in enumerate(places)]
     name_at = dict(zip(named, places, strict=True))
-    return [StripTick(one[0], _cut(one[1]), name_at.get(one), one[2]) for one in both]
+    return [StripTick(one[0], _cut(one[1]), name_at.get(one)) for one in rungs]
 
 
 def _cut(name: str) -> str:
@@ -266,6 +304,10 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     enough = next((row.horizon for row in rows if row.horizon is not None), None)
     if enough:
         told.append(f"is moved by inputs up to {enough - 1} steps back")
+    for statement, loss, bound in sorted({mark for row in rows for mark in row.theory}):
+        least = f"in the long run no lower than {number(loss)}"
+        enough = f"{number(loss)} can be had"
+        told.append(f"by theory {least if bound == 'lower' else enough} ({plain(statement)})")
     told.append(f"learning rate {rows[0].learning_rate:g}")
     speeds = [row.microseconds for row in rows if row.microseconds is not None]
     if speeds:
@@ -380,13 +422,11 @@ def draw_strips(strips: Sequence[Strip], title: str) -> "Figure":
         axes.set_xticks(range(len(names)), map(_cut, names), rotation=90, size=5.5)
         axes.tick_params(colors=INK, length=0, pad=1)
         for tick in strip.ticks:
-            style = (0, (3, 2)) if tick.dashed else "solid"
-            axes.axhline(tick.at, color=INK if tick.dashed else GREY, lw=0.5, ls=style, zorder=1,
-                         alpha=1.0 if tick.dashed else 0.5)  # fmt: skip
+            axes.axhline(tick.at, color=GREY, lw=0.5, zorder=1, alpha=0.5)
             if tick.name_at is not None:
                 axes.text(-0.03, (tick.name_at + 0.06) / 1.12, tick.name, ha="right", va="center",
-                          size=5.5, color=INK, transform=axes.transAxes, parse_math=False,
-                          style="italic" if tick.dashed else "normal")  # fmt: skip
+                          size=5.5, color=INK, transform=axes.transAxes,
+                          parse_math=False)  # fmt: skip
         for across, column in enumerate(strip.columns):
             colour = GREY if column.colour < 0 else COLOURS[column.colour]
             places = [across + shift for shift in jitter(len(column.dots))]
@@ -394,6 +434,9 @@ def draw_strips(strips: Sequence[Strip], title: str) -> "Figure":
             axes.plot(places, column.dots, ls="", marker="o", color=colour, mec="none", ms=size,
                       alpha=alpha)  # fmt: skip
             axes.plot([across - 0.35, across + 0.35], [column.median] * 2, color=colour, lw=1)
+            for at, bound in column.marks:
+                axes.plot([across - 0.45, across + 0.45], [at] * 2, color=INK, lw=1.2,
+                          ls=(0, (2.5, 1)) if bound else (0, (0.7, 1)))  # fmt: skip
     return figure
 
 

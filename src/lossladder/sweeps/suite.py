@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import product
 from typing import Any
 
@@ -33,6 +33,8 @@ class Suite:
         learning_rates: to choose from; of a single one nothing is tried before.
         network: name of the network of a run; None: that of its model.
         entry: level and name of the task of a run, which the suite writes into its config.
+        bits: panel -> words, some with several values, of the runs that show loss against bits.
+        panel: of a run; None: it is none of those.
     """
 
     tasks: Mapping[str, Mapping[str, Sequence[str]]]
@@ -42,6 +44,8 @@ class Suite:
     learning_rates: Sequence[float]
     network: str | None = None
     entry: str | None = None
+    bits: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    panel: str | None = None
 
     @classmethod
     def parse(cls, config: Mapping[str, Any], words: Sequence[str] = ()) -> "Suite":
@@ -72,12 +76,17 @@ class Suite:
             # null leaves out a level that a suite has taken over from another
             if named is not None:
                 _check_names(f"suite.tasks.{level}", named)
-        for key, listed in (("words", suite.words), *suite.entries().items()):
+        if suite.bits:
+            _check_names("suite.bits", suite.bits)
+        own = {"words": suite.words, **suite.entries()}
+        for key, listed in [*own.items(), *suite.bits.items()]:
             if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
                 raise RequestError(f"suite {key}={listed}: must be a list of words: [task=echo]")
+        for key, listed in own.items():
             for word in listed:
-                if (own := _key(word)) in ("seed", "optimizer.lr"):
-                    raise RequestError(f"suite {key}: {word}: leave it out; change {_OWN[own]}")
+                if _key(word) in ("seed", "optimizer.lr"):
+                    way = _OWN[_key(word)]
+                    raise RequestError(f"suite {key}: {word}: leave it out; change {way}")
         if not suite.entries():
             raise RequestError("suite.tasks: names no task")
         return suite
