@@ -131,9 +131,9 @@ references: env
 	$(SUITE) model=delta model.key_size=4
 	$(BIN)/python docs/figures/references.py logs/references/passport.csv
 
-# what they learn, as a table
+# what they learn, as a table and as a picture
 map: env
-	$(BIN)/python docs/figures/map.py --into docs/passport.md
+	$(BIN)/python docs/figures/map.py --into docs/passport.md --out docs/pictures/map.png
 
 # the six networks of docs/verdict.md
 verdicts: env

@@ -11,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from docs.figures.map import draw, table
 from doors import Door
 from lossladder.cli import report
 from lossladder.cli.hydra_errors import check
@@ -373,6 +374,20 @@ def test_what_a_table_says_is_escaped(tmp_path: Path):
     evil = "<script>alert(1)</script>"
     write_page([row(evil, entry=f"easy/{evil}", command=evil, machine=evil)], tmp_path)
     assert "<script" not in (tmp_path / "passport.html").read_text()
+
+
+def test_the_map_says_of_each_network_and_task_how_many_seeds_learned():
+    rows = [*seeds("a", 5, 5), *seeds("b", 10, 4, theory=(("signs", 0.66, "lower"),))]
+    rows += [replace(one, entry="easy/copy") for one in seeds("b", 10, 10)]
+    assert table(rows).splitlines()[2:] == ["| echo | 5/5 | 4/10, 30 % ≥ |", "| copy | – | 10/10 |"]
+    (axes,) = (figure := draw(rows)).axes
+    assert [text.get_text() for text in axes.texts] == ["5/5", "4/10", "30 %", "–", "10/10"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    # half of the seeds know 30 %: the lighter; and a frame, dashed
+    cells = [one for one in axes.patches if one.get_fill()]
+    assert [sum(one.get_facecolor()[:3]) > 2 for one in cells] == [False, True, False]
+    assert len(axes.patches) == 3 + 1
+    assert "of 5/5 is 57–100 % and of 10/10 is 72–100 %" in figure.texts[0].get_text()
 
 
 # --- tables -------------------------------------------------------------------------------------

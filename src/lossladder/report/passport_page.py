@@ -66,6 +66,11 @@ class Column(NamedTuple):
     marks: Sequence[tuple[float, bool]]  # of theorems, and whether it is a bound that none passes
     words: Sequence[str]  # what there is to say of one's own
 
+    @property
+    def name(self) -> str:
+        """That of the network, as short as there is room; ends tell settings of one kind apart."""
+        return self.network if len(self.network) <= 10 else f"…{self.network[-9:]}"
+
 
 class Strip(NamedTuple):
     """What networks know of one task."""
@@ -303,7 +308,10 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
         told.append(f"keeps {keeps}")
     enough = next((row.horizon for row in rows if row.horizon is not None), None)
     if enough:
-        told.append(f"is moved by inputs up to {enough - 1} steps back")
+        back = (
+            f"inputs up to {many(enough - 1, 'step')} back" if enough > 1 else "the last input only"
+        )
+        told.append(f"is moved by {back}")
     for statement, loss, bound in sorted({mark for row in rows for mark in row.theory}):
         least = f"in the long run no lower than {number(loss)}"
         enough = f"{number(loss)} can be had"
@@ -418,8 +426,8 @@ def draw_strips(strips: Sequence[Strip], title: str) -> "Figure":
         axes.set_title(strip.title, loc="left", size=8.5, weight="bold", color=INK, pad=4,
                        parse_math=False)  # fmt: skip
         axes.set_yticks([])
-        names = [column.network for column in strip.columns]
-        axes.set_xticks(range(len(names)), map(_cut, names), rotation=90, size=5.5)
+        names = [column.name for column in strip.columns]
+        axes.set_xticks(range(len(names)), names, rotation=90, size=5.5)
         axes.tick_params(colors=INK, length=0, pad=1)
         for tick in strip.ticks:
             axes.axhline(tick.at, color=GREY, lw=0.5, zorder=1, alpha=0.5)
