@@ -48,13 +48,16 @@ def main(
     asked = parser.parse_args(words)
     # drawing takes a second to import, and --help needs none of it
     from lossladder.report.page import write_report
+    from lossladder.report.passport import runs_asked
     from lossladder.report.passport_page import write_passport_page
     from lossladder.report.sweep_folder import read_sweep
 
     with parser.refusing():
         names = [name for name in asked.diagnostics.split(",") if name]
         sweep = read_sweep(asked.sweep)
-        print(f"report {write_report(sweep, asked.out, names, packages)}", file=sys.stderr)
+        # of a suite, its passport has them, of every task
+        own = [] if runs_asked(sweep) else names
+        print(f"report {write_report(sweep, asked.out, own, packages)}", file=sys.stderr)
         if (passport := write_passport_page(sweep, asked.out, names, packages)) is not None:
             print(f"passport {passport}", file=sys.stderr)
 
