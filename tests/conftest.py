@@ -42,10 +42,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the slow ones are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make slow tests of all but `sampled(n)` cases of a test, so that more yamls cost no more."""
+    """Make slow ones of all but n cases of a test that is `sampled(n)`: more yamls cost no more."""
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("sampled"):
+        if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
             cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for left in cases.values():
         marker = left[0].get_closest_marker("sampled")

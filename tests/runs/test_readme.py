@@ -47,7 +47,7 @@ def test_readme_shows_commands():
 
 @pytest.mark.parametrize("command", TRAININGS)
 def test_every_training_in_readme_runs(command, train, request):
-    words = _words(command, request.getfixturevalue("run") if "run>" in command else Path())
+    words = _words(command, request.getfixturevalue("run") if "resume=" in command else Path())
     if "--cfg" not in words:
         updates = 150 if "resume" in command else 20
         words += [f"trainer.max_steps={updates}", "trainer.progress=false"]

@@ -94,6 +94,7 @@ def test_of_many_the_older_become_fewer(train, monkeypatch):
     assert drawn == [1, 2, 4, 8]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "broken",
     [{"share": []}, {"nearest": [1]}, {"divergences": {"none": [0.1, 0.2]}}, {"updates": 3}],

@@ -15,7 +15,7 @@ from lossladder.checks import RequestError
 from lossladder.runs.folder import discard, lives_in
 from lossladder.runs.identity import identity, identity_in
 from lossladder.runs.result import RunCutOffError, RunFailedError, ended
-from lossladder.sweeps.compose import resolved
+from lossladder.sweeps.compose import resolved, without_hydra
 from lossladder.sweeps.job import SETTING
 from lossladder.sweeps.lock import job_lock
 
@@ -50,7 +50,8 @@ def job(config: DictConfig) -> float:
         # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
         from lossladder.runs.load import resumed_config, same_run
 
-        plain = resumed_config(resolved(config, hydra.runtime.choices), hydra.overrides.task)
+        asked = resolved(without_hydra(config), hydra.runtime.choices)
+        plain = resumed_config(asked, hydra.overrides.task)
         elsewhere = any(word.startswith("hydra.run.dir=") for word in hydra.overrides.hydra)
         if plain["resume"] is not None and single and not elsewhere and (own := same_run(plain)):
             discard(folder)
