@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import OverrideType
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from hypothesis import settings
-from omegaconf import DictConfig, OmegaConf
 
+from lossladder.sweeps.compose import Composer
 from lossladder.training.build import Parts, build
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -65,32 +65,17 @@ def _values(item: pytest.Item) -> list[tuple[str, str]]:
 
 
 @cache
-def _composed(choices: tuple[str, ...]) -> DictConfig:
+def _composer() -> Composer:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("train", overrides=list(choices))
-
-
-def _configured(overrides: tuple[str, ...]) -> DictConfig:
-    """Return what Hydra composes; values are set as it does, for it takes long to choose groups."""
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    if any(override.type != OverrideType.CHANGE for override in parsed):
-        return _composed(overrides)
-    values = [override for override in parsed if not (CONF / override.key_or_group).is_dir()]
-    choices = tuple(str(o.input_line) for o in parsed if o not in values)
-    config = deepcopy(_composed(choices))
-    for override in values:
-        OmegaConf.update(config, override.key_or_group, override.value(), merge=True)
-    return config
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("train", overrides=[], run_mode=RunMode.MULTIRUN)
+    return Composer(loader, config)
 
 
 @pytest.fixture(scope="session")
 def configured() -> Callable[..., dict[str, Any]]:
-    """Overrides of the command line -> resolved config."""
-
-    def configure(*overrides: str) -> dict[str, Any]:
-        return OmegaConf.to_container(_configured(overrides), resolve=True)
-
-    return configure
+    """Overrides of the command line -> resolved config, which a test may change."""
+    return lambda *overrides: deepcopy(_composer().plain(overrides))
 
 
 @pytest.fixture(scope="session")

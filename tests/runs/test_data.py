@@ -320,16 +320,16 @@ def hidden_by_counting(data: Split) -> list[bool]:
 def test_what_a_split_hides_agrees_with_counting_and_with_its_exact_chances():
     """Classes 0 and 10 have one string each: each is in the training set with chance 500/1024."""
     hidden = []
-    for seed in range(200):
+    for seed in range(400):
         data = split(split_seed=seed)
         expected = hidden_by_counting(data)
         assert data.hidden().tolist() == expected
         hidden.append(sum(expected))
     chances = {0: 0.2382, 1: 0.5002, 2: 0.2616}
     for number, chance in chances.items():
-        error = (chance * (1 - chance) / 200) ** 0.5
-        assert abs(hidden.count(number) / 200 - chance) < 4 * error
-    assert abs(sum(hidden) / 200 - 1.0234) < 4 * (0.5 / 200) ** 0.5
+        error = (chance * (1 - chance) / 400) ** 0.5
+        assert abs(hidden.count(number) / 400 - chance) < 4 * error
+    assert abs(sum(hidden) / 400 - 1.0234) < 4 * (0.5 / 400) ** 0.5
 
 
 def test_a_split_by_every_step_hides_strings_with_any_unseen_count():
