@@ -2,6 +2,8 @@
 ARGS ?= experiment=echo_both
 PYTHON ?= python3
 BIN := .venv/bin
+# modules are compiled once, and not by each of the hundred processes that tests start
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups references map verdicts diagnostics six chapters bench
 .DEFAULT_GOAL := train
@@ -123,12 +125,13 @@ groups: env
 	$(BIN)/python docs/figures/groups.py --seeds 16 --into docs/theory.md
 
 # the networks that passports are held against, at 32 numbers of state: an hour or more on two cores
-SUITE := $(BIN)/python train.py -m suite=quick suite.seeds=$(SEEDS) hydra.sweep.dir=logs/references
 SEEDS ?= 10
+SUITE := $(BIN)/python train.py -m suite=quick suite.seeds=$(SEEDS) hydra.sweep.dir=logs/references
 references: env
-	$(SUITE) model=lstm,rnn,gru,mingru,attention
+	$(SUITE) model=lstm,rnn,gru,mingru
 	$(SUITE) model=diagonal model.range=unit,signed,complex
 	$(SUITE) model=delta model.key_size=4
+	$(SUITE) model=attention model.state=null model.window=8
 	$(BIN)/python docs/figures/references.py logs/references/passport.csv
 
 # what they learn, as a table and as a picture

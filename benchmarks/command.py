@@ -13,10 +13,12 @@ from benchmarks.growth import AXES, grow
 from benchmarks.machine import machine
 from benchmarks.measure import measure
 from benchmarks.networks import networks
+from benchmarks.suites import suites
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "performance"
 GROUPS = {"contests": CONTESTS, "cells": CELLS}  # each in a file of results of its own
+TABLES = {"networks": networks, "suite": suites}
 CURVES = {"growth": AXES, "widths": WIDTHS}
 
 
@@ -29,9 +31,9 @@ def main(words: Sequence[str] | None = None) -> None:
         if asked.what in CURVES:
             grown = grow(asked.rounds or 3, _say, CURVES[asked.what], asked.only)
             _keep(asked.results / f"{asked.what}.json", {"machine": machine(), **grown})
-        elif asked.what == "networks":
-            found = networks(asked.rounds or 5, _say)
-            _keep(asked.results / "networks.json", {"machine": machine(), **found})
+        elif asked.what in TABLES:
+            found = TABLES[asked.what](asked.rounds or 5, _say)
+            _keep(asked.results / f"{asked.what}.json", {"machine": machine(), **found})
         else:
             _contests(asked, pythons)
     from benchmarks.page import write
@@ -56,10 +58,11 @@ def _contests(asked: Namespace, pythons: dict[str, str]) -> None:
 def _parsed(words: Sequence[str] | None) -> Namespace:
     parser = ArgumentParser("benchmark.py", description="Measure us and the peers side by side.")
     parser.add_argument(
-        "what", nargs="?", default="contests", choices=(*GROUPS, *CURVES, "networks", "page"),
+        "what", nargs="?", default="contests", choices=(*GROUPS, *CURVES, *TABLES, "page"),
         help="contests: everybody in turns; cells: the same of any cell; growth: cost against "
         "size; widths: against hidden size, in large networks; networks: every "
-        "one at the same floats of state; page: from the last results",
+        "one at the same floats of state; suite: a suite beside Lightning; page: from the last "
+        "results",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, help="timed rounds of each (5; of growth: 3)")
     parser.add_argument(

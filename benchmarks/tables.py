@@ -22,6 +22,7 @@ from benchmarks.results import (
     spread,
     times_as_fast,
 )
+from benchmarks.suites import scaled
 
 _PROBED = ("echo-4", "echo-16", "count", "parity")
 _MISSING = "not measured yet: `make bench`"
@@ -33,6 +34,7 @@ def all_of(
     of_cells: Mapping[str, Any],
     widths: Mapping[str, Any],
     networks: Mapping[str, Any],
+    suite: Mapping[str, Any],
 ) -> dict[str, str]:
     """Return every table by the name of its place."""
     taken = contests.get("contests", {})
@@ -48,6 +50,7 @@ def all_of(
         **any_cell(of_cells),
         "widths": wide(widths) if widths else _MISSING,
         "networks": all_networks(networks) if networks else _MISSING,
+        "suite": of_suite(suite) if suite else _MISSING,
     }  # fmt: skip
 
 
@@ -334,6 +337,32 @@ def all_networks(networks: Mapping[str, Any]) -> str:
     }
     lines += ["", *(f"* `{name}` is not compiled: {why}" for name, why in refused.items())]
     return "\n".join(lines).rstrip()
+
+
+def of_suite(measured: Mapping[str, Any]) -> str:
+    """Return how long a suite takes, and how long its runs by Lightning, one at a time."""
+    machine, runs = measured["machine"], measured["theirs"]
+    ours, theirs = measured["ours"], scaled(measured)
+    ratios = sorted(other / own for own, other in zip(ours, theirs, strict=True))
+    ends = f"[{min(ratios):.0f}, {max(ratios):.0f}]"
+    head = ["", "seconds, median", "times ours"]
+    rows = [
+        [f"**`suite={measured['suite']}`**", f"{median(ours):,.0f}", ""],
+        ["Lightning", f"{median(theirs):,.0f}", f"{median(ratios):.0f} × {ends}"],
+    ]
+    each = " · ".join(
+        f"{entry.partition('/')[2].replace('_', ' ')} {1e3 * median(run['seconds']):.1f}"
+        for entry, run in runs.items()
+    )
+    return "\n".join(
+        [
+            f"{_described(machine)}, load {machine['load']:.1f}; {len(ours)} rounds.",
+            "",
+            _table(head, rows),
+            "",
+            f"Milliseconds of an update by Lightning: {each}.",
+        ]
+    )
 
 
 _ENGINES = {

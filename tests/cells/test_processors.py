@@ -58,7 +58,7 @@ def compiles(name, of, monkeypatch):
     assert (register in found) or (".4s" in register and "fmla" in found)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("of", PROCESSORS)
 @pytest.mark.parametrize("name", SOME)
 def test_a_kernel_is_code_for_every_processor(name, of, monkeypatch):
@@ -102,6 +102,7 @@ def print_losses():
         print(*losses(name))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(not this_processor().is_x86, reason="x86's own instructions")
 @pytest.mark.parametrize(("features", "register"), [("+sse2", 4), ("+avx2,+fma", 8)])
 def test_fewer_instructions_train_alike(features, register):
@@ -119,6 +120,7 @@ def print_keys():
         print(name, hashlib.sha256(made(name).key.encode()).hexdigest())
 
 
+@pytest.mark.slow
 def test_the_text_of_a_kernel_is_the_same_in_every_process():
     first, second = map(_keys_with, ("1", "2"))
     assert first == second

@@ -82,6 +82,7 @@ def test_a_sweep_that_is_done_is_told_of_on_a_disk_that_takes_nothing(start: Sta
     assert {path: path.stat().st_mtime_ns for path in left} == left
 
 
+@pytest.mark.slow
 def test_what_cannot_be_begun_on_a_full_disk_is_refused(start: Start, small_disk):
     fill(small_disk)
     os.sync()

@@ -104,7 +104,7 @@ def kills(count: int, slow: bool) -> list:
     ]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "who", "kills"), [*kills(1, False), *kills(10, True)])
 def test_a_sweep_that_is_killed_ends_where_it_would_have(
     start: Start, tmp_path, undisturbed, name, who, kills

@@ -119,6 +119,7 @@ def test_that_there_are_no_locks_is_said_at_the_start(tmp_path, capsys):
     assert os.listdir(tmp_path) == [lock.FILE]
 
 
+@pytest.mark.slow
 def test_two_commands_share_a_sweep_without_locks(start: Start, tmp_path):
     (tmp_path / "lockless.py").write_text(f"""
 import fcntl

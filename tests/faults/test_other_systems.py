@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+import pytest
 from processes import run
 
 PROGRAM = """
@@ -17,6 +18,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # five processes
 def test_a_run_and_a_sweep_are_made_where_no_core_can_be_counted_and_workers_are_spawned(tmp_path):
     # what Python imports first, in workers as well
     (tmp_path / "sitecustomize.py").write_text("import os\ndel os.sched_getaffinity\n")

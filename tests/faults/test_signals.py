@@ -188,6 +188,7 @@ def test_a_request_to_stop_ends_with_the_run_that_it_was_meant_for():
     assert signals.stop_asked() is None
 
 
+@pytest.mark.slow
 def test_a_run_outlives_its_terminal(start: Start, tmp_path):
     """Its progress bar has nowhere to be drawn any more; HUP lets it write a checkpoint."""
     ours, theirs = pty.openpty()

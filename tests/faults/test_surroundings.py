@@ -96,6 +96,7 @@ def test_torchrun_does_not_train_one_run_many_times(tmp_path):
 SHORT_RUN = ("model.hidden_size=4", "trainer.max_steps=20", "engine=autograd")
 
 
+@pytest.mark.slow
 def test_a_verdict_that_the_terminal_has_no_signs_for_is_printed_all_the_same(tmp_path):
     """It holds a ±; where output was not UTF-8 a run that was done ended as a wrong request."""
     words = [*SHORT_RUN, "trainer.progress=true", f"hydra.run.dir={tmp_path / 'run'}"]
@@ -110,6 +111,7 @@ def test_a_verdict_that_the_terminal_has_no_signs_for_is_printed_all_the_same(tm
         assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_is_made_where_standard_error_is_closed(tmp_path):
     words = " ".join([*SHORT_RUN, "trainer.progress=true", f"hydra.run.dir={tmp_path / 'run'}"])
     command = f"{sys.executable} {ROOT / 'train.py'} {words} 2>&-"

@@ -5,6 +5,7 @@ import json
 import time
 from pathlib import Path
 
+import pytest
 from processes import Start
 
 from lossladder.sweeps import pool
@@ -59,6 +60,8 @@ def test_processor_time_tells_who_works():
     assert pool.processor_seconds(2**22 + 1) is None  # there is none
 
 
+@pytest.mark.slow
+@pytest.mark.slow
 def test_runs_and_sweeps_are_made_where_the_file_system_has_no_locks(start: Start, tmp_path):
     (tmp_path / "lockless.py").write_text(f"""
 import fcntl

@@ -28,14 +28,14 @@ def engine_of(built, *words):
     return lambda network, task, optimizer, clip: make(network, task, optimizer, gradient_clip=clip)
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 def test_an_engine_trains_like_a_plain_loop(engine_yaml, optimizer_yaml, built):
     words = f"optimizer={optimizer_yaml}", "optimizer.lr=0.1"
     engine = engine_of(built, f"engine={engine_yaml}", *words)
     check_engine(engine, networks=(RNN,), optimizers=(built(*words).make_optimizer,))
 
 
-@pytest.mark.sampled(24)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", ["autograd", "fused", "stacked"])
 def test_every_network_trains_like_in_a_plain_loop(name, model_yaml, built):
     engine = engine_of(built, f"engine={name}", f"model={model_yaml}")

@@ -159,6 +159,7 @@ def test_a_large_state_is_not_counted_as_a_small_one(built):
 # --- runs -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_alone_or_in_a_sweep_goes_on_where_it_stopped(trained):
     """In the middle of a stream: the matrix lies in the checkpoint."""
     words = "task=echo", *SMALL

@@ -116,7 +116,7 @@ def test_its_gradients_are_autograds(
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("rule", OPTIMIZERS)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("clip", [None, 0.05, 100.0])

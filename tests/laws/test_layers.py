@@ -42,7 +42,7 @@ def assert_same(ours, theirs) -> None:
 # --- what a stack is --------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(5)
 def test_layers_of_every_network_keep_the_laws_of_networks(model_yaml, built):
     layers = built(f"model={model_yaml}", "task=echo", SIZE, "model.layers=2").network.recurrent
     assert isinstance(layers, Layers)
@@ -163,7 +163,7 @@ def test_a_class_with_such_keys_of_its_own_keeps_them(configured, monkeypatch):
 # --- engines ----------------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", [LSTM, GRU, TorchRNN, RNN, GRUCell])
 @pytest.mark.parametrize("engine", [Autograd, StackedEngine])
 def test_layers_train_like_in_a_plain_loop(engine, kind):

@@ -141,7 +141,7 @@ def echo() -> Echo:
 
 
 # the other kinds are a matter of task and optimizer, below, and of each network in the slow tests
-@pytest.mark.sampled(22)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     "kind", ["carried", "masked", *(pytest.param(k, marks=pytest.mark.slow) for k in OTHERS)]
 )
@@ -165,6 +165,7 @@ def test_every_optimizer_updates_each_member_as_if_alone(kind, optimizer, clip, 
     assert_each_is_as_if_alone(*members, in_float64(parts.task), carried, clip)
 
 
+@pytest.mark.sampled(8)
 def test_float32_agrees_to_four_digits(model_yaml, built):
     parts = built("task=echo", f"model={model_yaml}", "model.hidden_size=3", "engine=stacked")
     networks, _ = members_of(parts.network.recurrent)

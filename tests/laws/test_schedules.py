@@ -93,7 +93,7 @@ def assert_same(ours, theirs) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.sampled(20)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("clip", [None, 0.1])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_engine_follows_a_schedule_as_torch_does(
@@ -110,6 +110,7 @@ def test_an_engine_follows_a_schedule_as_torch_does(
     assert own.param_groups[0]["lr"] == before  # what a checkpoint holds
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("population", [Stacked, FusedPopulation])
 def test_members_with_schedules_of_their_own_train_as_if_alone(population, optimizer):

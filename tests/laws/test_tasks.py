@@ -118,7 +118,7 @@ def test_a_task_keeps_the_laws_of_all_tasks(task_yaml, built):
     check_task(built(f"task={task_yaml}").task)
 
 
-@pytest.mark.sampled(20)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_tasks_with_other_settings_keep_them(settings):
     check_task(settings)

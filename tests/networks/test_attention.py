@@ -93,6 +93,7 @@ def test_a_window_that_is_none_is_refused():
         WindowAttention(2, 3, window=0)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("engine", [Fused, StackedEngine])
 def test_it_trains_like_in_a_plain_loop_whatever_its_window(engine, window):

@@ -40,7 +40,7 @@ def test_the_start_is_that_of_a_run_without_bits(built):
 # --- readers ----------------------------------------------------------------------------------
 
 
-@pytest.mark.sampled(21)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("size", [None, 5])
 def test_a_reader_of_any_network_may_have_a_layer_of_tanh(model_yaml, built, size):
     words = [] if size is None else [f"model.reader_size={size}"]
@@ -78,11 +78,13 @@ class Read(RNN):
         return Network(RNN(1, self.hidden_size), output_size, reader_size=5).readout
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", [Fused, StackedEngine])
 def test_such_a_reader_trains_like_in_a_plain_loop(engine):
     check_engine(engine, networks=(Read,), clips=(None,))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["stacked", "fused"])
 def test_members_of_a_sweep_keep_their_readers(engine, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -107,6 +109,7 @@ def test_members_of_a_sweep_keep_their_readers(engine, tmp_path, monkeypatch):
         ("model=lstm model.layers=2", 12),
         ("model=gru_cell model.bits=4", 48),
         ("model=attention model.layers=2 model.window=3 task=parity", 21),
+        ("model=diagonal model.range=complex task=parity", 48),  # 25 as it is, which is odd
     ],
 )
 def test_the_state_has_as_many_numbers_as_asked_for(words, hidden_size, built, configured):
@@ -151,6 +154,7 @@ def test_sizes_that_a_network_refuses_are_passed_over(hidden_size, configured, m
         build(config)
 
 
+@pytest.mark.slow
 def test_what_was_resolved_is_kept_and_read_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = "model=lstm", "model.state=10", "hydra.run.dir=logs/run"

@@ -58,6 +58,7 @@ def test_it_says_how_far_it_sees():
         TCN(2, 3, window=2.5)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("engine", [Fused, StackedEngine])
 def test_it_trains_like_in_a_plain_loop_whatever_its_window(engine, window):

@@ -53,6 +53,7 @@ def test_all_our_engines_and_the_plain_loop_have_the_same_losses(problem):
         assert members == 1 or not np.allclose(losses[1], losses[0], atol=1e-5)  # its own start
 
 
+@pytest.mark.slow
 def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
     problem = {"kind": "echo", **TINY}
     where = "benchmarks.ours.trainer:InTrainer"
@@ -210,7 +211,7 @@ def test_growth_goes_on_without_an_engine_that_is_missing():
 def test_the_page_agrees_with_the_results():
     results = [
         json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("contests", "growth", "cells", "widths", "networks")
+        for name in ("contests", "growth", "cells", "widths", "networks", "suite")
     ]
     text = PAGE.read_text()
     assert page.filled(text, *results) == text
@@ -226,6 +227,7 @@ def test_its_pictures_are_there_and_small():
         assert 5_000 < (ROOT / "docs" / name).stat().st_size < 150_000
 
 
+@pytest.mark.slow
 def test_the_door_opens_and_answers_a_wrong_word_in_a_line():
     def door(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "benchmark.py", *words]

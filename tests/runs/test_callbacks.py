@@ -32,6 +32,7 @@ def diary(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "diary").read_text().splitlines()]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [(), ("-m", "seed=0,1")], ids=["alone", "together"])
 def test_a_csv_file_has_the_curves_of_the_run_and_changes_nothing(train: Door, tmp_path, words):
     folders = {}
@@ -68,6 +69,7 @@ def test_a_callback_of_ones_own_sees_each_member_as_it_would_see_it_alone(
         )
 
 
+@pytest.mark.slow
 def test_a_callback_stops_no_member_and_takes_no_other_run_with_it(
     train: Door, tmp_path, own, monkeypatch
 ):
@@ -83,6 +85,7 @@ def test_a_callback_stops_no_member_and_takes_no_other_run_with_it(
     assert status[0][0] == status[2][0] == "done"
 
 
+@pytest.mark.slow
 def test_the_callback_of_the_docs_is_one(train: Door, tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs/callbacks.md").read_text()
     (source,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
@@ -98,6 +101,7 @@ def test_the_callback_of_the_docs_is_one(train: Door, tmp_path, monkeypatch):
         assert updates[-1] == 120
 
 
+@pytest.mark.slow
 def test_who_watches_a_run_makes_it_no_other_run(train: Door, tmp_path):
     words = ("-m", *WORDS, "seed=0,1", f"hydra.sweep.dir={tmp_path}")
     train(*words)

@@ -26,6 +26,7 @@ def outputs(chapter):
     return [output for cell in code(chapter) for output in cell.outputs]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "path",
     [

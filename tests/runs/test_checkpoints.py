@@ -47,6 +47,7 @@ def test_torch_reads_what_is_sealed(run):
     assert ours["lossladder"]["updates"] == theirs["lossladder"]["updates"] == 100
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("damage", ["flipped", "empty", "half", "gone"])
 def test_where_the_newest_is_damaged_the_one_before_is_taken_and_that_is_said(run, train, damage):
     path, whole = run / CHECKPOINT, run.with_name("whole")

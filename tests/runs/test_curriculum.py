@@ -138,6 +138,7 @@ def lengths_logged(folder) -> dict[int, int]:
     return {event.step: int(event.value) for event in events.Scalars("parity/length")}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["autograd", "fused"])
 def test_a_resumed_curriculum_ends_bit_for_bit_where_an_undisturbed_one_does(
     engine, train, tmp_path

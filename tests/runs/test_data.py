@@ -72,6 +72,7 @@ def test_every_kind_of_data_fits_a_task(data_yaml, built):
 # --- a pure function ------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(18)
 @settings(max_examples=4)
 @given(cuts=st.sets(st.integers(1, 35)), order=st.randoms())
 def test_neither_how_updates_are_cut_nor_the_order_of_asking_matters(make, cuts, order):
@@ -211,6 +212,7 @@ def live_bytes() -> int:
     return sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_however_long_a_stream_is():
     data = streams(stream_steps=200_000)
     held = []
@@ -221,6 +223,7 @@ def test_memory_stays_flat_however_long_a_stream_is():
     assert max(held) <= held[0]
 
 
+@pytest.mark.slow
 def test_a_run_can_go_on_from_the_end_of_a_very_long_stream():
     data = streams(batch_size=1, stream_steps=1_000_000)
     last = data.chunk(range(99_999, 100_000))

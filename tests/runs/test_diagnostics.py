@@ -43,6 +43,7 @@ def test_some_are_measured_alone_and_those_that_do_not_fit_are_left_out(train, e
     ]
 
 
+@pytest.mark.slow
 def test_the_same_run_is_measured_the_same_twice(echo_run, evaluated):
     first, again = (
         evaluated(f"run={echo_run}", "diagnostics=horizon,counterfactual").out for _ in range(2)
@@ -50,6 +51,7 @@ def test_the_same_run_is_measured_the_same_twice(echo_run, evaluated):
     assert first == again
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [(("diagnostics=all,horizons",), "there is no 'horizons'; allowed: all, or some of behaviour"),

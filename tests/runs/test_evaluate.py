@@ -88,6 +88,7 @@ def _without_a_checkpoint(folder):
     shutil.rmtree(folder / "checkpoints")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -123,6 +124,7 @@ def test_a_wrong_request_is_answered_in_one_line(evaluated, words, said):
     assert said in outcome.complaint
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -44,6 +44,7 @@ def test_a_run_that_was_cut_off_goes_on_where_it_lives(train: Door, logs, cut):
     assert not [path for path in logs.iterdir() if path.is_dir() and not any(path.iterdir())]
 
 
+@pytest.mark.slow
 def test_a_longer_run_is_another(train: Door, logs, cut, tmp_path):
     for words in (("trainer.max_steps=150",), (f"hydra.run.dir={tmp_path / 'here'}",)):
         outcome = train(f"resume={cut}", *words)
@@ -131,6 +132,7 @@ def test_a_schedule_that_depends_on_the_length_is_not_changed_in_silence(train: 
     assert train(f"resume={run}", "trainer.max_steps=160", "trainer.validate_every=50").code == 0
 
 
+@pytest.mark.slow
 def test_the_rate_of_a_run_goes_on_as_it_would_have(train: Door, tmp_path):
     """Bit by bit; a longer run keeps the schedule it began with, or says that it would not."""
     words = (*SMALL, "schedule=cosine", "trainer.max_epochs=null")
@@ -151,6 +153,7 @@ def test_the_rate_of_a_run_goes_on_as_it_would_have(train: Door, tmp_path):
     assert_same_end(longer, whole)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["autograd", "stacked"])
 def test_dropout_goes_on_as_it_would_have(train: Door, tmp_path, engine):
     words = ("model=lstm", "model.layers=2", "model.dropout=0.3", *SMALL, f"engine={engine}")

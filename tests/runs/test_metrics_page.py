@@ -67,6 +67,7 @@ def test_every_task_is_tried(task_yaml):
     assert task_yaml in SHORT
 
 
+@pytest.mark.slow
 def test_every_tag_is_defined_and_none_is_dead(runs):
     found = {tag for task, run in runs for tag in logged(run, task)}
     assert found == defined("In TensorBoard")

@@ -49,6 +49,7 @@ def test_a_wrong_request_raises_with_the_line_of_the_command(folder):
     assert len(lossladder.sweep(*SHORT, "seed=0", folder=folder)) == 1  # and goes on after it
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "name",
     [
@@ -120,6 +121,7 @@ def test_a_run_that_diverges_is_a_row_as_well(folder):
     }
 
 
+@pytest.mark.slow
 def test_curves_are_a_picture_of_a_page(folder):
     lossladder.sweep(*SHORT, "seed=0,1", folder=folder)
     picture = curves(folder)

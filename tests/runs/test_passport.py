@@ -128,6 +128,7 @@ def _is(folder: Path, row: dict[str, str]) -> bool:
     return config["suite"]["entry"] == row["entry"]
 
 
+@pytest.mark.slow
 def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: Path):
     write_suite(conf, TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "seeds": 1})
     words = ("-m", "suite=tiny", "model=rnn", "model.gain=0.5,1.0", "-cd", str(conf))
@@ -150,6 +151,7 @@ FEW = {
 }
 
 
+@pytest.mark.slow
 def test_networks_of_few_bits_are_shown_and_counted_apart(train: Door, conf: Path):
     one = TINY | {"tasks": {"easy": TINY["tasks"]["easy"]}, "learning_rates": [0.03], "bits": FEW}
     write_suite(conf, one)

@@ -255,6 +255,7 @@ def test_settings_say_what_tells_runs_apart_and_no_more():
     assert alike == [(), ()]
 
 
+@pytest.mark.slow
 def test_a_real_run_becomes_a_small_picture_on_white(tmp_path, capsys):
     run = short_run(tmp_path / "logs", "echo")
     out = tmp_path / "deep" / "echo.png"

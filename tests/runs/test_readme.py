@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ import lossladder
 from doors import SHORT
 from lossladder.cli import report
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
 COMMANDS = [
     line.split("#")[0].strip()
@@ -45,6 +47,15 @@ def test_readme_shows_commands():
     assert len(COMMANDS) == len(TRAININGS) + len(EVALUATIONS) + len(REPORTS)
 
 
+def test_no_command_of_the_makefile_says_a_key_without_its_value():
+    (targets,) = re.findall(r"^\.PHONY: (env .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    command = ["make", "--dry-run", "--always-make", *targets.split()]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "suite.seeds=10" in said
+    assert not re.findall(r"[\w.]+=(?=\s|$)", said)
+
+
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("command", TRAININGS)
 def test_every_training_in_readme_runs(command, train, request):
     words = _words(command, request.getfixturevalue("run") if "resume=" in command else Path())
@@ -68,11 +79,13 @@ def test_every_training_in_readme_runs(command, train, request):
         assert outcome.code == 0, outcome.err
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("command", EVALUATIONS)
 def test_every_evaluation_in_readme_runs(command, evaluated, run):
     assert evaluated(*_words(command, run)).code == 0
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("command", REPORTS)
 def test_every_report_in_readme_is_written(command, run):
     sweep = run.parent  # a sweep of one

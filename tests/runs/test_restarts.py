@@ -98,6 +98,7 @@ def test_what_is_no_schedule_of_restarts_is_told(restarts, complaint):
         data(restarts=restarts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("task=source",), ("task=source", "data.restarts={0: 0.1}")])
 def test_members_of_a_sweep_pass_the_rungs_that_each_passes_alone(train, words):
     words = *words, "trainer.max_epochs=null", "trainer.max_steps=520", "trainer.progress=false"

@@ -169,6 +169,7 @@ def test_whoever_was_behind_those_of_before_is_stopped_and_nobody_else(searched)
     assert {result["status"] for result in after} == {"done", "stopped"}
 
 
+@pytest.mark.slow
 def test_halvings_may_be_left_out(train: Door, tmp_path):
     left = train(*command(tmp_path / "all", "search.halvings=0", "search.trials=5"))
     assert left.code == 0
@@ -176,6 +177,7 @@ def test_halvings_may_be_left_out(train: Door, tmp_path):
     assert {r["status"] for r in results_of(tmp_path / "all").values()} == {"done"}
 
 
+@pytest.mark.slow
 def test_who_comes_to_nothing_is_worst_and_ends_no_search(tmp_path):
     words = ("optimizer=sgd", "optimizer.lr=choice(1e9,0.1)", "search.halvings=0")
     folder = tmp_path / "some"
@@ -231,6 +233,7 @@ def test_what_a_kill_left_goes_on_as_if_nothing_had_been(searched, tmp_path, lin
     assert results_of(folder) == results_of(searched)
 
 
+@pytest.mark.slow
 def test_more_trials_go_on_where_fewer_ended(searched, tmp_path):
     folder = tmp_path / "more"
     assert run(command(folder, "search.trials=3")).code == 0

@@ -53,6 +53,7 @@ def test_the_worked_example_ends_where_the_article_would_with_simultaneous_updat
     assert result["curve"]["loss"][0] < 0.2984
 
 
+@pytest.mark.slow
 def test_every_other_network_starts_the_worked_example_from_drawn_weights(train):
     words = ("task=worked_example", "trainer.max_steps=200", QUIET)
     outcome = train("-m", "model=rnn,lstm,gru", *words)
@@ -82,6 +83,7 @@ def four(tmp_path_factory) -> list[Path]:
     return [short_run(logs, task, "trainer.max_steps=20") for task in FOUR]
 
 
+@pytest.mark.slow
 def test_the_picture_shows_which_steps_carry_input_and_which_are_scored(four):
     figure = shapes.draw(four)
     figure.draw_without_rendering()

@@ -46,6 +46,7 @@ def test_each_validation_is_kept_and_some_are_drawn(train):
     assert [point.value for point in points] == pytest.approx(found["divergences"]["lag 3"])
 
 
+@pytest.mark.slow
 def test_they_change_nothing_of_what_is_learnt(train):
     words = ("task=words", "model=gru", *ON[:-1], "data.batch_size=8", "model.dropout=0.1")
     with_them = kept(train(*words, "model.layers=2").folders[0])
@@ -55,6 +56,7 @@ def test_they_change_nothing_of_what_is_learnt(train):
     assert "snapshots" not in without
 
 
+@pytest.mark.slow
 def test_members_keep_what_a_run_alone_keeps_and_the_first_is_drawn(train):
     alone = kept(train("task=echo", "seed=1", *ON).folders[0])
     members = train("-m", "task=echo", "seed=0,1", *ON).folders[1:]
@@ -69,6 +71,7 @@ def test_members_keep_what_a_run_alone_keeps_and_the_first_is_drawn(train):
     assert not shown(found[1]).Tags()["images"]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_keeps_those_of_before(train):
     whole = train("task=echo", *ON, "engine=autograd").folders[0]
     cut = train("task=echo", *ON, "engine=autograd", "trainer.max_steps=40").folders

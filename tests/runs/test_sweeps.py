@@ -91,6 +91,7 @@ def result_of(folder: Path) -> dict:
 # --- members --------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] * (name not in TRIED)) for name in SWEEPS],
@@ -209,6 +210,7 @@ def test_a_job_is_composed_as_hydra_composes_it(jobs):
 # --- nothing twice --------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("launch", ["stacked", "here"])
 def test_what_is_done_is_not_done_again_and_what_is_new_is_added(train: Door, tmp_path, launch):
     words = ("-m", *SMALL, *SHORT, f"launch={launch}", f"hydra.sweep.dir={tmp_path / 'sweep'}")
@@ -232,6 +234,7 @@ def test_a_job_asked_for_twice_in_one_sweep_is_done_once(train: Door, tmp_path):
     assert [log.count("verdict") for log in logs] == [1, 1]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("launch", ["stacked", "here"])
 def test_a_job_is_known_in_whatever_words_it_is_asked_for(train: Door, tmp_path, launch):
     words = ("-m", *SMALL, *SHORT, "engine=fused", f"launch={launch}", "seed=0,1")
@@ -242,6 +245,7 @@ def test_a_job_is_known_in_whatever_words_it_is_asked_for(train: Door, tmp_path,
     assert {run: result_of(run) for run in runs_of(tmp_path).values()} == before
 
 
+@pytest.mark.slow
 def test_what_was_asked_is_noted_once_for_each_command(train: Door, tmp_path):
     words = ("-m", *SMALL, *SHORT, "engine=fused", f"hydra.sweep.dir={tmp_path}")
     for seeds in ("0", "0,1", "0,1"):
@@ -269,6 +273,7 @@ def test_a_sweep_does_not_move_into_the_folder_of_a_run(train: Door, tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} <= {*before, "multirun.yaml"}
 
 
+@pytest.mark.slow
 def test_the_same_command_again_finds_its_folder(train: Door, logs):
     words = ("-m", *SMALL, *SHORT, "seed=0,1")
     train(*words)
@@ -313,6 +318,7 @@ def test_a_job_belongs_to_one_process_until_it_ends_or_dies(tmp_path):
             assert ours
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["fused", "autograd"])
 def test_one_bar_tells_updates_and_rungs_of_runs_together_and_alone(train: Door, tmp_path, engine):
     words = ("-m", *SMALL, *SHORT[:2], f"engine={engine}", "seed=0,1")
@@ -435,6 +441,7 @@ def until(condition, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_sweep_and_one_may_die(tmp_path):
     sweep = tmp_path / "sweep"
     words = (*SMALL, *SHORT[:1], "trainer.max_steps=200", "engine=autograd", "model=rnn,gru_cell")

@@ -188,6 +188,7 @@ def test_help_shows_ones_own_choices_among_the_others(project, capsys):
     assert re.search(r"^model: .*torch_rnn, two_speeds", out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_members_that_differ_in_their_start_are_trained_together(project):
     sweep = project.run("-m", *QUICK, "model.gain=0.5,1", "seed=0,1")
     assert len(sweep.results) == 4
@@ -202,6 +203,7 @@ def test_jobs_can_run_here_one_after_another(project):
     assert [result.status for result in sweep.results] == ["done", "done"]
 
 
+@pytest.mark.slow
 def test_from_any_folder_and_in_workers_that_start_afresh(project, tmp_path):
     """`-P` keeps Python from looking for packages beside the program; spawned workers do not."""
     words = ("-m", *QUICK, "trainer.threads=2", "hydra.sweep.dir=sweep")
@@ -362,6 +364,7 @@ def test_a_project_scores_its_own_runs(project, tmp_path, monkeypatch, capsys):
     assert scored["task"] == "onset"
 
 
+@pytest.mark.slow
 def test_a_report_is_written_again_in_a_project(project, capsys, monkeypatch):
     sweep = project.run("-m", *QUICK, "seed=0,1").folder
     (sweep / "report.html").unlink()

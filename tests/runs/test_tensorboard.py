@@ -186,6 +186,7 @@ def test_a_run_opened_alone_shows_its_ladder(logs):
         assert re.match(chart["multiline"]["tag"][0], "echo/loss")
 
 
+@pytest.mark.slow
 def test_runs_share_the_lines_and_longer_ones_extend_them(board, logs):
     """Last in this file: it adds to the logs that the tests above look at."""
     short_run(logs, "echo", "seed=1")

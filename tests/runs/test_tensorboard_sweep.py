@@ -190,6 +190,7 @@ def columns(sweep: Path) -> list[str]:
     return [info.name.tag for info in told.metric_infos]
 
 
+@pytest.mark.slow
 def test_a_sweep_of_two_tasks_has_columns_for_the_rungs_of_both_and_pins_both(tmp_path):
     words = ("trainer.max_epochs=null", "trainer.max_steps=20", f"hydra.sweep.dir={tmp_path}")
     train(tmp_path, "-m", "task=echo", *words)
@@ -243,6 +244,7 @@ def test_the_seed_of_a_split_is_a_setting_and_so_is_what_a_long_name_leaves_out(
     assert setting("seed=3", "model=rnn") == "model-rnn"
 
 
+@pytest.mark.slow
 def test_members_write_their_curves_without_a_thread_each(tmp_path):
     before = threading.active_count()
     boards = [EventFileLogger(tmp_path / str(member)) for member in range(64)]

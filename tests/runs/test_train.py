@@ -109,6 +109,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_undisturbed_one_does(train, tmp
         assert resumed.result[key] == expected.result[key]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("first", "then"),
     [
@@ -201,6 +202,7 @@ def test_a_result_is_json_whatever_became_of_the_run(train, every):
     assert lossladder.runs.result.read_result(outcome.folders[0]).status == "diverged"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "task",
     [
@@ -252,6 +254,7 @@ def test_a_door_opened_without_the_environment_says_in_one_line_what_to_do():
         assert line.endswith(f".venv/bin/python {door}")
 
 
+@pytest.mark.slow
 def test_without_file_locks_a_run_is_made_and_a_sweep_says_what_is_missing(tmp_path):
     code = "import sys; sys.modules['fcntl'] = None; sys.argv[0] = 'train.py'; import lossladder"
     words = [*SHORT, "model=gru_cell", f"hydra.run.dir={tmp_path / 'run'}"]
@@ -270,6 +273,7 @@ def test_the_bar_shows_updates_a_second_and_the_rung(train):
     assert "lag 3: 0.5192" in outcome.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -292,6 +296,7 @@ def test_a_reader_who_has_read_enough_is_no_failure(tmp_path, words):
         assert json.loads(result.read_text())["status"] == "done"
 
 
+@pytest.mark.sampled(2)
 def test_clipping_and_every_optimizer_are_had_by_name(train, optimizer_yaml):
     outcome = train(*SHORT, f"optimizer={optimizer_yaml}", "trainer.gradient_clip=0.1")
     (result,) = outcome.results
@@ -358,6 +363,7 @@ def test_a_network_that_sees_the_answers_raises_the_alarm(train, monkeypatch):
     assert "ALARM" in outcome.out
 
 
+@pytest.mark.slow
 def test_runs_that_start_in_the_same_second_get_folders_of_their_own():
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig

@@ -289,7 +289,7 @@ def test_wrong_requests_leave_nothing_behind(answers, logs_of_all):
     assert beside <= {"unfinished.py", "__pycache__"}
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("mode", [(), ("-m",), ("-m", "launch=here")], ids=" ".join)
 @pytest.mark.parametrize("kept", ["logs", "hydra.run.dir", "hydra.sweep.dir"])
 @pytest.mark.parametrize("wrong", ["seed=-1", "task=ecko", "resume=nowhere"])
@@ -305,6 +305,7 @@ def test_a_wrong_request_leaves_no_folder_it_made_and_each_that_was_there(
         assert left_in(tmp_path) == before, folder
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("launch", ["stacked", "here"])
 def test_a_wrong_command_leaves_a_sweep_as_it_was(train, tmp_path, launch):
     words = ("-m", f"launch={launch}", f"hydra.sweep.dir={tmp_path / 'sweep'}", *SHORT)
@@ -361,7 +362,7 @@ def test_no_space_is_said_before_anything_is_trained(train, logs, monkeypatch):
     assert not outcome.anything
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -138,9 +138,12 @@ def _sized(asked: Mapping[str, Any], one: Mapping[str, Any], input_size: int) ->
     under_key("model", lambda: checks.whole("state", wanted))
     had = _Sizes({**asked, "bits": None}, one, input_size)
     own = one.get("hidden_size", 1)
-    # that of the config is refused as ever, if anything else is wrong
-    if had.make(own) == wanted:
-        return {**one, "hidden_size": own}
+    refused = None
+    try:
+        if had.make(own) == wanted:
+            return {**one, "hidden_size": own}
+    except RequestError as error:
+        refused = error  # of this size alone, or of something else that is wrong
     # from small ones on: a matrix of far too many would fill the memory
     end = 2
     while end <= wanted and not wanted <= had.first(end // 2, end) < math.inf:
@@ -155,6 +158,8 @@ def _sized(asked: Mapping[str, Any], one: Mapping[str, Any], input_size: int) ->
     if wanted in had.counts.values():
         return {**one, "hidden_size": min(n for n in had.counts if had.counts[n] == wanted)}
     had.first(end, end + _SCANNED)  # the next larger one, to be named
+    if refused is not None and not had.counts:
+        raise refused
     kind = one["_target_"].rpartition(".")[2]
     raise RequestError(f"model.state={wanted}: {kind} has {had.nearest(wanted)}")
 
