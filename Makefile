@@ -5,7 +5,7 @@ BIN := .venv/bin
 # modules are compiled once, and not by each of the hundred processes that tests start
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups references map verdicts diagnostics six chapters bench
+.PHONY: env train test coverage test-quick test-slow test-cluster lint pictures picture-of-report results staircase bits groups references published map verdicts diagnostics six chapters bench
 .DEFAULT_GOAL := train
 
 env: .venv/ready
@@ -133,6 +133,17 @@ references: env
 	$(SUITE) model=delta model.key_size=4
 	$(SUITE) model=attention model.state=null model.window=8
 	$(BIN)/python docs/figures/references.py logs/references/passport.csv
+
+# what others have published, and what comes of it here: some twenty minutes on two cores
+PUBLISHED := $(BIN)/python train.py -m suite=published hydra.sweep.dir=logs/published
+MQAR := $(BIN)/python train.py -m suite=mqar hydra.sweep.dir=logs/mqar model.state=8,16,32,64
+published: env
+	$(PUBLISHED) model=lstm,slstm,mamba
+	$(PUBLISHED) model=diagonal model.range=unit,signed
+	$(MQAR) model=gru_cell
+	$(MQAR) model=delta model.key_size=4
+	$(BIN)/python docs/figures/published.py logs/published/passport.csv --into docs/tasks.md --mark published
+	$(BIN)/python docs/figures/published.py logs/mqar/passport.csv --into docs/tasks.md --mark mqar
 
 # what they learn, as a table and as a picture
 map: env

@@ -1,4 +1,4 @@
-"""Count and parity: derived numbers, and brute force over every string."""
+"""Count, parity and even pairs: derived numbers, and brute force over every string."""
 
 from math import comb, log
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lossladder.ladder import binary_entropy, cross_entropy, entropy
-from lossladder.tasks import Count, Parity
+from lossladder.tasks import Count, EvenPairs, Parity
 
 # knowing j of 10 bits: entropy of the count in nats, error of the best guess
 COUNT_LOSS = (
@@ -51,6 +51,8 @@ FINITE = {
     "count, every step": Count(8, every_step=True),
     "parity": Parity(9, every_step=False),
     "parity, every step": Parity(9),
+    "even pairs": EvenPairs(9),
+    "even pairs, every step": EvenPairs(8, every_step=True),
 }
 
 
@@ -123,3 +125,27 @@ def test_mixed_lengths_average_over_lengths_or_over_scored_steps(every_step):
         weights = [6 - step if every_step else 1 for step in range(6)]
         total = sum(w * loss for w, loss in zip(weights, rung.by_step, strict=True))
         assert rung.loss == pytest.approx(total / sum(weights), abs=1e-12)
+
+
+# --- even pairs -----------------------------------------------------------------------------
+
+
+def test_pairs_are_even_where_a_string_ends_as_it_began():
+    task = EvenPairs(7, every_step=True)
+    draw = task.everything()
+    assert torch.equal(draw.targets, draw.inputs[:, :1] ^ draw.inputs)
+
+
+@pytest.mark.parametrize("task", [EvenPairs(8, every_step=True), Parity(8)])
+def test_so_many_states_are_needed_as_strings_differ_in_what_may_follow(task):
+    """Two strings need two states if they, or something that follows, have two answers (Nerode)."""
+    whole = task.everything().inputs
+    sums = task.summands(whole).cumsum(dim=1) % task.output_size
+    futures = set()
+    for seen in range(5):
+        answers: dict[tuple[int, ...], list[int]] = {}
+        for string, said in zip(whole.tolist(), sums.tolist(), strict=True):
+            if not any(string[seen + 3 :]):
+                answers.setdefault(tuple(string[:seen]), []).extend([0, *said][seen : seen + 4])
+        futures |= {tuple(each) for each in answers.values()}
+    assert len(futures) == task.least_states

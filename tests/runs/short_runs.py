@@ -19,6 +19,7 @@ SHORT = {
     "source": ("task=source", "trainer.max_steps=100"),
     "flipflop": ("task=flipflop", "trainer.max_steps=100"),
     "parity": ("task=parity", "trainer.max_steps=100"),
+    "even_pairs": ("task=even_pairs", "trainer.max_steps=100"),
     "recall": ("task=recall", "trainer.max_steps=100"),
     "unfold": ("task=unfold", "trainer.max_steps=100"),
     "words": ("task=words", "trainer.max_steps=100"),

@@ -280,7 +280,7 @@ def _symbols(task: Task, inputs: Float[Tensor, "batch time input"]) -> Whole:
 def _minimal(task: Task) -> int | None:
     """Return the states of the least machine that loses no more than the floor."""
     if isinstance(task, BitSum):
-        return task.output_size
+        return task.least_states
     if isinstance(task, LaggedBits):
         return 2**task.longest_lag
     marks, floor = task.memory(), task.ladder().floor.loss

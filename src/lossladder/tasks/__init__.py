@@ -7,6 +7,7 @@ from lossladder.tasks.counter import Counter
 from lossladder.tasks.delay import Delay
 from lossladder.tasks.dyck import Dyck
 from lossladder.tasks.echo import Echo
+from lossladder.tasks.even_pairs import EvenPairs
 from lossladder.tasks.flipflop import FlipFlop
 from lossladder.tasks.markov_in_context import MarkovInContext
 from lossladder.tasks.modular import Modular
@@ -31,6 +32,7 @@ __all__ = [
     "Draw",
     "Dyck",
     "Echo",
+    "EvenPairs",
     "FlipFlop",
     "MarkovInContext",
     "Modular",

@@ -1,4 +1,4 @@
-"""The sum of the bits so far, modulo the number of classes: what count and parity share."""
+"""The sum of the bits so far, modulo the number of classes: what count, parity and pairs share."""
 
 from functools import partial
 
@@ -28,6 +28,7 @@ class BitSum(Task):
     """
 
     reach = None
+    floor_knows = "every bit so far"
     encoding = torch.tensor([[0.0], [1.0]])
 
     def __init__(
@@ -47,6 +48,11 @@ class BitSum(Task):
         # padding tells of its length, and what has padding before it is none
         self.independent_inputs = not self.mixed_lengths
         self.shape = "many_to_many" if self.every_step else "many_to_one"
+
+    @property
+    def least_states(self) -> int:
+        """Return how many states a machine needs that errs nowhere."""
+        return self.output_size
 
     # --- sampling ---------------------------------------------------------------------------
 
@@ -79,8 +85,12 @@ class BitSum(Task):
     def _labelled(
         self, ones: Integer[Tensor, "batch time"], lengths: Integer[Tensor, " batch"]
     ) -> Draw:
-        sums = ones.cumsum(dim=1) % self.output_size
+        sums = self.summands(ones).cumsum(dim=1) % self.output_size
         return Draw(ones, sums, self._scored(ones.shape[1], lengths))
+
+    def summands(self, ones: Integer[Tensor, "batch time"]) -> Integer[Tensor, "batch time"]:
+        """Return what is summed of the bits: the bits themselves."""
+        return ones
 
     def _scored(
         self, num_steps: int, lengths: Integer[Tensor, " batch"]
@@ -104,7 +114,7 @@ class BitSum(Task):
         P(sum = k) = P(unseen sum = k - seen sum), all modulo output_size.
         """
         # whole numbers: a sum of many floats would lose the bit that decides
-        sums = inputs[..., 0].round().long().cumsum(dim=1)
+        sums = self.summands(inputs[..., 0].round().long()).cumsum(dim=1)
         num_steps = sums.shape[1]
         classes = torch.arange(self.output_size, device=inputs.device)
         size = (*sums.shape, self.output_size)
@@ -166,7 +176,7 @@ class BitSum(Task):
     def _rung(self, known: int, num_steps: int) -> Rung:
         by_step = torch.stack([entropy(unseen) for unseen in self.unseen(num_steps, known)])
         weights = self._weights(num_steps)
-        name, knows = _words(known, num_steps)
+        name, knows = _words(known, num_steps, self.floor_knows)
         return Rung(
             name=name,
             loss=float((by_step * weights).sum() / weights.sum()),
@@ -192,10 +202,10 @@ def _always(inputs: Features, probabilities: Float[Tensor, " classes"]) -> Proba
     return probabilities.to(inputs.device).expand(*inputs.shape[:2], -1).clone()
 
 
-def _words(known: int, num_steps: int) -> tuple[str, str]:
+def _words(known: int, num_steps: int, everything: str) -> tuple[str, str]:
     """Return the name of a rung, and what its predictor knows."""
     if known == 0:
         return "step", "only the step, and how often each target occurs there"
     if known == num_steps:
-        return "all", "every bit so far"
+        return "all", everything
     return f"last {known}", "the last bit only" if known == 1 else f"the last {known} bits only"
