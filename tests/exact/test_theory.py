@@ -434,6 +434,7 @@ def test_rounded_units_that_never_turn_round_track_nothing_in_any_number_of_laye
                 assert loss == pytest.approx(log(len(of)), abs=1e-6)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["Z4", "S3", "D4", "Z2xZ2"])
 def test_rounded_units_of_both_signs_track_what_is_said_and_some_do(name):
     random, of = np.random.default_rng(1), group(name)

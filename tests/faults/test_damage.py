@@ -134,7 +134,7 @@ OF_SWEEP = [
 
 
 @pytest.mark.parametrize("name", ["sweep", "killed sweep"])
-@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 3))
+@pytest.mark.parametrize(("file", "way"), some(OF_SWEEP, 1))
 def test_a_damaged_file_of_a_sweep(start: Start, tmp_path, left, name, file, way):
     fill(start, left)
     folder = tmp_path / "sweep"

@@ -317,6 +317,7 @@ def test_what_is_long_out_of_use_is_removed_and_nothing_else(home):
 # --- engines -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_where_nothing_can_be_kept_is_made_all_the_same(tmp_path):
     (tmp_path / "file").touch()
     run, said = result(start(tmp_path / "run", tmp_path / "file", "engine=auto"), tmp_path / "run")

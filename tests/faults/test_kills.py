@@ -95,16 +95,15 @@ def undisturbed(tmp_path_factory) -> dict[str, Path]:
 
 
 def kills(count: int, slow: bool) -> list:
-    marks = [pytest.mark.slow] if slow else []
     again = ", again" if slow else ""
+    pairs = [(name, who) for name in SWEEPS for who in ("parent", "worker", "all")]
     return [
-        pytest.param(name, who, count, id=f"{who} of {name}{again}", marks=marks)
-        for name in SWEEPS
-        for who in ("parent", "worker", "all")
-    ]
+        pytest.param(name, who, count, id=f"{who} of {name}{again}",
+                     marks=[pytest.mark.slow] * (slow or (name, who) != ("fused", "all")))
+        for name, who in pairs
+    ]  # fmt: skip
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "who", "kills"), [*kills(1, False), *kills(10, True)])
 def test_a_sweep_that_is_killed_ends_where_it_would_have(
     start: Start, tmp_path, undisturbed, name, who, kills

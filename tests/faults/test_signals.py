@@ -33,7 +33,10 @@ def steps_of(folder: Path) -> int:
 @pytest.mark.parametrize(
     ("name", "times"),
     [
-        *(pytest.param(name, 1, id=name) for name in STOPS),
+        *(
+            pytest.param(name, 1, id=name, marks=[pytest.mark.slow] * (name != "SIGTERM"))
+            for name in STOPS
+        ),
         *(pytest.param(name, 19, id=f"{name}, again", marks=pytest.mark.slow) for name in STOPS),
     ],
 )

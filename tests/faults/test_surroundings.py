@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from processes import run
 
+import lossladder.cli.main
+
 ROOT = Path(__file__).parents[2]
 SLURM_JOB = {
     "SLURM_JOB_ID": "7",
@@ -32,15 +34,20 @@ def train(*words: str, cwd: Path, **environment: str) -> None:
         pytest.param(("-m", "seed=7,8"), id="a sweep", marks=pytest.mark.slow),
     ],
 )
-def test_a_job_of_slurms_takes_no_checkpoint_it_did_not_ask_for(tmp_path, words):
+def test_a_job_of_slurms_takes_no_checkpoint_it_did_not_ask_for(tmp_path, monkeypatch, words):
     """Lightning would load hpc_ckpt_*.ckpt from the current folder, whoever left it there."""
-    small = ("trainer.max_epochs=null", "data.batch_size=20")
-    train(*small, "trainer.max_steps=90", "seed=3", "hydra.run.dir=other", cwd=tmp_path)
-    shutil.copy(tmp_path / "other/checkpoints/last.ckpt", tmp_path / "hpc_ckpt_1.ckpt")
+    monkeypatch.chdir(tmp_path)
+    small = ("trainer.max_epochs=null", "trainer.progress=false", "data.batch_size=20")
+    words = (*words, *small, "trainer.max_steps=60")
+    other = (*small, "trainer.max_steps=90", "seed=3", "hydra.run.dir=other")
+    assert lossladder.cli.main.run(other).code == 0
+    shutil.copy("other/checkpoints/last.ckpt", "hpc_ckpt_1.ckpt")
+    quiet = (*words, "hydra.run.dir=quiet/run", "hydra.sweep.dir=quiet")
+    assert lossladder.cli.main.run(quiet).code == 0
+    slurm = (*words, "hydra.run.dir=slurm/run", "hydra.sweep.dir=slurm")
+    train(*slurm, cwd=tmp_path, **SLURM_JOB)
     found = {}
-    for name, environment in (("quiet", {}), ("slurm", SLURM_JOB)):
-        folders = f"hydra.run.dir={name}/run", f"hydra.sweep.dir={name}"
-        train(*words, *small, "trainer.max_steps=60", *folders, cwd=tmp_path, **environment)
+    for name in ("quiet", "slurm"):
         results = [
             json.loads(p.read_text()) for p in sorted(tmp_path.glob(f"{name}/*/result.json"))
         ]
@@ -60,7 +67,8 @@ def test_a_sweep_ends_though_its_data_are_large_enough_for_many_threads(tmp_path
     train("-m", *words, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
 
 
-@pytest.mark.parametrize("threads", [pytest.param("1", marks=pytest.mark.slow), "2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_sweep_ends_though_the_notebook_that_asks_for_it_has_used_many_threads(tmp_path, threads):
     (tmp_path / "notebook.py").write_text(f"""
 import torch

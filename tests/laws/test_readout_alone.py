@@ -22,7 +22,7 @@ def trained(parts, windows=3):
     return {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
 
 
-@pytest.mark.sampled(24)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("engine", ["autograd", "stacked", "auto"])
 def test_nothing_but_the_readout_moves(built, model_yaml, engine):
     words = f"model={model_yaml}", f"engine={engine}", "task=echo"

@@ -87,6 +87,7 @@ def test_neither_how_updates_are_cut_nor_the_order_of_asking_matters(make, cuts,
         assert same(data.chunk(piece), one_by_one(reference, piece))
 
 
+@pytest.mark.sampled(18)
 def test_windows_per_chunk_is_no_part_of_the_data(make):
     chunks = [make(windows_per_chunk=size).chunk(range(2, 5)) for size in (1, 50)]
     assert same(*chunks)

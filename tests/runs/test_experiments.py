@@ -16,6 +16,7 @@ HARD = [name for name in PRESETS if name.endswith("_hard")]
 PAGE = (EXPERIMENTS.parents[1] / "docs" / "tasks.md").read_text()
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize("name", PRESETS)
 def test_an_experiment_has_a_ladder(name, built):
     parts = built(f"experiment={name}")

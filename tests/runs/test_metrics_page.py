@@ -67,6 +67,12 @@ def test_every_task_is_tried(task_yaml):
     assert task_yaml in SHORT
 
 
+def test_what_a_run_leaves_is_defined(tmp_path):
+    run = short_run(tmp_path, "echo", "trainer.max_steps=20", "trainer.snapshots=true")
+    assert set(logged(run, "echo")) <= defined("In TensorBoard")
+    assert {*left(json.loads((run / "result.json").read_text()))} <= defined("In result.json")
+
+
 @pytest.mark.slow
 def test_every_tag_is_defined_and_none_is_dead(runs):
     found = {tag for task, run in runs for tag in logged(run, task)}
@@ -84,6 +90,7 @@ def test_the_rate_that_is_logged_is_that_of_the_points_last_update(tmp_path):
         assert [(point.step, pytest.approx(point.value)) for point in found] == rates
 
 
+@pytest.mark.slow
 def test_every_key_of_a_result_is_defined_and_none_is_dead(runs):
     results = (json.loads((run / "result.json").read_text()) for _, run in runs)
     assert {key for result in results for key in left(result)} == defined("In result.json")

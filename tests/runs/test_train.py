@@ -411,6 +411,7 @@ def test_an_interrupted_run_keeps_what_it_had_learnt(checkout_door, tmp_path):
     assert lossladder.load_run(folder).result["steps"] > 0
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_no_torn_file(checkout_door, tmp_path):
     process = checkout_door(f"logs={tmp_path}", "trainer.max_epochs=10000", "data.stream_steps=500")
     checkpoint = _wait_for(tmp_path, "last.ckpt")

@@ -329,7 +329,7 @@ def _check_blind(task: Task, ladder: Ladder, batch: Batch) -> None:
     scored, steps = batch.scored, batch.scored.sum(dim=1).double()
     # so many rows that each step is scored in several, where lengths are mixed
     counts = scored.cumsum(dim=0)
-    several = (counts >= counts[-1].clamp(max=16)).all(dim=1).int().argmax()
+    several = (counts >= counts[-1].clamp(max=8)).all(dim=1).int().argmax()
     few, each = scored[: max(48, int(several) + 1)], torch.arange(scored.shape[1])
     blind: list[tuple[Rung, Float[Tensor, "time output"]]] = []
     for rung in ladder:
