@@ -35,15 +35,21 @@ def test_a_flip_flop_knows_the_parity_of_any_string():
     assert found.lengths == [10, 20, 40, 80, 160, 320, 640]
     assert found.loss.tolist() == pytest.approx([0.0] * 7, abs=1e-6)
     assert found.ceiling.tolist() == pytest.approx([math.log(2)] * 7, abs=1e-3)
-    assert found.longest_kept == 640
+    assert found.kept == (10, 640)
     assert not found.carried
 
 
 def test_who_forgets_after_forty_steps_keeps_forty():
     found = curve(network_of(Forgets(after=40)), Parity(10), 10)
-    assert found.longest_kept == 40
+    assert found.kept == (10, 40)
     assert found.loss[3:].tolist() == pytest.approx([math.log(2)] * 4)
     assert found.share[-1] == pytest.approx(0.0, abs=0.01)
+
+
+def test_where_nothing_can_be_known_there_is_no_share():
+    found = curve(window(Echo({20: 0.5}), "lag 20"), Echo({20: 0.5}), 10)
+    assert torch.isnan(found.share).tolist() == [True, True, *[False] * 5]
+    assert found.kept == (40, 640)
 
 
 def test_who_keeps_a_coset_has_its_share_for_ever_on_streams():
@@ -51,8 +57,8 @@ def test_who_keeps_a_coset_has_its_share_for_ever_on_streams():
     assert found.carried
     assert found.loss.tolist() == pytest.approx([math.log(3)] * 7)
     assert found.ceiling.tolist() == pytest.approx([math.log(6)] * 7, abs=0.01)
-    assert found.longest_kept is None  # it never had nine tenths
-    assert curve(coset_tracker(Words("S3"), "all"), Words("S3"), 8).longest_kept == 512
+    assert found.kept is None  # it never had nine tenths
+    assert curve(coset_tracker(Words("S3"), "all"), Words("S3"), 8).kept == (8, 512)
 
 
 def test_the_floor_of_echo_is_reached_where_its_lags_are_in_sight():

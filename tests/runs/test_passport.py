@@ -346,6 +346,27 @@ def test_the_line_on_top_says_who_learns_what(tmp_path: Path, monkeypatch):
     assert "No lstm was trained" in Seen(write_page(seeds("mine", 5, 5), tmp_path)).words
 
 
+def test_nothing_is_said_of_comparisons_that_there_are_not(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(passport_page, "references", lambda: ())
+    page = Seen(write_page(seeds("mine", 10, 10) + seeds("other", 10, 0), tmp_path))
+    assert "mine learns" in page.words
+    assert "show no difference" not in page.words
+    rows = seeds("mine", 10, 10) + seeds("other", 10, 0, entry="easy/another")
+    page = Seen(write_page(rows, tmp_path))
+    assert "nothing is compared" in page.words
+    assert "0 comparisons" not in page.words
+
+
+def test_a_curve_is_told_by_its_ends_and_what_is_worse_between(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(passport_page, "references", lambda: ())
+    for curve, said in (
+        ([(10, 0.97), (20, -2.69), (640, 0.54)], "10 to 640 steps: 97 % to 54 %, 0 % between"),
+        ([(40, 0.97), (80, 0.9), (640, 0.54)], "known at 40 to 640 steps: 97 % to 54 %"),
+    ):
+        page = Seen(write_page([row("mine", lengths=curve)], tmp_path))
+        assert said in page.words
+
+
 def test_marks_of_theorems_stand_over_the_column_of_their_network(tmp_path: Path, monkeypatch):
     lower, enough = ("signs", 0.66, "lower"), ("counts", 0.45, "suffices")
     known = tuple(seeds("lstm", 3, 3, theory=(enough,)))

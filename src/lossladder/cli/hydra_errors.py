@@ -81,6 +81,9 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
             raise RequestError(
                 f"launch={chosen_launch}: is for a sweep, also one of one run; add -m"
             )
+        if "search" in config:  # hundreds of runs
+            chosen_search = config.hydra.runtime.choices.search
+            raise RequestError(f"search={chosen_search}: a search is a sweep; add -m")
     for override in overrides:
         if override.key_or_group.startswith("passport."):
             if OmegaConf.select(config, "suite") is None:

@@ -44,23 +44,29 @@ class LengthCurve:
 
     @property
     def share(self) -> Float[Tensor, " lengths"]:
-        """Return the part of what can be known that the network has at each length."""
-        return (self.ceiling - self.loss) / (self.ceiling - self.floor).clamp(min=_SAME)
+        """Return the part of what can be known that the network has at each length.
+
+        No number where nothing can be known, as where a lag is longer than the sequence.
+        """
+        known = self.ceiling - self.floor
+        return torch.where(known > _SAME, (self.ceiling - self.loss) / known, torch.nan)
 
     @property
-    def longest_kept(self) -> int | None:
-        """Return the length up to which 90 % of what can be known are kept; None: they never are.
+    def kept(self) -> tuple[int, int] | None:
+        """Return the lengths from which on, and up to which, 90 % of what can be known are kept.
+
+        None: they never are.
 
         Lengths before the first that has them do not count: where the state is carried for ever in
         training, the first steps of a stream are the unfamiliar ones.
         """
-        longest = None
+        found = None
         for length, kept in zip(self.lengths, (self.share >= _KEPT).tolist(), strict=True):
             if kept:
-                longest = length
-            elif longest is not None:
+                found = (found[0] if found else length), length
+            elif found is not None:
                 break
-        return longest
+        return found
 
 
 @torch.no_grad()

@@ -218,9 +218,11 @@ def _say_counterfactual(found: Any) -> str:
 
 def _say_length(found: Any) -> str:
     kept = "never 90 % of what can be known"
-    if found.longest_kept is not None:
-        longer = "" if found.longest_kept < found.lengths[-1] else " or more"
-        kept = f"90 % of what can be known up to {found.longest_kept} steps{longer}"
+    if found.kept is not None:
+        first, last = found.kept
+        longer = "" if last < found.lengths[-1] else " or more"
+        span = f"up to {last}" if first == found.lengths[0] else f"from {first} to {last}"
+        kept = f"90 % of what can be known {span} steps{longer}"
     first, last = (float((found.loss - found.floor)[place]) for place in (0, -1))
     return f"{kept}; {first:.4f} above the floor at {found.lengths[0]}, {last:.4f} at the longest"
 
@@ -229,7 +231,7 @@ def _say_automaton(found: Any) -> str:
     least = "" if found.minimal is None else f" (least that solves it: {found.minimal})"
     return (
         f"{many(len(found.machine), 'state')}{least}; {found.variation:.4f} from the network; "
-        f"right in {100 * found.accuracy:.1f} % of steps, the network in "
+        f"says what is likeliest in {100 * found.accuracy:.1f} % of steps, the network in "
         f"{100 * found.network_accuracy:.1f} %"
     )
 

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import math
 import statistics
 from ast import literal_eval
 from collections.abc import Collection, Mapping, Sequence
@@ -267,8 +268,9 @@ def _measured(run: RunSummary, packages: Collection[str]) -> dict[str, Any]:
     trained = loaded.task.num_steps or loaded.config["data"]["bptt_steps"]
     with suppress(UnfitError):
         curve = length_curve(loaded.network, loaded.task, trained, seeded("measuring", seed))
-        shares = [round(share, 4) for share in curve.share.tolist()]
-        found["lengths"] = list(zip(curve.lengths, shares, strict=True))
+        shares = zip(curve.lengths, curve.share.tolist(), strict=True)
+        # no number where nothing can be known
+        found["lengths"] = [(n, round(share, 4)) for n, share in shares if not math.isnan(share)]
     with suppress(OSError):
         kept.write_text(json.dumps(found))
     return found
@@ -332,7 +334,7 @@ def read_passport(file: Path) -> list[PassportRow]:
                 found.append(PassportRow(**{**_EMPTY, **values}))
             except (TypeError, ValueError, KeyError, AttributeError) as error:
                 raise RequestError(
-                    f"{file}: line {number} is none of a passport ({error}); name a passport.csv"
+                    f"{file}: line {number} is none of a passport; name a passport.csv"
                 ) from error
     if not found:
         raise RequestError(f"{file}: holds no row; name a passport.csv")

@@ -68,8 +68,10 @@ class Column(NamedTuple):
 
     @property
     def name(self) -> str:
-        """That of the network, as short as there is room; ends tell settings of one kind apart."""
-        return self.network if len(self.network) <= 10 else f"…{self.network[-9:]}"
+        """That of the network, as short as there is room; brackets tell settings apart."""
+        kind, _, own = self.network.rstrip(")").partition(" (")
+        short = f"{kind[:3]}… {own}" if own and len(self.network) > _LETTERS else self.network
+        return _cut(short)
 
 
 class Strip(NamedTuple):
@@ -80,6 +82,19 @@ class Strip(NamedTuple):
     ticks: Sequence[StripTick]
     columns: Sequence[Column]
     lengths: Sequence[tuple[str, Sequence[tuple[int, float]], int]]  # network, curve, colour
+
+    @property
+    def told(self) -> str:
+        """What the curves say, in words where there is a single one."""
+        _, curve, _ = self.lengths[0]
+        shares = [min(1.0, max(0.0, known)) for _, known in curve]
+        where = f"known at {curve[0][0]:,} to {curve[-1][0]:,} steps"
+        if len(self.lengths) > 1:
+            return where
+        ends = f"{100 * shares[0]:.0f} % to {100 * shares[-1]:.0f} %"
+        low = min(shares)
+        dip = f", {100 * low:.0f} % between" if low < min(shares[0], shares[-1]) - 0.05 else ""
+        return f"{where}: {ends}{dip}"
 
 
 class FewBits(NamedTuple):
@@ -320,7 +335,7 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     speeds = [row.microseconds for row in rows if row.microseconds is not None]
     if speeds:
         speed = statistics.median(speeds)
-        told.append(f"{speed:,.0f} µs an update, {1e6 / speed:,.0f} of them a core-second")
+        told.append(f"{speed:,.0f} µs of a core an update: {1e6 / speed:,.0f} in a CPU-second")
     return told
 
 

@@ -67,7 +67,9 @@ class Suite:
         under_key("suite", lambda: checks.whole("tuning_seeds", config["tuning_seeds"]))
         rates = config["learning_rates"]
         if not isinstance(rates, list) or not rates:
-            raise RequestError(f"suite.learning_rates={rates}: must be a list: [0.003, 0.01, 0.03]")
+            raise RequestError(
+                f"suite.learning_rates={rates}: must be a list of one or more: [0.003, 0.01]"
+            )
         for rate in rates:
             under_key("suite", lambda rate=rate: checks.real("learning_rates", rate, above=0))
         suite = cls(**config)
@@ -156,7 +158,7 @@ def network_name(words: Sequence[str], model: str) -> str:
         model: the choice in `conf/model`.
 
     >>> network_name(["suite=quick", "model=diagonal", "model.range=unit"], "diagonal")
-    'diagonal, range unit'
+    'diagonal (range unit)'
     >>> network_name(["model=lstm", "trainer.threads=2", "engine=fused"], "lstm")
     'lstm'
     """
@@ -165,5 +167,6 @@ def network_name(words: Sequence[str], model: str) -> str:
         f"{key.rpartition('.')[2].replace('_', ' ')} {value}"
         for key, _, value in pairs
         if key not in ("model", "engine", "suite") and not key.startswith("suite.")
+        if value != "null"  # what is taken away from a suite is no part of a name
     ]
-    return ", ".join([model, *own])
+    return f"{model} ({', '.join(own)})" if own else model
