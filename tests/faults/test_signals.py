@@ -122,6 +122,7 @@ def test_a_suite_that_is_interrupted_leaves_a_page_and_ends_with_the_same_table(
         assert program.end(seconds=15) == 1
         assert "Traceback" not in program.out.read_text()
         assert "passport " in program.out.read_text()
+        assert "to report are missing; the same command goes on." in program.out.read_text()
         return (tmp_path / "cut/passport.html").read_text()
 
     assert suite("whole").end() == 0

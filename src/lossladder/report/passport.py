@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lossladder.checks import RequestError
+from lossladder.console import many
 from lossladder.cores import machine
 from lossladder.report.inference import Share, difference, fisher, holm
 from lossladder.report.sweep_folder import RunSummary, Sweep
@@ -165,6 +166,16 @@ def runs_asked(sweep: Sweep) -> dict[str, int]:
             count = len(entries_of(config["suite.tasks"])) * int(config["suite.seeds"])
             found[config["suite.network"]] = max(found.get(config["suite.network"], 0), count)
     return found
+
+
+def unfinished(sweep: Sweep) -> str:
+    """Return what a suite lacks in a sentence; empty: nothing, or the sweep is no suite."""
+    asked = sum(runs_asked(sweep).values())
+    left = asked - sum(map(len, reported(sweep).values()))
+    if left <= 0:
+        return ""
+    total = many(asked, "run")
+    return f"Not finished: {left} of {total} to report are missing; the same command goes on."
 
 
 def _row(

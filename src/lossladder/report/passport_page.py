@@ -30,6 +30,7 @@ from lossladder.report.passport import (
     runs_asked,
     seeds_of,
     solved,
+    unfinished,
     write_passport,
 )
 from lossladder.report.sweep_folder import RunSummary, Sweep
@@ -45,7 +46,8 @@ PAGE, PICTURE = "passport.html", "passport.png"
 _RIVAL = "lstm"  # whom the line on top speaks of
 _MOST_NAMED = 7  # rungs whose names a strip has room for
 _GAP = 0.125  # of the height of a strip, from the name of a rung to the next
-_LETTERS = 13  # of a name at most
+_LETTERS = 13  # of the name of a rung at most
+_LABEL = 12  # letters of a column's name
 
 
 class StripTick(NamedTuple):
@@ -70,8 +72,11 @@ class Column(NamedTuple):
     def name(self) -> str:
         """That of the network, as short as there is room; brackets tell settings apart."""
         kind, _, own = self.network.rstrip(")").partition(" (")
-        short = f"{kind[:3]}… {own}" if own and len(self.network) > _LETTERS else self.network
-        return _cut(short)
+        if len(self.network) <= _LABEL or not own:
+            return _cut(self.network, _LABEL)
+        told = own if len(own) < _LABEL - 4 else _cut(own.rpartition(" ")[2], 8)
+        whole = f"{kind} {told}"
+        return whole if len(whole) <= _LABEL else f"{kind[: max(3, 9 - len(told))]}. {told}"
 
 
 class Strip(NamedTuple):
@@ -130,13 +135,7 @@ def write_passport_page(
     if rows:
         with atomic_write(out / TABLE) as scratch:
             write_passport(rows, scratch)
-    left, total = sum(asked.values()) - len(rows), many(sum(asked.values()), "run")
-    note = f"Not finished: {left} of {total} to report are missing; the same command goes on."
-    few, note, title = (
-        _few_bits(sweep, packages),
-        note if left > 0 else "",
-        ", ".join(map(plain, asked)),
-    )
+    few, note, title = _few_bits(sweep, packages), unfinished(sweep), ", ".join(map(plain, asked))
     page = write_page(rows, out, note, title, few=few)
     if diagnostics:
         # torch takes seconds to import, and most pages need none of it
@@ -296,8 +295,8 @@ def _ticks(rungs: Sequence[tuple[float, str]]) -> list[StripTick]:
     return [StripTick(one[0], _cut(one[1]), name_at.get(one)) for one in rungs]
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+def _cut(name: str, letters: int = _LETTERS) -> str:
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _words(rows: Sequence[PassportRow]) -> list[str]:

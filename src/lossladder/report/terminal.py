@@ -8,6 +8,7 @@ from pathlib import Path
 from lossladder.checks import RequestError
 from lossladder.console import many
 from lossladder.report.page import write_report
+from lossladder.report.passport import unfinished
 from lossladder.report.passport_page import write_passport_page
 from lossladder.report.search_figure import read_search
 from lossladder.report.summary import Row, failures, known, rows, standings
@@ -41,6 +42,7 @@ def summed_up(
         lines.append(f"report {shown(write_report(sweep))}")
         if (passport := write_passport_page(sweep, diagnostics=looked)) is not None:
             lines.append(f"passport {shown(passport)}")
+            lines += filter(None, [unfinished(sweep)])
     except OSError as error:
         # The runs are done all the same, and the same command writes it once there is room.
         reason = f"{shown(Path(error.filename or folder))}: {error.strerror}"
