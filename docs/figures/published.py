@@ -6,6 +6,7 @@ A cell is how many seeds stand on the floor and what the median one knows, or wh
 were tried: what it knows of the trained ones, and of eight times as many steps.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,13 +22,18 @@ _LONGER = 8  # times the trained length
 
 def table(rows: Sequence[PassportRow]) -> str:
     """Return a Markdown table, a row for each network."""
-    names, tasks = networks_of(rows), seeds_of(rows)
+    names, tasks = sorted(networks_of(rows), key=_in_order), seeds_of(rows)
     titles = [entry.partition("/")[2].replace("_", " ") for entry, _ in tasks]
     lines = list[str]()
     for name in names:
         cells = [_cell(of[name]) if name in of else "–" for of in tasks.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join([f"| network | {' | '.join(titles)} |", f"|---|{'---|' * len(tasks)}", *lines])
+
+
+def _in_order(name: str) -> list[str]:
+    """Return what sorts names by the numbers in them, not by their digits."""
+    return [part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _cell(rows: Sequence[PassportRow]) -> str:
