@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -20,7 +20,9 @@ CONF = ROOT / "conf"
 SUITE = "quick"
 RUNS, UPDATES = 8, 200  # of each; what Lightning takes is scaled to all of the suite
 
-_MODEL = "_target_: tests.cells.zoo.Leaky\nhidden_size: 16\n"
+_TARGET = "tests.cells.zoo.Leaky"
+_LEAKY = "model=rnn", f"model._target_={_TARGET}", "~model.gain", "optimizer.lr=0.01"
+_MODEL = f"_target_: {_TARGET}\nhidden_size: 16\n"
 _DOOR = """
 import lossladder
 if __name__ == "__main__":
@@ -38,14 +40,14 @@ def suites(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """
     from benchmarks.peers.lightning_suite import by_lightning
 
-    suite = _suite()
+    suite = Suite.parse(_composed(f"suite={SUITE}")["suite"])
     entries = list(suite.entries().items())
     every = len(entries) * (len(suite.tuning_jobs("")) + suite.seeds)
     ours: list[float] = []
     theirs: dict[str, dict[str, Any]] = {}
     for number in range(rounds):
         for entry, words in entries[:RUNS]:
-            updates, seconds = by_lightning(_config([*suite.words, *words]), UPDATES)
+            updates, seconds = by_lightning(_composed(*_LEAKY, *suite.words, *words), UPDATES)
             found = theirs.setdefault(entry, {"updates": updates, "seconds": []})
             found["seconds"].append(seconds)
             say(f"suite, round {number + 1}, {entry}: {seconds * 1e3:.2f} ms an update")
@@ -54,18 +56,9 @@ def suites(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     return {"suite": SUITE, "runs": every, "ours": ours, "theirs": theirs}
 
 
-def _suite() -> Suite:
+def _composed(*words: str) -> dict[str, Any]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", overrides=[f"suite={SUITE}"])
-    plain: Any = OmegaConf.to_container(config.suite, resolve=True)
-    return Suite.parse(plain)
-
-
-def _config(words: Sequence[str]) -> dict[str, Any]:
-    leaky = ["model=rnn", "model._target_=tests.cells.zoo.Leaky", "~model.gain"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", overrides=[*leaky, *words, "optimizer.lr=0.01"])
-    plain: Any = OmegaConf.to_container(config, resolve=True)
+        plain: Any = OmegaConf.to_container(compose("train", overrides=[*words]), resolve=True)
     return plain
 
 

@@ -21,7 +21,45 @@ from benchmarks.peers.torch_loop import Model, optimizer_of
 from benchmarks.problems import Problem
 
 
-class TemplateModule(LightningModule):
+class Timed(LightningModule):
+    """A module whose epochs are timed: neither the Trainer's own start nor its end is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+
+    def on_train_epoch_start(self) -> None:
+        """Start the clock."""
+        self.clock.__enter__()
+
+    def on_train_epoch_end(self) -> None:
+        """Stop the clock."""
+        self.clock.__exit__(None, None, None)
+
+
+def quiet(threads: int) -> None:
+    """Let nobody but the progress bar speak, and so many threads compute."""
+    torch.set_num_threads(threads)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore")
+
+
+def fit(module: Timed, data: TensorDataset, windows: int) -> None:
+    """Fit one epoch of so many windows, by what a Trainer does by default."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = Trainer(
+            max_epochs=1,
+            limit_train_batches=windows,
+            accelerator="cpu",
+            devices=1,
+            default_root_dir=folder,
+            logger=TensorBoardLogger(folder),
+            enable_model_summary=False,
+        )
+        trainer.fit(module, DataLoader(data, batch_size=None))
+
+
+class TemplateModule(Timed):
     """A module as the templates write it, with the state carried from batch to batch."""
 
     def __init__(self, problem: Problem) -> None:
@@ -31,15 +69,6 @@ class TemplateModule(LightningModule):
         self.accuracy = BinaryAccuracy()
         self.state: Tensor | None = None
         self.seen: list[Tensor] = []
-        self.clock = Clock()
-
-    def on_train_epoch_start(self) -> None:
-        """Start the clock: neither the Trainer's own start nor its end is timed."""
-        self.clock.__enter__()
-
-    def on_train_epoch_end(self) -> None:
-        """Stop the clock."""
-        self.clock.__exit__(None, None, None)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a window; accuracy and loss are logged."""
@@ -63,9 +92,7 @@ class LightningTemplate(Trainee):
 
     def prepare(self) -> None:
         """Put the data into a Dataset of windows."""
-        torch.set_num_threads(self.threads)
-        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore")
+        quiet(self.threads)
         self.windows = TensorDataset(
             torch.from_numpy(np.array(self.problem.inputs)).long(),
             torch.from_numpy(np.array(self.problem.targets)).long(),
@@ -77,17 +104,7 @@ class LightningTemplate(Trainee):
 
     def train(self, windows: int) -> Losses:
         """Fit one epoch of so many batches."""
-        with tempfile.TemporaryDirectory() as folder:
-            trainer = Trainer(
-                max_epochs=1,
-                limit_train_batches=windows,
-                accelerator="cpu",
-                devices=1,
-                default_root_dir=folder,
-                logger=TensorBoardLogger(folder),
-                enable_model_summary=False,
-            )
-            trainer.fit(self.module, DataLoader(self.windows, batch_size=None))
+        fit(self.module, self.windows, windows)
         return torch.stack(self.module.seen)[None].numpy()
 
     def round(self, size: int | None) -> Round:

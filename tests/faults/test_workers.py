@@ -61,7 +61,6 @@ def test_processor_time_tells_who_works():
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_runs_and_sweeps_are_made_where_the_file_system_has_no_locks(start: Start, tmp_path):
     (tmp_path / "lockless.py").write_text(f"""
 import fcntl

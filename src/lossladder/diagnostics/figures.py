@@ -160,11 +160,7 @@ def of_counterfactual(found: Counterfactual, task: Task) -> "Figure":
 
 def of_length(found: LengthCurve, task: Task) -> "Figure":
     """Draw the loss by length, between the best constant and the floor."""
-    kept = "never"
-    if found.kept is not None:
-        first, last = found.kept
-        kept = f"up to {last} steps" if first == found.lengths[0] else f"{first} to {last} steps"
-    figure, axes = _sheet(f"Nine tenths of what can be known: {kept}")
+    figure, axes = _sheet(f"Nine tenths of what can be known: {found.span}")
     axes.plot(found.lengths, found.ceiling, **_BARE, label="best constant")
     axes.plot(found.lengths, found.floor, **_TRUTH, label="floor")
     axes.errorbar(found.lengths, found.loss, found.error, color=MINE, marker="o", markersize=4,

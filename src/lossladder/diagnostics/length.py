@@ -68,6 +68,16 @@ class LengthCurve:
                 break
         return found
 
+    @property
+    def span(self) -> str:
+        """Return `kept` in words."""
+        if self.kept is None:
+            return "never"
+        first, last = self.kept
+        return (
+            f"up to {last} steps" if first == self.lengths[0] else f"from {first} to {last} steps"
+        )
+
 
 @torch.no_grad()
 def length_curve(network: Network, task: Task, trained: int, generator: Generator) -> LengthCurve:

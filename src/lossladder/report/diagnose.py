@@ -219,10 +219,8 @@ def _say_counterfactual(found: Any) -> str:
 def _say_length(found: Any) -> str:
     kept = "never 90 % of what can be known"
     if found.kept is not None:
-        first, last = found.kept
-        longer = "" if last < found.lengths[-1] else " or more"
-        span = f"up to {last}" if first == found.lengths[0] else f"from {first} to {last}"
-        kept = f"90 % of what can be known {span} steps{longer}"
+        longer = "" if found.kept[1] < found.lengths[-1] else " or more"
+        kept = f"90 % of what can be known {found.span}{longer}"
     first, last = (float((found.loss - found.floor)[place]) for place in (0, -1))
     return f"{kept}; {first:.4f} above the floor at {found.lengths[0]}, {last:.4f} at the longest"
 

@@ -147,6 +147,7 @@ def passport_rows(
     return found
 
 
+@cache
 def entries_of(tasks: str) -> list[str]:
     """Return the tasks of a suite, as the flat config of a run has them.
 
