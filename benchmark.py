@@ -5,6 +5,8 @@ python benchmark.py cells                          any cell: those that people w
 python benchmark.py growth                         cost against members, sizes and length
 python benchmark.py widths                         where torch's matrix products overtake ours
 python benchmark.py networks                       every network at the same floats of state
+python benchmark.py suite                          a suite beside Lightning, one run at a time
+python benchmark.py clusters                       a sweep by workers on Slurm and on Ray
 python benchmark.py page                           the page again, from the last results
 python benchmark.py --contests echo-4 --rounds 7   one contest, more rounds
 python benchmark.py --python jax=PATH              a peer that lives in another environment

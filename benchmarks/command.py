@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cells import CELLS, WIDTHS
+from benchmarks.clusters import clusters
 from benchmarks.contests import CONTESTS
 from benchmarks.growth import AXES, grow
 from benchmarks.machine import machine
@@ -18,7 +19,7 @@ from benchmarks.suites import suites
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "performance"
 GROUPS = {"contests": CONTESTS, "cells": CELLS}  # each in a file of results of its own
-TABLES = {"networks": networks, "suite": suites}
+TABLES = {"networks": networks, "suite": suites, "clusters": clusters}
 CURVES = {"growth": AXES, "widths": WIDTHS}
 
 
@@ -61,8 +62,8 @@ def _parsed(words: Sequence[str] | None) -> Namespace:
         "what", nargs="?", default="contests", choices=(*GROUPS, *CURVES, *TABLES, "page"),
         help="contests: everybody in turns; cells: the same of any cell; growth: cost against "
         "size; widths: against hidden size, in large networks; networks: every "
-        "one at the same floats of state; suite: a suite beside Lightning; page: from the last "
-        "results",
+        "one at the same floats of state; suite: a suite beside Lightning; clusters: a sweep by "
+        "workers on Slurm and Ray; page: from the last results",
     )  # fmt: skip
     parser.add_argument("--rounds", type=int, help="timed rounds of each (5; of growth: 3)")
     parser.add_argument(

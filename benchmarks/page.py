@@ -16,7 +16,7 @@ _REGION = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 def write(results: Path, page: Path) -> None:
     """Bring the page up to date, and draw its pictures beside it."""
-    names = "contests", "growth", "cells", "widths", "networks", "suite"
+    names = "contests", "growth", "cells", "widths", "networks", "suite", "clusters"
     contests, growth, *others = (_read(results / f"{name}.json") for name in names)
     page.write_text(filled(page.read_text(), contests, growth, *others))
     folder = page.parent / "pictures"
@@ -32,7 +32,7 @@ def filled(text: str, *results: dict[str, Any]) -> str:
 
     Args:
         text: of the page.
-        results: of contests, growth, cells, widths, networks and a suite.
+        results: of contests, growth, cells, widths, networks, a suite and clusters.
     Raises:
         ValueError: if the page has a mark that nobody knows.
     """

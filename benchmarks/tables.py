@@ -35,6 +35,7 @@ def all_of(
     widths: Mapping[str, Any],
     networks: Mapping[str, Any],
     suite: Mapping[str, Any],
+    clusters: Mapping[str, Any],
 ) -> dict[str, str]:
     """Return every table by the name of its place."""
     taken = contests.get("contests", {})
@@ -51,6 +52,7 @@ def all_of(
         "widths": wide(widths) if widths else _MISSING,
         "networks": all_networks(networks) if networks else _MISSING,
         "suite": of_suite(suite) if suite else _MISSING,
+        "clusters": of_clusters(clusters) if clusters else _MISSING,
     }  # fmt: skip
 
 
@@ -363,6 +365,35 @@ def of_suite(measured: Mapping[str, Any]) -> str:
             f"Milliseconds of an update by Lightning: {each}.",
         ]
     )
+
+
+_LAUNCHES = {
+    "stacked": "this machine, `launch=stacked`",
+    "slurm": "two workers on Slurm",
+    "ray": "two workers on Ray",
+}
+
+
+def of_clusters(measured: Mapping[str, Any]) -> str:
+    """Return how long a sweep takes here and by workers of a cluster, on the same cores."""
+    machine, seconds = measured["machine"], measured["seconds"]
+    here = seconds["stacked"]
+    head = ["", *(word for runs in here for word in (f"{int(runs):,} runs, s", "times as long"))]
+    rows = []
+    for launch, label in _LAUNCHES.items():
+        row = [label]
+        for runs, taken in seconds[launch].items():
+            each = [one / own for one, own in zip(taken, here[runs], strict=True)]
+            beside = "" if launch == "stacked" else _span(each)
+            row += [_span(taken, ".0f"), beside]
+        rows.append(row)
+    about = f"{_described(machine)}, load {machine['load']:.1f}; median [least, most]."
+    return "\n".join([about, "", _table(head, rows)])
+
+
+def _span(found: Sequence[float], form: str = ".2f") -> str:
+    ends = f" [{min(found):{form}}, {max(found):{form}}]" if len(found) > 1 else ""
+    return f"{median(found):{form}}{ends}"
 
 
 _ENGINES = {

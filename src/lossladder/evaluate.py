@@ -9,6 +9,7 @@ from typing import Any
 
 from lossladder.checks import RequestError
 from lossladder.console import echo, refuse, relative, take_any_text
+from lossladder.lazy import loading
 
 HELP = """Score a trained network again.
 
@@ -38,8 +39,9 @@ def evaluate(
         RequestError: if the folder is no run, or its weights do not fit the changes.
     """
     # torch takes seconds, and --help needs none of it
-    from lossladder.runs.load import load_run
-    from lossladder.training.conclude import measure, rungs
+    with loading():
+        from lossladder.runs.load import load_run
+        from lossladder.training.conclude import measure, rungs
 
     run = load_run(folder, changes, packages=packages)
     # of another task than it was trained on nothing is known of training
@@ -88,9 +90,10 @@ def main(words: Sequence[str] | None = None, packages: Collection[str] = ()) -> 
         if asked:
             if as_json:
                 refuse("--json: diagnostics leave their numbers in diagnostics.json, in the run")
-            import torch
+            with loading():
+                import torch
 
-            from lossladder.report.diagnose import FOLDER, diagnose
+                from lossladder.report.diagnose import FOLDER, diagnose
 
             # matrices so small gain nothing from more, and on a busy machine lose much by waiting
             torch.set_num_threads(1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lossladder.ladder.machines import HiddenMarkov, copy_bound, recall_bound
+from lossladder.tasks import Counter, Modular
 from lossladder.tasks.source import _PROCESSES
 
 
@@ -129,6 +130,46 @@ def test_more_states_never_cost_more_and_never_beat_the_whole_past():
         assert losses == sorted(losses, reverse=True)
         assert losses[0] == pytest.approx(of.window_losses[0], abs=1e-9)
         assert losses[-1] > of.entropy_rate[0] - 1e-9
+
+
+@pytest.mark.parametrize("states", [2, 3])
+@pytest.mark.parametrize(
+    "task",
+    [
+        Counter("anbn", 8),
+        Counter("majority", 5),
+        Counter("ones", 4, every_step=True),
+        Counter("up_down", 4),
+        Modular(2, 6, mixed_lengths=False),
+    ],
+)
+def test_machines_that_read_strings_are_the_best_of_all_that_there_are(task, states):
+    every = task.everything()
+    symbols = int(every.inputs.max()) + 1
+    if states ** (symbols * states) > 10_000:
+        states = 2
+    tables = np.array([*product(range(states), repeat=symbols * states)])
+    tables = tables.reshape(-1, states, symbols)
+    every_table = np.arange(len(tables))
+    said = np.zeros((len(tables), states, task.output_size))
+    for word, targets, scored in zip(
+        every.inputs.numpy(), every.targets.numpy(), scored_of(every), strict=True
+    ):
+        at = np.zeros(len(tables), dtype=int)
+        for symbol, target, is_scored in zip(word, targets, scored, strict=True):
+            at = tables[every_table, at, symbol]
+            said[every_table, at, target] += is_scored
+    total = said[0].sum()
+    best = min(sum(row.sum() / total * entropy(row / row.sum()) for row in one if row.sum())
+               for one in said)  # fmt: skip
+    have = [mark.loss for mark in task.memory() if mark.states <= states]
+    assert have[-1] == pytest.approx(best, abs=1e-12)
+
+
+def scored_of(draw):
+    if draw.scored is None:
+        return np.ones(draw.inputs.shape, dtype=bool)
+    return np.broadcast_to(draw.scored.numpy(), draw.inputs.shape)
 
 
 def test_bits_bound_what_can_be_recalled():

@@ -211,7 +211,7 @@ def test_growth_goes_on_without_an_engine_that_is_missing():
 def test_the_page_agrees_with_the_results():
     results = [
         json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("contests", "growth", "cells", "widths", "networks", "suite")
+        for name in ("contests", "growth", "cells", "widths", "networks", "suite", "clusters")
     ]
     text = PAGE.read_text()
     assert page.filled(text, *results) == text

@@ -31,6 +31,7 @@ from yaml import YAMLError
 from lossladder.checks import RequestError, whole
 from lossladder.cli.hydra_errors import each_value, quoted
 from lossladder.cli.resolvers import own_conf, register_resolvers
+from lossladder.lazy import loading
 from lossladder.runs.atomic import atomic_write
 from lossladder.runs.result import RunCutOffError, RunFailedError
 from lossladder.sweeps.job import varied_keys
@@ -83,10 +84,12 @@ class StackedLauncher(Launcher):
     ) -> Sequence[JobReturn]:
         """Train all jobs."""
         setup_globals()
-        # torch takes seconds: only now
         from lossladder.cli.hydra_job import bad_end, complain
         from lossladder.console import echo
-        from lossladder.sweeps.launch import launch
+
+        # torch takes seconds: only now
+        with loading():
+            from lossladder.sweeps.launch import launch
 
         launched = launch(self.loader, self.config, job_overrides, self.cluster())
         before = sum(outcome.before for _, outcome in launched)
@@ -320,7 +323,10 @@ class SearchSweeper(JobSweeper):
         assert self.config is not None
         assert self.launcher is not None
         _check_installed("search=optuna", "optuna", "search")
-        from lossladder.sweeps.search import Search, SearchedKey
+
+        # torch takes seconds: only now
+        with loading():
+            from lossladder.sweeps.search import Search, SearchedKey
 
         keys: dict[str, SearchedKey] = {}
         words: list[str] = []

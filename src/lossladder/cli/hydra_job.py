@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from lossladder import console, signals
 from lossladder.checks import RequestError
+from lossladder.lazy import loading
 from lossladder.runs.folder import discard, lives_in
 from lossladder.runs.identity import identity, identity_in
 from lossladder.runs.result import RunCutOffError, RunFailedError, ended
@@ -48,7 +49,8 @@ def job(config: DictConfig) -> float:
     folder, single = Path(hydra.runtime.output_dir), hydra.mode != RunMode.MULTIRUN
     try:
         # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
-        from lossladder.runs.load import resumed_config, same_run
+        with loading():
+            from lossladder.runs.load import resumed_config, same_run
 
         asked = resolved(without_hydra(config), hydra.runtime.choices)
         plain = resumed_config(asked, hydra.overrides.task)

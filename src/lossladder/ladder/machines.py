@@ -21,6 +21,7 @@ _WORDS = 2**16  # enumerated at most
 _LONGEST = 64  # of them
 _MACHINES = 70_000  # likewise, before those are left out that are others under another name
 _ENTRIES = 4_000_000  # of matrices held at once
+_WORK = 2e9  # multiplications of machines that read strings
 _SQUARINGS = 40  # of a chain's matrix, until it has forgotten where it began
 _SAME = 1e-12
 
@@ -221,6 +222,74 @@ class HiddenMarkov:
             joint, chances[..., None], where=chances[..., None] > _SAME, out=0 * joint
         )
         return (chances * _entropies(given @ self.emissions)).sum(axis=1)
+
+
+class Strings:
+    """Strings of a source with hidden states, of which something is asked at some of their steps.
+
+    Args:
+        moves: moves[t][x][s][r] is the chance that step t, in state s, has symbol x and goes to r;
+            how many states there are may differ from step to step.
+        start: chance of each state before the first step.
+        asked: asked[t][s][y] is the chance that it is asked after step t, if the state is s then,
+            and that y is right.
+
+    >>> flip = np.array([[[0.5, 0.0], [0.0, 0.5]], [[0.0, 0.5], [0.5, 0.0]]])  # zero; one
+    >>> parity_of_3 = Strings([flip] * 3, np.eye(2)[0], [np.zeros((2, 2))] * 2 + [np.eye(2)])
+    >>> [round(loss, 6) for loss in parity_of_3.machine_losses(2)]
+    [0.693147, 0.0]
+    """
+
+    def __init__(
+        self, moves: Sequence[Transitions], start: Vector, asked: Sequence[Beliefs]
+    ) -> None:
+        self.moves, self.start, self.asked = moves, start, asked
+
+    @property
+    def most_states(self) -> int:
+        """The most states of machines that are few enough to try them all within a second."""
+        symbols, most = len(self.moves[0]), 1
+        a_state = sum(moves.size for moves in self.moves)
+        while (count := (most + 1) ** (symbols * (most + 1))) <= _MACHINES:
+            # the same machine has a name for each order of its states but the first
+            if count / math.factorial(most) * (most + 1) * a_state > _WORK:
+                break
+            most += 1
+        return most
+
+    def machine_losses(self, most: int | None = None) -> list[float]:
+        """Return the mean loss of the best deterministic machine of 1, 2, ... states.
+
+        It reads each symbol, and says what is right by its state alone: it knows no step that it
+        has not counted. All are tried, up to renaming of states.
+
+        Args:
+            most: number of states; None: `most_states`.
+        """
+        losses: list[float] = []
+        symbols = len(self.moves[0])
+        for states in range(1, (most or self.most_states) + 1):
+            machines = _machines(states, symbols)
+            at_once = max(1, _ENTRIES // (states * max(moves.size for moves in self.moves)))
+            parts = [machines[i : i + at_once] for i in range(0, len(machines), at_once)]
+            best = min(float(self._losses_of(part).min()) for part in parts)
+            losses.append(min(best, *losses) if losses else best)
+        return losses
+
+    def _losses_of(self, machines: NDArray[np.int64]) -> Vector:
+        count, states, symbols = machines.shape
+        into = np.eye(states)[machines].reshape(count, -1, states).swapaxes(1, 2)  # (m, q', qx)
+        joint = np.zeros((count, states, len(self.start)))
+        joint[:, 0] = self.start
+        said = np.zeros((count, states, self.asked[0].shape[1]))
+        for moves, asked in zip(self.moves, self.asked, strict=True):
+            after = np.tensordot(joint, moves, axes=(2, 1))  # (machines, q, x, state)
+            joint = into @ after.reshape(count, states * symbols, -1)
+            said += joint @ asked
+        chances = said.sum(axis=2)
+        given = np.divide(said, chances[..., None], where=chances[..., None] > _SAME, out=0 * said)
+        # how often it is asked at all, which is the same for each machine
+        return (chances * _entropies(given)).sum(axis=1) / chances.sum(axis=1)
 
 
 @cache

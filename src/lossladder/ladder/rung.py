@@ -98,6 +98,19 @@ def of_states(states: int, loss: float) -> Mark:
     return Mark(many, loss, f"the best machine of {many}", states, attained=True)
 
 
+def best_machines(losses: Sequence[float]) -> tuple[Mark, ...]:
+    """Return the marks of the best machines of 1, 2, ... states, where one more state helps.
+
+    >>> [mark.label for mark in best_machines([0.6931, 0.6931, 0.1])]
+    ['1 state: 0.6931', '3 states: 0.1000']
+    """
+    marks: list[Mark] = []
+    for states, loss in enumerate(losses, start=1):
+        if not marks or loss < marks[-1].loss - 1e-9:
+            marks.append(of_states(states, loss))
+    return tuple(marks)
+
+
 def of_bits(bits: int, loss: float) -> Mark:
     """Return the mark of what nobody goes below who keeps so many bits.
 

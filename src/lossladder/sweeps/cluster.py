@@ -20,20 +20,24 @@ from signal import SIGTERM
 from typing import NamedTuple, Protocol
 
 from lossladder import console, signals
+from lossladder.lazy import loading
 from lossladder.runs.atomic import atomic_write
-from lossladder.runs.group import remove_ended_groups
 from lossladder.runs.result import RunFailedError
-from lossladder.sweeps.grouping import groups, to_begin, to_go_on_with
 from lossladder.sweeps.job import Job, end_of, failures
-from lossladder.sweeps.pool import SweepBar, WorkerPool, once_each, one_thread, settled
-from lossladder.sweeps.worker import Advance, JobOutcome, outcome
-from lossladder.training.build import build
+
+with loading():  # here is where a worker begins
+    from lossladder.runs.group import remove_ended_groups
+    from lossladder.sweeps.grouping import groups, to_begin, to_go_on_with
+    from lossladder.sweeps.pool import SweepBar, WorkerPool, once_each, one_thread, settled
+    from lossladder.sweeps.worker import Advance, JobOutcome, outcome
+    from lossladder.training.build import build
 
 FOLDER = ".workers"  # in that of the sweep: what workers are told, and what they print
 _JOBS, _WRONG = "jobs", "wrong"
 _MOST = 8  # workers, unless more are asked for
 
 _LOOK_SECONDS, _ASK_SECONDS = 0.5, 5.0  # between looks into the folder; between questions
+_AT_END_SECONDS = 0.2  # between questions when all is done
 _END_SECONDS = 60.0  # that workers have to end in, when nothing is left to do or they are stopped
 
 
@@ -219,7 +223,7 @@ class Workers:
         late = time.monotonic() + seconds
         states = self.cluster.states()
         while any(state.lives for state in states) and time.monotonic() < late:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_AT_END_SECONDS)
             states = self.cluster.states()
         return states
 

@@ -28,6 +28,7 @@ from lossladder.sweeps.compose import Composer
 from lossladder.sweeps.job import job_folders
 from lossladder.sweeps.launch import sweep_folder
 from lossladder.sweeps.lock import job_lock
+from lossladder.training.build import build
 from lossladder.training.config import check_keys, under_key
 
 if TYPE_CHECKING:
@@ -168,9 +169,6 @@ class Search:
         Raises:
             RequestError: if the first value of each key makes no run.
         """
-        # torch takes seconds: only now
-        from lossladder.training.build import build
-
         first = {key: own.choices[0] if own.choices else own.low for key, own in self.keys.items()}
         plain = self.composer.plain(self._overrides(first, self.seed))
         # in whatever words it was asked for, and however it is watched

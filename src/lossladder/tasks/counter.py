@@ -14,19 +14,24 @@ from lossladder import checks
 from lossladder.ladder import (
     Features,
     Ladder,
+    Mark,
     Predictor,
     Probabilities,
     Rung,
+    best_machines,
     cross_entropy,
     entropy,
+    of_states,
     worth_something,
 )
+from lossladder.ladder.machines import Strings
 from lossladder.tasks import bits
 from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
 _KINDS = ("anbn", "up_down", "majority", "ones")
 _LONGEST, _LONGEST_LANGUAGE = 200, 512  # steps, so that a ladder is made in a second
+_LONGEST_TRIED = 100  # steps that all machines of two states read
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
 
 Symbols = Integer[Tensor, "*rest time"]
@@ -77,6 +82,8 @@ class Counter(Task):
     0.442051 last 4
     0.346574 last 5
     0.277259 all
+    >>> [mark.label for mark in Counter("anbn", 8).memory()]
+    ['1 state: 1.0297', '2 states: 0.6730', '3 states: 0.6569', '4 states: 0.5205']
     """
 
     reach = None
@@ -339,6 +346,44 @@ class Counter(Task):
             predictor=self.probabilities,
             by_step=tuple(float(loss) for loss in by_step),
         )
+
+    # --- memory -----------------------------------------------------------------------------
+
+    def memory(self, num_steps: int | None = None, carried: bool = True) -> tuple[Mark, ...]:
+        """Return what the best machines of M states lose, where one more state helps.
+
+        They begin with each string, and know no step that they have not counted.
+        """
+        steps = num_steps or self.length
+        if steps > _LONGEST_TRIED:
+            return (of_states(1, float(entropy(self._whole("none", 0, steps).sum(dim=0)))),)
+        return best_machines(self._machine_losses(steps))
+
+    @lru_cache(maxsize=4)  # noqa: B019
+    def _machine_losses(self, num_steps: int) -> list[float]:
+        if self._language:
+            # how many a there are is all that is random
+            halves = torch.arange(1, self.length // 2 + 1)
+            symbols, targets, scored = self._written(halves, num_steps)
+            # nothing is asked after the end, which is read as b
+            is_a = (symbols == 0).T.double()
+            moves = torch.stack([is_a.diag_embed(), (1 - is_a).diag_embed()], dim=1)
+            asked = functional.one_hot(targets.long(), 3) * scored[..., None]
+            asked, start = (
+                asked.transpose(0, 1).double(),
+                torch.full((len(halves),), 1 / len(halves)),
+            )
+        else:
+            ones = torch.arange(num_steps + 1)
+            stays, rises = torch.eye(len(ones)), torch.eye(len(ones)).roll(1, dims=1)
+            both = torch.stack([(1 - self.chance_of_one) * stays, self.chance_of_one * rises])
+            moves, start = both.double().expand(num_steps, -1, -1, -1), (ones == 0).double()
+            asked = torch.zeros(num_steps, len(ones), self.output_size, dtype=torch.float64)
+            for step in self._scored(num_steps):
+                target = self._target(ones, step + 1 - ones)
+                asked[step] = functional.one_hot(target, self.output_size)
+        strings = Strings([*moves.numpy()], start.double().numpy(), [*asked.numpy()])
+        return strings.machine_losses()
 
     def _by_reading(
         self, predictor: Predictor, num_steps: int

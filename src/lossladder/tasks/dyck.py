@@ -18,6 +18,7 @@ from lossladder.ladder import (
     Mark,
     Probabilities,
     Rung,
+    best_machines,
     of_states,
     worth_something,
 )
@@ -273,10 +274,7 @@ class Dyck(StreamTask):
         if not carried:
             return ()
         ladder, stacks = self.ladder(), sum(self.kinds**depth for depth in range(self.depth + 1))
-        marks = [of_states(1, ladder.ceiling.loss)]
-        for states, loss in enumerate(self._machine_losses, start=1):
-            if loss < marks[-1].loss - 1e-9:
-                marks.append(of_states(states, loss))
+        marks = [*best_machines([ladder.ceiling.loss, *self._machine_losses[1:]])]
         if marks[-1].loss > ladder.floor.loss + 1e-9 and stacks <= _STACKS:
             marks.append(of_states(stacks, ladder.floor.loss))
         return tuple(marks)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import lru_cache, partial
 
+import numpy as np
 import torch
 from jaxtyping import Float, Integer
 from torch import Generator, Tensor
@@ -15,15 +16,18 @@ from lossladder.ladder import (
     Mark,
     Probabilities,
     Rung,
+    best_machines,
     cross_entropy,
     entropy,
     of_states,
     worth_something,
 )
+from lossladder.ladder.machines import Strings
 from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
 _SIGNS = 3  # + - x, in this order
+_MOST_TRIED = 4  # modulus: of more, machines of two states are too many
 _LONGEST_FINITE = 2**16  # expressions that are kept in memory
 
 Numbers = Integer[Tensor, "batch numbers"]
@@ -273,17 +277,48 @@ class Modular(Task):
         )
 
     def memory(self, num_steps: int | None = None, carried: bool = True) -> tuple[Mark, ...]:
-        """Return what machines of 1 state lose, and of how many nothing is lost.
+        """Return what the best machines of M states lose, as far as they are tried; the floor's.
+
+        They begin with each expression, and know no step that they have not counted.
 
         After a + b, the sum of the complete terms is a and the product b, and any two of these
         pairs differ in what they are worth if + 0 follows, or x 0. Nothing else need be kept: a
         sign changes the pair into sum and factor.
         """
-        ladder = self.ladder(num_steps)
-        marks = [of_states(1, ladder.ceiling.loss)]
-        if (num_steps or self.length) >= 6:
+        steps = num_steps or self.length
+        few = self.modulus <= _MOST_TRIED
+        ceiling = self.ladder(steps).ceiling.loss
+        marks = [*best_machines(self._machine_losses(steps) if few else [ceiling])]
+        if steps >= 6:
             marks.append(of_states(self.modulus**2, 0.0))
         return tuple(marks)
+
+    @lru_cache(maxsize=4)  # noqa: B019
+    def _machine_losses(self, num_steps: int) -> list[float]:
+        """Return the loss of the best machine of 1, 2, ... states."""
+        size, number = self.modulus**2, torch.arange(self.modulus)
+        # before a sign: sum of the complete terms and product; before a number the sign, too
+        terms, growing = torch.cartesian_prod(number, number).T
+        terms3, growing3 = terms.repeat(_SIGNS), growing.repeat(_SIGNS)
+        sign = torch.arange(_SIGNS).repeat_interleave(size)
+        before, after = torch.arange(_SIGNS * size), torch.arange(size)
+        signs = torch.zeros(self.modulus + _SIGNS, size, _SIGNS * size, dtype=torch.float64)
+        numbers = torch.zeros(self.modulus + _SIGNS, _SIGNS * size, size, dtype=torch.float64)
+        for read in range(self.modulus):
+            grown = torch.where(sign == 2, growing3 * read, read * (1 - 2 * sign)) % self.modulus
+            total = torch.where(sign == 2, terms3, terms3 + growing3) % self.modulus
+            numbers[read, before, total * self.modulus + grown] = 1 / self.modulus
+        for read in range(_SIGNS):
+            signs[self.modulus + read, after, read * size + after] = 1 / _SIGNS
+        value = functional.one_hot((terms + growing) % self.modulus, self.modulus).double()
+        last = num_steps // 2 - 1
+        moves, asked = [numbers.numpy()], [value.numpy() * (self.mixed_lengths or last == 0)]
+        for place in range(1, last + 1):
+            moves += [signs.numpy(), numbers.numpy()]
+            unasked = torch.zeros(_SIGNS * size, self.modulus, dtype=torch.float64)
+            asked += [unasked.numpy(), value.numpy() * (self.mixed_lengths or place == last)]
+        # the first number has a plus before it
+        return Strings(moves, np.eye(_SIGNS * size)[0], asked).machine_losses()
 
 
 def _folded(laws: Law, divisor: int) -> Float[Tensor, "*rest remainders"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, of_states
+from lossladder.ladder import Features, Ladder, Mark, Probabilities, Rung, best_machines
 from lossladder.ladder.machines import HiddenMarkov, Transitions
 from lossladder.tasks.task import Draw, StreamTask
 
@@ -201,11 +201,7 @@ class Source(StreamTask):
 
     def memory(self, num_steps: int | None = None, carried: bool = True) -> tuple[Mark, ...]:
         """Return what the best machines of M states lose for ever, where one more state helps."""
-        marks: list[Mark] = []
-        for states, loss in enumerate(self._machine_losses if carried else (), start=1):
-            if not marks or loss < marks[-1].loss - 1e-9:
-                marks.append(of_states(states, loss))
-        return tuple(marks)
+        return best_machines(self._machine_losses if carried else ())
 
     @cached_property
     def _machine_losses(self) -> list[float]:
