@@ -2,13 +2,17 @@
 
 import os
 
+from jaxtyping import install_import_hook
+
+from lossladder.lazy import loading
+
 # First, for the hook keeps compiled modules apart: what a checked module is the first to import is
 # compiled anew, some seconds of each process.
-import hydra  # noqa: F401
-import hypothesis  # noqa: F401
-import lightning.pytorch  # noqa: F401
-import matplotlib.pyplot  # noqa: F401
-from jaxtyping import install_import_hook
+with loading():
+    import hydra  # noqa: F401
+    import hypothesis  # noqa: F401
+    import lightning.pytorch  # noqa: F401
+    import matplotlib.pyplot  # noqa: F401
 
 # Without the compiler of cells, which makes thousands of calls for each, and handles no numbers.
 # What is called in every step of a run costs a third of all tests: the slow ones check it.

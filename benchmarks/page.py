@@ -1,6 +1,6 @@
-"""The page, and its pictures, from the results: everything with a number in it is written here.
+"""The pages, and their pictures, from the results: every number that was measured is written here.
 
-The page's own words stand between the marks and are left alone; what stands between `<!-- name -->`
+A page's own words stand between the marks and are left alone; what stands between `<!-- name -->`
 and `<!-- end -->` is replaced.
 """
 
@@ -15,10 +15,11 @@ _REGION = re.compile(r"(<!-- (?!end)(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def write(results: Path, page: Path) -> None:
-    """Bring the page up to date, and draw its pictures beside it."""
+    """Bring the page up to date, and scale.md beside it; draw the pictures."""
     names = "contests", "growth", "cells", "widths", "networks", "suite", "clusters"
     contests, growth, *others = (_read(results / f"{name}.json") for name in names)
-    page.write_text(filled(page.read_text(), contests, growth, *others))
+    for one in filter(Path.exists, (page, page.with_name("scale.md"))):
+        one.write_text(filled(one.read_text(), contests, growth, *others))
     folder = page.parent / "pictures"
     folder.mkdir(exist_ok=True)
     if contests:

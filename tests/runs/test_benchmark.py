@@ -208,12 +208,13 @@ def test_growth_goes_on_without_an_engine_that_is_missing():
 # --- the page -------------------------------------------------------------------------------
 
 
-def test_the_page_agrees_with_the_results():
+@pytest.mark.parametrize("name", ["performance", "scale"])
+def test_the_pages_agree_with_the_results(name):
     results = [
-        json.loads((RESULTS / f"{name}.json").read_text())
-        for name in ("contests", "growth", "cells", "widths", "networks", "suite", "clusters")
+        json.loads((RESULTS / f"{of}.json").read_text())
+        for of in ("contests", "growth", "cells", "widths", "networks", "suite", "clusters")
     ]
-    text = PAGE.read_text()
+    text = PAGE.with_stem(name).read_text()
     assert page.filled(text, *results) == text
 
 
