@@ -5,7 +5,8 @@ import torch
 from hand_set import HandSet, believer, coset_tracker, counter, flip_flop, log, network_of, window
 from torch import Generator, Tensor
 
-from lossladder.diagnostics import UnfitError, counterfactual, decode
+from lossladder.diagnostics import Counterfactual, UnfitError, counterfactual, decode
+from lossladder.diagnostics.figures import of_counterfactual
 from lossladder.models import RNN, Network
 from lossladder.tasks import Count, Delay, Echo, MarkovInContext, Parity, Source, Words
 
@@ -65,3 +66,10 @@ def test_of_a_task_whose_belief_is_not_known_nothing_is_moved():
     task = MarkovInContext()
     with pytest.raises(UnfitError, match="not known"):
         of(Network(RNN(task.input_size, 4), task.output_size), task)
+
+
+def test_wide_numbers_push_no_name_over_the_edge_of_the_figure():
+    moves = torch.linspace(-0.875, 0.875, 15)
+    found = Counterfactual("inputs that the next step needs", moves, moves, 0.1, 0.1, 0.1, 0.1)
+    (axes,) = of_counterfactual(found, Echo()).axes
+    assert axes.yaxis.get_tightbbox().x0 > 0

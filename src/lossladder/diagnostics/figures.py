@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MINE, OTHER = COLOURS[0], COLOURS[1]
 _TRUTH = {"color": INK, "linestyle": (0, (4, 2)), "linewidth": 1.4}
 _BARE = {"color": GREY, "linewidth": 1.2}
+_EDGE = 0.005  # of the width, left free
 _MOST_DOTS = 1500
 _UP = np.array([0.0, 1.0])
 _MOST_STATES = 16  # of a graph that can be read
@@ -330,6 +331,12 @@ def _done(figure: "Figure", axes: "Axes", name: str) -> "Figure":
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)  # dots are pale where there are many
+    # numbers such as -0.75 are wide, and would push the name over the edge
+    drawn = axes.yaxis.get_tightbbox()
+    over = (_EDGE * figure.bbox.width - drawn.x0) / figure.bbox.width if drawn else 0.0
+    if over > 0:
+        left, bottom, width, height = axes.get_position().bounds
+        axes.set_position((left + over, bottom, width - over, height))
     return figure
 
 
