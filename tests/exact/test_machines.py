@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lossladder.ladder.machines import HiddenMarkov, copy_bound, recall_bound
-from lossladder.tasks import Counter, Modular
+from lossladder.tasks import Count, Counter, EvenPairs, Modular, Parity
 from lossladder.tasks.source import _PROCESSES
 
 
@@ -141,6 +141,10 @@ def test_more_states_never_cost_more_and_never_beat_the_whole_past():
         Counter("ones", 4, every_step=True),
         Counter("up_down", 4),
         Modular(2, 6, mixed_lengths=False),
+        Count(4),
+        Parity(5),
+        EvenPairs(5),
+        EvenPairs(4, every_step=True),
     ],
 )
 def test_machines_that_read_strings_are_the_best_of_all_that_there_are(task, states):

@@ -1,17 +1,30 @@
 """The sum of the bits so far, modulo the number of classes: what count, parity and pairs share."""
 
-from functools import partial
+from functools import lru_cache, partial
 
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
 
 from lossladder import checks
-from lossladder.ladder import Features, Ladder, Probabilities, Rung, cross_entropy, entropy
+from lossladder.ladder import (
+    Features,
+    Ladder,
+    Mark,
+    Probabilities,
+    Rung,
+    best_machines,
+    cross_entropy,
+    entropy,
+    of_states,
+)
+from lossladder.ladder.machines import Strings
 from lossladder.tasks import bits
 from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
+_LONGEST_TRIED = 100  # steps that all machines of two states read
+_SAME = 1e-9
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
 
 
@@ -186,6 +199,29 @@ class BitSum(Task):
             reach=max(known - 1, 0),
             by_step=tuple(float(loss) for loss in by_step),
         )
+
+    # --- memory -----------------------------------------------------------------------------
+
+    def memory(self, num_steps: int | None = None, carried: bool = True) -> tuple[Mark, ...]:
+        """Return what the best machines of M states lose, as far as they are tried; the floor's.
+
+        They begin with each string, and know no step that they have not counted.
+        """
+        steps = num_steps or self.length
+        if steps > _LONGEST_TRIED:
+            return ()
+        marks = [*best_machines(self._machine_losses(steps))]
+        if marks[-1].loss > _SAME and steps == self.length:
+            marks.append(of_states(self.least_states, 0.0))
+        return tuple(marks)
+
+    @lru_cache(maxsize=4)  # noqa: B019
+    def _machine_losses(self, num_steps: int) -> list[float]:
+        return self._strings(num_steps).machine_losses()
+
+    def _strings(self, num_steps: int) -> Strings:
+        sums = torch.eye(self.output_size, dtype=torch.float64)
+        return bits.counted(self.chance_of_one, self._weights(num_steps)[:, None, None] * sums)
 
     def _weights(self, num_steps: int) -> Float[Tensor, " time"]:
         """Return how often each step is scored, in proportion."""

@@ -1,10 +1,12 @@
-"""Random bits, eight sequences to a byte: coins at the price of a few logic operations."""
+"""Random bits, eight sequences to a byte: coins at the price of a few logic operations; counted."""
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from numpy.typing import NDArray
 from torch import Generator, Tensor
+
+from lossladder.ladder.machines import Strings
 
 Packed = NDArray[np.uint8]  # (time, lanes): bit i of lane j is sequence 8 j + i
 
@@ -108,3 +110,16 @@ def coins(
         draws = torch.rand(num_steps, batch_size, generator=generator, dtype=torch.float64)
         return (draws < chance).to(torch.uint8).T
     return unpack(packed_coins(generator, chance, bits, batch_size, num_steps), batch_size)
+
+
+def counted(chance: float, asked: Float[Tensor, "steps counts targets"]) -> Strings:
+    """Return strings of coins whose ones are counted, modulo the number of counts there are.
+
+    Args:
+        chance: of a one.
+        asked: see `Strings`.
+    """
+    stays = torch.eye(asked.shape[1], dtype=torch.float64)
+    rises = stays.roll(1, dims=1)
+    moves = torch.stack([(1 - chance) * stays, chance * rises]).numpy()
+    return Strings([moves] * len(asked), stays[0].numpy(), [*asked.numpy()])

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import cast
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Generator, Tensor
@@ -369,21 +370,15 @@ class Counter(Task):
             is_a = (symbols == 0).T.double()
             moves = torch.stack([is_a.diag_embed(), (1 - is_a).diag_embed()], dim=1)
             asked = functional.one_hot(targets.long(), 3) * scored[..., None]
-            asked, start = (
-                asked.transpose(0, 1).double(),
-                torch.full((len(halves),), 1 / len(halves)),
-            )
-        else:
-            ones = torch.arange(num_steps + 1)
-            stays, rises = torch.eye(len(ones)), torch.eye(len(ones)).roll(1, dims=1)
-            both = torch.stack([(1 - self.chance_of_one) * stays, self.chance_of_one * rises])
-            moves, start = both.double().expand(num_steps, -1, -1, -1), (ones == 0).double()
-            asked = torch.zeros(num_steps, len(ones), self.output_size, dtype=torch.float64)
-            for step in self._scored(num_steps):
-                target = self._target(ones, step + 1 - ones)
-                asked[step] = functional.one_hot(target, self.output_size)
-        strings = Strings([*moves.numpy()], start.double().numpy(), [*asked.numpy()])
-        return strings.machine_losses()
+            asked = asked.transpose(0, 1).double()
+            start = np.full(len(halves), 1 / len(halves))
+            return Strings([*moves.numpy()], start, [*asked.numpy()]).machine_losses()
+        ones = torch.arange(num_steps + 1)
+        asked = torch.zeros(num_steps, len(ones), self.output_size, dtype=torch.float64)
+        for step in self._scored(num_steps):
+            target = self._target(ones, step + 1 - ones)
+            asked[step] = functional.one_hot(target, self.output_size)
+        return bits.counted(self.chance_of_one, asked).machine_losses()
 
     def _by_reading(
         self, predictor: Predictor, num_steps: int

@@ -1,9 +1,12 @@
 """Even pairs: whether a string ends as it began; the first bit has to be kept for ever."""
 
+import numpy as np
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
+from torch.nn import functional
 
+from lossladder.ladder.machines import Strings
 from lossladder.tasks.bit_sum import BitSum
 
 
@@ -48,3 +51,16 @@ class EvenPairs(BitSum):
         # the first step is as it began, whoever sees it
         seen = [step < max(known, 1) for step in range(num_steps)]
         return [certain if each else torch.full_like(certain, 0.5) for each in seen]
+
+    def _strings(self, num_steps: int) -> Strings:
+        # hidden: the first bit and the last, of which a string has none when it begins
+        first, last = torch.cartesian_prod(torch.arange(2), torch.arange(2)).T
+        begins = torch.zeros(2, 1, 4, dtype=torch.float64)
+        goes_on = torch.zeros(2, 4, 4, dtype=torch.float64)
+        for bit in range(2):
+            begins[bit, 0, 3 * bit] = 0.5
+            goes_on[bit, torch.arange(4), 2 * first + bit] = 0.5
+        differ = functional.one_hot((first != last).long(), 2)
+        asked = self._weights(num_steps)[:, None, None] * differ
+        moves = [begins.numpy(), *[goes_on.numpy()] * (num_steps - 1)]
+        return Strings(moves, np.ones(1), [*asked.numpy()])
