@@ -36,7 +36,7 @@ FOLDER = ".workers"  # in that of the sweep: what workers are told, and what the
 _JOBS, _WRONG = "jobs", "wrong"
 _MOST = 8  # workers, unless more are asked for
 
-_LOOK_SECONDS, _ASK_SECONDS = 0.5, 5.0  # between looks into the folder; between questions
+_LOOK_SECONDS, _ASK_SECONDS = 0.25, 5.0  # between looks into the folder; between questions
 _AT_END_SECONDS = 0.2  # between questions when all is done
 _END_SECONDS = 60.0  # that workers have to end in, when nothing is left to do or they are stopped
 
@@ -194,9 +194,9 @@ class Workers:
             while self.left and any(state.lives for state in states):
                 begun = time.monotonic()
                 self._read(bar)
-                # of a file system that is slow it asks little
+                # of a file system that is slow it asks little: a fifth of the time
                 took = time.monotonic() - begun
-                time.sleep(max(_LOOK_SECONDS, 20 * took) if self.left else 0)
+                time.sleep(max(_LOOK_SECONDS, 4 * took) if self.left else 0)
                 if time.monotonic() - asked > _ASK_SECONDS:
                     states, asked = self.cluster.states(), time.monotonic()
             self._read(bar)
