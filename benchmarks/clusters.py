@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import alone, slurm
+
 ROOT = Path(__file__).parents[1]
 RUNS = 64, 1000
 _WORKERS = "launch.workers=2", "launch.mem_gb=null"
@@ -21,8 +23,6 @@ LAUNCHES = {
     "slurm": ("launch=slurm", *_WORKERS),
     "ray": ("launch=ray", *_WORKERS),
 }
-# Ray listens on every interface: it gets a network of its own
-_ALONE = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
 
 
 def clusters(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -31,9 +31,7 @@ def clusters(rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     Returns:
         seconds: of the command, start and report included: launch -> runs -> one a round.
     """
-    from tests.cluster import slurm
-
-    if reason := slurm.missing():
+    if reason := slurm.missing() or alone.missing():
         raise SystemExit(f"benchmark.py: {reason}")
     seconds: dict[str, dict[str, list[float]]] = {name: {} for name in LAUNCHES}
     with (
@@ -55,7 +53,7 @@ def _taken(launch: str, runs: int, sweep: Path, environment: Mapping[str, str]) 
     words = ["-m", f"seed=range({runs})", "trainer.max_epochs=1", "trainer.progress=false"]
     start = time.perf_counter()
     subprocess.run(
-        [*(_ALONE if launch == "ray" else []), sys.executable, str(ROOT / "train.py"),
+        [*(alone.ALONE if launch == "ray" else []), sys.executable, str(ROOT / "train.py"),
          *words, *LAUNCHES[launch], f"hydra.sweep.dir={sweep}"],
         cwd=sweep.parent, check=True, capture_output=True,
         env={**os.environ, **environment, "RAY_USAGE_STATS_ENABLED": "0"},

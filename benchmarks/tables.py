@@ -277,8 +277,7 @@ def _making(taken: Mapping[str, Any]) -> str:
 
 
 def _milli(contest: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
-    spent = sorted(1e3 * one["cpu"] / one["work"] for one in entry["rounds"])
-    return f"{_plain(median(spent))} [{_plain(spent[0])}, {_plain(spent[-1])}]"
+    return _span([1e3 * one["cpu"] / one["work"] for one in entry["rounds"]])
 
 
 def targets(taken: Mapping[str, Any]) -> str:
@@ -385,15 +384,16 @@ def of_clusters(measured: Mapping[str, Any]) -> str:
         for runs, taken in seconds[launch].items():
             each = [one / own for one, own in zip(taken, here[runs], strict=True)]
             beside = "" if launch == "stacked" else _span(each)
-            row += [_span(taken, ".0f"), beside]
+            row += [_span(taken), beside]
         rows.append(row)
     about = f"{_described(machine)}, load {machine['load']:.1f}; median [least, most]."
     return "\n".join([about, "", _table(head, rows)])
 
 
-def _span(found: Sequence[float], form: str = ".2f") -> str:
-    ends = f" [{min(found):{form}}, {max(found):{form}}]" if len(found) > 1 else ""
-    return f"{median(found):{form}}{ends}"
+def _span(found: Sequence[float]) -> str:
+    """Return the median, and the least and most where there are several."""
+    ends = f" [{_plain(min(found))}, {_plain(max(found))}]" if len(found) > 1 else ""
+    return f"{_plain(median(found))}{ends}"
 
 
 _ENGINES = {

@@ -7,7 +7,7 @@ all such machines has an exact loss, which no predictor of M states can go below
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
 
 import numpy as np
@@ -159,10 +159,7 @@ class HiddenMarkov:
     @property
     def most_states(self) -> int:
         """The most states of machines that are few enough to try them all."""
-        most = 1
-        while (most + 1) ** (self.symbols * (most + 1)) <= _MACHINES:
-            most += 1
-        return most
+        return _most_states(self.symbols)
 
     def machine_losses(self, most: int | None = None, start: Vector | None = None) -> list[float]:
         """Return the loss of the best deterministic machine of 1, 2, ... states, for ever.
@@ -187,23 +184,16 @@ class HiddenMarkov:
                 f"states={most}: machines of so many states that read {self.symbols} symbols are "
                 f"too many to try; at most {self.most_states}"
             )
-        best = float("inf")
-        losses: list[float] = []
-        for states in range(1, most + 1):
-            best = min(best, float(self._losses_of(_machines(states, self.symbols), start).min()))
-            losses.append(best)
-        return losses
-
-    def _losses_of(self, machines: NDArray[np.int64], start: Vector | None = None) -> Vector:
-        """Return what each machine loses for ever, (machines,); machines[m, q, x] is its move."""
-        states = machines.shape[1]
-        size = states * self.states
-        at_once = max(1, _ENTRIES // size**2)
-        parts = [machines[i : i + at_once] for i in range(0, len(machines), at_once)]
         begin = self.stationary if start is None else start
-        return np.concatenate([self._losses_of_some(part, begin) for part in parts])
+        return _best_losses(
+            self.symbols,
+            most,
+            lambda states: (states * self.states) ** 2,
+            lambda machines: self._losses_of(machines, begin),
+        )
 
-    def _losses_of_some(self, machines: NDArray[np.int64], begin: Vector) -> Vector:
+    def _losses_of(self, machines: NDArray[np.int64], begin: Vector) -> Vector:
+        """Return what each machine loses for ever, (machines,); machines[m, q, x] is its move."""
         count, states, _ = machines.shape
         size = states * self.states
         # of machine and source together: state (q, s) to (q', s')
@@ -236,7 +226,7 @@ class Strings:
 
     >>> flip = np.array([[[0.5, 0.0], [0.0, 0.5]], [[0.0, 0.5], [0.5, 0.0]]])  # zero; one
     >>> parity_of_3 = Strings([flip] * 3, np.eye(2)[0], [np.zeros((2, 2))] * 2 + [np.eye(2)])
-    >>> [round(loss, 6) for loss in parity_of_3.machine_losses(2)]
+    >>> [round(loss, 6) for loss in parity_of_3.machine_losses()[:2]]
     [0.693147, 0.0]
     """
 
@@ -245,36 +235,20 @@ class Strings:
     ) -> None:
         self.moves, self.start, self.asked = moves, start, asked
 
-    @property
-    def most_states(self) -> int:
-        """The most states of machines that are few enough to try them all within a second."""
-        symbols, most = len(self.moves[0]), 1
-        a_state = sum(moves.size for moves in self.moves)
-        while (count := (most + 1) ** (symbols * (most + 1))) <= _MACHINES:
-            # the same machine has a name for each order of its states but the first
-            if count / math.factorial(most) * (most + 1) * a_state > _WORK:
-                break
-            most += 1
-        return most
-
-    def machine_losses(self, most: int | None = None) -> list[float]:
+    def machine_losses(self) -> list[float]:
         """Return the mean loss of the best deterministic machine of 1, 2, ... states.
 
         It reads each symbol, and says what is right by its state alone: it knows no step that it
-        has not counted. All are tried, up to renaming of states.
-
-        Args:
-            most: number of states; None: `most_states`.
+        has not counted. All are tried, up to renaming of states, as far as a second allows.
         """
-        losses: list[float] = []
-        symbols = len(self.moves[0])
-        for states in range(1, (most or self.most_states) + 1):
-            machines = _machines(states, symbols)
-            at_once = max(1, _ENTRIES // (states * max(moves.size for moves in self.moves)))
-            parts = [machines[i : i + at_once] for i in range(0, len(machines), at_once)]
-            best = min(float(self._losses_of(part).min()) for part in parts)
-            losses.append(min(best, *losses) if losses else best)
-        return losses
+        symbols, a_state = len(self.moves[0]), sum(moves.size for moves in self.moves)
+        # the same machine has a name for each order of its states but the first
+        most = _most_states(
+            symbols,
+            lambda states: states ** (symbols * states + 1) / math.factorial(states - 1) * a_state,
+        )
+        largest = max(moves.size for moves in self.moves)
+        return _best_losses(symbols, most, lambda states: states * largest, self._losses_of)
 
     def _losses_of(self, machines: NDArray[np.int64]) -> Vector:
         count, states, symbols = machines.shape
@@ -290,6 +264,39 @@ class Strings:
         given = np.divide(said, chances[..., None], where=chances[..., None] > _SAME, out=0 * said)
         # how often it is asked at all, which is the same for each machine
         return (chances * _entropies(given)).sum(axis=1) / chances.sum(axis=1)
+
+
+def _most_states(symbols: int, work: Callable[[int], float] = lambda states: 0.0) -> int:
+    """Return the most states of machines that are few, and little work, enough to try them all."""
+    most = 1
+    while (most + 1) ** (symbols * (most + 1)) <= _MACHINES and work(most + 1) <= _WORK:
+        most += 1
+    return most
+
+
+def _best_losses(
+    symbols: int,
+    most: int,
+    entries: Callable[[int], int],
+    losses_of: Callable[[NDArray[np.int64]], Vector],
+) -> list[float]:
+    """Return the least loss of all machines of 1 ... `most` states.
+
+    Args:
+        symbols: that they read.
+        most: number of states.
+        entries: of matrices that a machine of so many states takes.
+        losses_of: machines[m, q, x], the move of each -> loss of each.
+    """
+    best = float("inf")
+    losses: list[float] = []
+    for states in range(1, most + 1):
+        machines = _machines(states, symbols)
+        at_once = max(1, _ENTRIES // entries(states))
+        for first in range(0, len(machines), at_once):
+            best = min(best, float(losses_of(machines[first : first + at_once]).min()))
+        losses.append(best)
+    return losses
 
 
 @cache

@@ -98,14 +98,20 @@ def of_states(states: int, loss: float) -> Mark:
     return Mark(many, loss, f"the best machine of {many}", states, attained=True)
 
 
-def best_machines(losses: Sequence[float]) -> tuple[Mark, ...]:
-    """Return the marks of the best machines of 1, 2, ... states, where one more state helps.
+def best_machines(
+    losses: Sequence[float], enough: tuple[int, float] | None = None
+) -> tuple[Mark, ...]:
+    """Return the marks of the best machines of 1, 2, ... states, where more states help.
 
-    >>> [mark.label for mark in best_machines([0.6931, 0.6931, 0.1])]
-    ['1 state: 0.6931', '3 states: 0.1000']
+    Args:
+        losses: of machines of 1, 2, ... states.
+        enough: a number of states behind those, and the loss of its best machine.
+
+    >>> [mark.label for mark in best_machines([0.6931, 0.6931, 0.1], enough=(9, 0.0))]
+    ['1 state: 0.6931', '3 states: 0.1000', '9 states: 0.0000']
     """
     marks: list[Mark] = []
-    for states, loss in enumerate(losses, start=1):
+    for states, loss in [*enumerate(losses, start=1), *([enough] if enough else [])]:
         if not marks or loss < marks[-1].loss - 1e-9:
             marks.append(of_states(states, loss))
     return tuple(marks)

@@ -16,15 +16,12 @@ from lossladder.ladder import (
     best_machines,
     cross_entropy,
     entropy,
-    of_states,
 )
 from lossladder.ladder.machines import Strings
 from lossladder.tasks import bits
 from lossladder.tasks.numbers_known import numbers_known
 from lossladder.tasks.task import Draw, Task
 
-_LONGEST_TRIED = 100  # steps that all machines of two states read
-_SAME = 1e-9
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
 
 
@@ -208,12 +205,10 @@ class BitSum(Task):
         They begin with each string, and know no step that they have not counted.
         """
         steps = num_steps or self.length
-        if steps > _LONGEST_TRIED:
+        if steps > bits.LONGEST_COUNTED:
             return ()
-        marks = [*best_machines(self._machine_losses(steps))]
-        if marks[-1].loss > _SAME and steps == self.length:
-            marks.append(of_states(self.least_states, 0.0))
-        return tuple(marks)
+        enough = (self.least_states, 0.0) if steps == self.length else None
+        return best_machines(self._machine_losses(steps), enough)
 
     @lru_cache(maxsize=4)  # noqa: B019
     def _machine_losses(self, num_steps: int) -> list[float]:

@@ -12,6 +12,8 @@ Packed = NDArray[np.uint8]  # (time, lanes): bit i of lane j is sequence 8 j + i
 
 # chances that are multiples of 2**-8 are drawn exactly from at most 8 random bits
 _FINEST = 8
+# steps that all machines of two states read within a second
+LONGEST_COUNTED = 100
 
 
 def resolution(chances: NDArray[np.float64]) -> int | None:

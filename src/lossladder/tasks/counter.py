@@ -22,7 +22,6 @@ from lossladder.ladder import (
     best_machines,
     cross_entropy,
     entropy,
-    of_states,
     worth_something,
 )
 from lossladder.ladder.machines import Strings
@@ -32,7 +31,6 @@ from lossladder.tasks.task import Draw, Task
 
 _KINDS = ("anbn", "up_down", "majority", "ones")
 _LONGEST, _LONGEST_LANGUAGE = 200, 512  # steps, so that a ladder is made in a second
-_LONGEST_TRIED = 100  # steps that all machines of two states read
 _LONGEST_FINITE = 16  # 65 536 strings, which are kept in memory
 
 Symbols = Integer[Tensor, "*rest time"]
@@ -355,13 +353,13 @@ class Counter(Task):
 
         They begin with each string, and know no step that they have not counted.
         """
-        steps = num_steps or self.length
-        if steps > _LONGEST_TRIED:
-            return (of_states(1, float(entropy(self._whole("none", 0, steps).sum(dim=0)))),)
-        return best_machines(self._machine_losses(steps))
+        return best_machines(self._machine_losses(num_steps or self.length))
 
     @lru_cache(maxsize=4)  # noqa: B019
     def _machine_losses(self, num_steps: int) -> list[float]:
+        if num_steps > bits.LONGEST_COUNTED:
+            # one state says how often each target occurs
+            return [float(entropy(self._whole("none", 0, num_steps).sum(dim=0)))]
         if self._language:
             # how many a there are is all that is random
             halves = torch.arange(1, self.length // 2 + 1)

@@ -19,7 +19,6 @@ from lossladder.ladder import (
     Probabilities,
     Rung,
     best_machines,
-    of_states,
     worth_something,
 )
 from lossladder.ladder.machines import HiddenMarkov
@@ -274,10 +273,8 @@ class Dyck(StreamTask):
         if not carried:
             return ()
         ladder, stacks = self.ladder(), sum(self.kinds**depth for depth in range(self.depth + 1))
-        marks = [*best_machines([ladder.ceiling.loss, *self._machine_losses[1:]])]
-        if marks[-1].loss > ladder.floor.loss + 1e-9 and stacks <= _STACKS:
-            marks.append(of_states(stacks, ladder.floor.loss))
-        return tuple(marks)
+        enough = (stacks, ladder.floor.loss) if stacks <= _STACKS else None
+        return best_machines([ladder.ceiling.loss, *self._machine_losses[1:]], enough)
 
     @cached_property
     def _machine_losses(self) -> list[float]:

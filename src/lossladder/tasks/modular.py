@@ -19,7 +19,6 @@ from lossladder.ladder import (
     best_machines,
     cross_entropy,
     entropy,
-    of_states,
     worth_something,
 )
 from lossladder.ladder.machines import Strings
@@ -31,6 +30,7 @@ _MOST_TRIED = 4  # modulus: of more, machines of two states are too many
 _LONGEST_FINITE = 2**16  # expressions that are kept in memory
 
 Numbers = Integer[Tensor, "batch numbers"]
+Places = Integer[Tensor, " any"]
 Law = Float[Tensor, "*rest values"]
 
 
@@ -140,11 +140,18 @@ class Modular(Task):
         values = torch.empty_like(numbers)
         for place in range(numbers.shape[1]):
             number, sign = numbers[:, place], signs[:, place]
-            times = sign == 2
-            terms = torch.where(times, terms, (terms + growing) % self.modulus)
-            growing = torch.where(times, growing * number % self.modulus, number * (1 - 2 * sign))
+            terms, growing = self._after(terms, growing, sign, number)
             values[:, place] = (terms + growing) % self.modulus
         return values.repeat_interleave(2, dim=1)[:, : symbols.shape[1]]
+
+    def _after(
+        self, terms: Places, growing: Places, signs: Places, numbers: Places | int
+    ) -> tuple[Places, Places]:
+        """Return the sum of complete terms and the growing product after a sign and a number."""
+        times = signs == 2
+        total = torch.where(times, terms, terms + growing)
+        grown = torch.where(times, growing * numbers, numbers * (1 - 2 * signs))
+        return total % self.modulus, grown % self.modulus
 
     def _window(self, numbers: Numbers, signs: Numbers, known: int) -> tuple[Numbers, Numbers]:
         """Return what the last `known` numbers up to each say, with the signs before them.
@@ -286,27 +293,23 @@ class Modular(Task):
         sign changes the pair into sum and factor.
         """
         steps = num_steps or self.length
-        few = self.modulus <= _MOST_TRIED
-        ceiling = self.ladder(steps).ceiling.loss
-        marks = [*best_machines(self._machine_losses(steps) if few else [ceiling])]
-        if steps >= 6:
-            marks.append(of_states(self.modulus**2, 0.0))
-        return tuple(marks)
+        enough = (self.modulus**2, 0.0) if steps >= 6 else None
+        return best_machines(self._machine_losses(steps), enough)
 
     @lru_cache(maxsize=4)  # noqa: B019
     def _machine_losses(self, num_steps: int) -> list[float]:
-        """Return the loss of the best machine of 1, 2, ... states."""
+        """Return the loss of the best machine of 1, 2, ... states, as far as they are tried."""
+        if self.modulus > _MOST_TRIED:
+            return [self.ladder(num_steps).ceiling.loss]
         size, number = self.modulus**2, torch.arange(self.modulus)
         # before a sign: sum of the complete terms and product; before a number the sign, too
         terms, growing = torch.cartesian_prod(number, number).T
-        terms3, growing3 = terms.repeat(_SIGNS), growing.repeat(_SIGNS)
         sign = torch.arange(_SIGNS).repeat_interleave(size)
         before, after = torch.arange(_SIGNS * size), torch.arange(size)
         signs = torch.zeros(self.modulus + _SIGNS, size, _SIGNS * size, dtype=torch.float64)
         numbers = torch.zeros(self.modulus + _SIGNS, _SIGNS * size, size, dtype=torch.float64)
         for read in range(self.modulus):
-            grown = torch.where(sign == 2, growing3 * read, read * (1 - 2 * sign)) % self.modulus
-            total = torch.where(sign == 2, terms3, terms3 + growing3) % self.modulus
+            total, grown = self._after(terms.repeat(_SIGNS), growing.repeat(_SIGNS), sign, read)
             numbers[read, before, total * self.modulus + grown] = 1 / self.modulus
         for read in range(_SIGNS):
             signs[self.modulus + read, after, read * size + after] = 1 / _SIGNS
