@@ -29,7 +29,9 @@ def test_imports_go_down_the_floors_only(capsys):
     assert not broken, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("module", ["lossladder", "lossladder.cli.main"])
+@pytest.mark.parametrize(
+    "module", ["lossladder", "lossladder.cli.main", "lossladder.sweeps.launch"]
+)
 def test_what_a_command_line_needs_imports_nothing_heavy(module):
     assert not modules_after(f"import {module}") & {"torch", "lightning", "numpy", "tensorboard"}
 

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 
 from lossladder import console, signals
 from lossladder.checks import RequestError
-from lossladder.runs.checkpoint import AtomicCheckpointIO, write_checkpoint
+from lossladder.runs.checkpoint import write_checkpoint
 from lossladder.runs.folder import CHECKPOINT, append_log, claim, clear, config_text, run_log
 from lossladder.runs.group import Group, can_go_on, read_left
 from lossladder.runs.result import Result, RunFailedError
@@ -91,7 +91,7 @@ def train(
         trainer = make_trainer(
             parts.trainer,
             0 if ended else learner.data.schedule.intervals,
-            AtomicCheckpointIO(checkpoint),
+            checkpoint,
             folder,
             loggers,
             callbacks,
@@ -244,7 +244,7 @@ def train_together(
                 append_log(folder, logging.INFO, f"going on from update {together.updates}")
         # Lightning wants one root, and writes nothing there: any member's folder will do
         intervals = learners[0].data.schedule.intervals if together.active else 0
-        trainer = make_trainer(first.trainer, intervals, AtomicCheckpointIO(), folders[0])
+        trainer = make_trainer(first.trainer, intervals, None, folders[0])
         # they differ in nothing that a theorem asks for
         one = learners[0]
         marks = theory_references(one.network, one.data)

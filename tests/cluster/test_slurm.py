@@ -72,6 +72,21 @@ def test_workers_leave_what_a_sweep_leaves_here(slurm_environment, tmp_path, who
     assert len([*(tmp_path / "sweep").glob("*/result.json")]) == 6
 
 
+def test_workers_of_a_request_that_is_refused_are_taken_back(slurm_environment, tmp_path):
+    words = [word.replace("4,5", "-4,5") for word in SWEEP]
+    command = Command(
+        tmp_path / "sweep", slurm_environment, *words, "launch=slurm", "launch.workers=2"
+    )
+    assert command.end() == 2, command.said
+    assert "model.hidden_size=-4" in command.said
+    assert not (tmp_path / "sweep").exists()
+    late = time.monotonic() + 60
+    while command.ask("squeue", "--noheader"):
+        assert time.monotonic() < late
+        time.sleep(0.2)
+    assert not (tmp_path / "sweep").exists()
+
+
 def killed(command: Command, chance: random.Random, victims: Victims) -> None:
     process, _ = chance.choice(victims)
     os.kill(process, signal.SIGKILL)

@@ -7,9 +7,9 @@ from typing import Any
 
 from lossladder.sweeps import grouping
 from lossladder.sweeps.grouping import to_begin
-from lossladder.sweeps.job import Job, end_of, failures, give_up
+from lossladder.sweeps.job import Job, JobOutcome, end_of, failures, give_up
 from lossladder.sweeps.lock import job_lock
-from lossladder.sweeps.worker import JobOutcome, work
+from lossladder.sweeps.worker import work
 
 
 def jobs_in(sweep: Path, count: int) -> list[Job]:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from lossladder.checks import RequestError
-from lossladder.runs.checkpoint import AtomicCheckpointIO, read_checkpoint
+from lossladder.runs.checkpoint import read_checkpoint
 from lossladder.runs.folder import CHECKPOINT
+from lossladder.training.trainer import AtomicCheckpointIO
 
 WORDS = ("model.hidden_size=4", "trainer.progress=false", "trainer.validate_every=50")
 

@@ -1,12 +1,17 @@
 """What a sweep on a cluster asks for, and what it says where there is none."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from doors import Door
-from lossladder.sweeps.cluster import WorkerState
+from lossladder.checks import RequestError
+from lossladder.runs.result import Result, read_result
+from lossladder.sweeps.cluster import Workers, WorkerState, _checked
+from lossladder.sweeps.job import Job
 from lossladder.sweeps.slurm import Slurm, _state
 
 WORDS = ("-m", "launch=slurm", "seed=range(3)", "model.hidden_size=4", "trainer.max_steps=20")
@@ -94,3 +99,59 @@ def test_tasks_that_wait_are_told_of_together_and_live(tmp_path, monkeypatch):
     slurm = Slurm(4, 1, 9, 9, None, None, None, None, None, [], None, False)
     slurm._job, slurm._states = "7", [WorkerState(lives=True)] * 4
     assert [state.lives for state in slurm.states()] == [True, False, True, True]
+
+
+class Here:
+    """A worker on this machine, if there is to be one at all."""
+
+    workers, cores = 1, 1
+
+    def __init__(self, begins: bool = True) -> None:
+        self.begins = begins
+        self.stopped = False
+
+    def start(self, file: Path, count: int) -> None:
+        # so that it loads torch while the command does
+        assert file.parent.is_dir()
+        assert not file.exists()
+        self.file = file
+        words = [sys.executable, "-m", "lossladder.sweeps.cluster", str(file)]
+        if self.begins:
+            self.process = subprocess.Popen(words, stdin=subprocess.PIPE)
+
+    def states(self) -> list[WorkerState]:
+        return [WorkerState(lives=self.process.poll() is None)]
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def close(self) -> None:
+        pass
+
+
+SMALL = "model.hidden_size=4", "trainer.max_steps=20", "trainer.progress=false"
+
+
+def test_a_worker_that_began_before_the_request_was_checked_does_it(configured, tmp_path):
+    configs = [configured(*SMALL, f"seed={seed}") for seed in range(2)]
+    jobs = [Job(n, config, tmp_path / f"run-{n}") for n, config in enumerate(configs)]
+    cluster = Here()
+    outcomes = Workers(cluster, tmp_path, shown=False).train(jobs)
+    assert [outcome.status for outcome in outcomes] == ["done", "done"]
+    assert cluster.process.wait() == 0
+    cluster.process.communicate()
+    results = [read_result(job.folder) for job in jobs]
+    assert [r.steps for r in results if isinstance(r, Result)] == [20, 20]
+    assert not (tmp_path / ".workers").exists()
+
+
+def test_what_workers_have_begun_for_is_taken_back_if_it_is_refused(configured, tmp_path):
+    config = configured(*SMALL)
+    wrong = {**config, "model": {**config["model"], "hidden_size": -1}}
+    jobs = [Job(n, each, tmp_path / f"run-{n}") for n, each in enumerate((config, wrong))]
+    cluster = Here(begins=False)
+    with pytest.raises(RequestError, match="hidden_size=-1"):
+        Workers(cluster, tmp_path, shown=False).train(jobs)
+    assert cluster.stopped
+    assert not _checked(cluster.file)
+    assert not [*tmp_path.iterdir()]

@@ -23,12 +23,11 @@ from lossladder import signals
 from lossladder.cli.resolvers import conf_dir, register_resolvers
 from lossladder.runs.identity import identity
 from lossladder.runs.verdict import standing
+from lossladder.sweeps.bar import Advance, SweepBar
 from lossladder.sweeps.compose import Composer, resolved, without_hydra
 from lossladder.sweeps.grouping import groups
-from lossladder.sweeps.job import Job
+from lossladder.sweeps.job import Job, JobOutcome
 from lossladder.sweeps.lock import job_lock
-from lossladder.sweeps.pool import SweepBar
-from lossladder.sweeps.worker import Advance, JobOutcome
 from mischief import DIVERGES, IS_KILLED, RAISES
 
 ROOT = Path(__file__).parents[2]

@@ -86,10 +86,7 @@ class StackedLauncher(Launcher):
         setup_globals()
         from lossladder.cli.hydra_job import bad_end, complain
         from lossladder.console import echo
-
-        # torch takes seconds: only now
-        with loading():
-            from lossladder.sweeps.launch import launch
+        from lossladder.sweeps.launch import launch
 
         launched = launch(self.loader, self.config, job_overrides, self.cluster())
         before = sum(outcome.before for _, outcome in launched)

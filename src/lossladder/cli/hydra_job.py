@@ -16,6 +16,7 @@ from lossladder.lazy import loading
 from lossladder.runs.folder import discard, lives_in
 from lossladder.runs.identity import identity, identity_in
 from lossladder.runs.result import RunCutOffError, RunFailedError, ended
+from lossladder.runs.resume import resumed_config, same_run
 from lossladder.sweeps.compose import resolved, without_hydra
 from lossladder.sweeps.job import SETTING
 from lossladder.sweeps.lock import job_lock
@@ -48,10 +49,6 @@ def job(config: DictConfig) -> float:
     hydra = HydraConfig.get()
     folder, single = Path(hydra.runtime.output_dir), hydra.mode != RunMode.MULTIRUN
     try:
-        # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
-        with loading():
-            from lossladder.runs.load import resumed_config, same_run
-
         asked = resolved(without_hydra(config), hydra.runtime.choices)
         plain = resumed_config(asked, hydra.overrides.task)
         elsewhere = any(word.startswith("hydra.run.dir=") for word in hydra.overrides.hydra)
@@ -100,10 +97,11 @@ def complain(message: str) -> None:
 
 def _alone(config: dict[str, Any], folder: Path) -> "Result":
     """Make a run that is no part of a sweep; say where its curves are to be seen."""
-    from lossladder.tensorboard.address import leave_address
-    from lossladder.tensorboard.hparams import IN_FRONT, settings, write_columns
-    from lossladder.tensorboard.logger import loss_tag
-    from lossladder.tensorboard.reference_lines import shown_rungs, write_own_ladder
+    with loading():
+        from lossladder.tensorboard.address import leave_address
+        from lossladder.tensorboard.hparams import IN_FRONT, settings, write_columns
+        from lossladder.tensorboard.logger import loss_tag
+        from lossladder.tensorboard.reference_lines import shown_rungs, write_own_ladder
 
     # runs in `logs` are looked at together and share their reference lines; elsewhere each has some
     logs = Path(str(config["logs"]))
@@ -133,8 +131,10 @@ def _once(config: dict[str, Any], folder: Path, sweep: Path) -> "Result":
 
 def _train(config: dict[str, Any], folder: Path, logdir: Path) -> "Result":
     """Train, unless that very run has ended there."""
-    from lossladder.runs.verdict import verdict
-    from lossladder.train import train
+    # this brings torch and Lightning: Ctrl-C may well come in the seconds that they take
+    with loading():
+        from lossladder.runs.verdict import verdict
+        from lossladder.train import train
 
     result = ended(folder) if lives_in(folder, config) else None
     already = f": {result.status} already" if result is not None else ""

@@ -44,9 +44,10 @@ class LearningRateSchedule(ABC):
         >>> StepDecay(every=2, by=0.5).factors(first=1, count=4).tolist()
         [1.0, 0.5, 0.5, 0.25]
         """
-        factors = self.at(np.arange(first, first + count, dtype=np.float64))
+        factors = np.empty(count)
         # one number for all is an answer, too
-        return np.array(np.broadcast_to(factors, count), np.float64)
+        factors[:] = self.at(np.arange(first, first + count, dtype=np.float64))
+        return factors
 
     def factor(self, step: int) -> float:
         """Return the factor of the update before which `step` were made."""

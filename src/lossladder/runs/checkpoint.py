@@ -6,9 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning.pytorch.plugins.io import TorchCheckpointIO
-
 from lossladder import console
 from lossladder.checks import RequestError
 from lossladder.runs.atomic import atomic_write
@@ -48,6 +45,8 @@ def has_checkpoint(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any] | None:
     """Return what a file holds; None if it is not as it was written."""
+    import torch  # takes seconds, and most of what is asked here is whether there is one
+
     # Weights and plain values only: a pickle could run anything, and runs are passed around.
     try:
         content = path.read_bytes()
@@ -64,6 +63,8 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
 
     At every moment the newest one is there under its name.
     """
+    import torch
+
     content = io.BytesIO()
     torch.save({**checkpoint, "lossladder_format": _FORMAT}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,29 +86,6 @@ def _keep(path: Path) -> None:
     # a file system without links: killed before the next one is there, a run has this one
     except OSError:
         path.replace(_before(path))
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes checkpoints as `write_checkpoint` does, and hands on the one that a run goes on with.
-
-    Args:
-        found: that checkpoint; None: the run begins.
-    """
-
-    def __init__(self, found: dict[str, Any] | None = None) -> None:
-        self.found = found
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write a checkpoint, without Lightning's count of epochs and batches."""
-        # it knows none of chunks, and a run goes on within an interval, which is its epoch
-        write_checkpoint({k: v for k, v in checkpoint.items() if k != "loops"}, Path(path))
-
-    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return what was found, which has been read and checked."""
-        assert self.found is not None  # Lightning asks only if it was given a path
-        return self.found
 
 
 def _before(path: Path) -> Path:

@@ -2,7 +2,8 @@
 
 The folder of the sweep is their queue: they take its jobs by its locks, and go on with what one
 that died has left. The command that started them trains nothing: it reads in the folder what they
-have done.
+have done. Torch takes seconds to load: both sides do so at once, and the workers wait until the
+command has checked what they are to do.
 """
 
 import os
@@ -22,15 +23,10 @@ from typing import NamedTuple, Protocol
 from lossladder import console, signals
 from lossladder.lazy import loading
 from lossladder.runs.atomic import atomic_write
+from lossladder.runs.group import remove_ended_groups
 from lossladder.runs.result import RunFailedError
-from lossladder.sweeps.job import Job, end_of, failures
-
-with loading():  # here is where a worker begins
-    from lossladder.runs.group import remove_ended_groups
-    from lossladder.sweeps.grouping import groups, to_begin, to_go_on_with
-    from lossladder.sweeps.pool import SweepBar, WorkerPool, once_each, one_thread, settled
-    from lossladder.sweeps.worker import Advance, JobOutcome, outcome
-    from lossladder.training.build import build
+from lossladder.sweeps.bar import Advance, SweepBar
+from lossladder.sweeps.job import Job, JobOutcome, end_of, failures, once_each, outcome, settled
 
 FOLDER = ".workers"  # in that of the sweep: what workers are told, and what they print
 _JOBS, _WRONG = "jobs", "wrong"
@@ -39,6 +35,7 @@ _MOST = 8  # workers, unless more are asked for
 _LOOK_SECONDS, _ASK_SECONDS = 0.25, 5.0  # between looks into the folder; between questions
 _AT_END_SECONDS = 0.2  # between questions when all is done
 _END_SECONDS = 60.0  # that workers have to end in, when nothing is left to do or they are stopped
+_CHECK_SECONDS = 3600.0  # that a worker waits for the command to check a request: it may be dead
 
 
 class WorkerState(NamedTuple):
@@ -86,12 +83,17 @@ def work_at(file: Path) -> None:
     """Be a worker: do the jobs of a sweep that nobody does and nobody has done.
 
     Args:
-        file: as `Workers` has written it.
+        file: as `Workers` writes it when the request has been checked.
     """
+    with loading():
+        from lossladder.sweeps.pool import WorkerPool, one_thread
+
     jobs: list[Job]
-    folder, cores, failed, jobs = pickle.loads(file.read_bytes())
     try:
         with signals.handled(), one_thread():
+            if not _checked(file):
+                return
+            folder, cores, failed, jobs = pickle.loads(file.read_bytes())
             outcomes = WorkerPool(folder, shown=False, cores=cores).train(jobs, failed)
     except KeyboardInterrupt:
         sys.exit(console.FAILED)
@@ -99,6 +101,18 @@ def work_at(file: Path) -> None:
     if wrong := [end for end in outcomes if end.status == "wrong"]:
         with atomic_write(file.with_name(f"{_WRONG}-{secrets.token_hex(6)}")) as scratch:
             scratch.write_bytes(pickle.dumps(wrong))
+
+
+def _checked(file: Path) -> bool:
+    """Wait for the command to check what is asked for; return False if it was refused."""
+    late = time.monotonic() + _CHECK_SECONDS
+    while not file.exists():
+        if not file.parent.is_dir():
+            return False
+        if time.monotonic() > late:
+            sys.exit(console.FAILED)
+        time.sleep(_AT_END_SECONDS)
+    return True
 
 
 class Workers:
@@ -135,7 +149,9 @@ class Workers:
         Raises:
             RequestError: if a job is asked for what it cannot.
         """
-        return self._count(self._look(jobs).values())
+        firsts = self._look(jobs)
+        self._check()
+        return self.cluster.workers or self._count(firsts.values())
 
     def _look(self, jobs: Sequence[Job]) -> dict[Path, Job]:
         """Find out what is left to do; return each job once, by its folder."""
@@ -145,25 +161,49 @@ class Workers:
         self.left = {j.number: j for j in firsts.values() if j.number not in self.outcomes}
         return firsts
 
-    def _count(self, jobs: Collection[Job]) -> int:
-        left = list(self.left.values())
-        # a worker would find out what cannot be, too, but hours later
-        for group in groups(left):
+    def _check(self) -> None:
+        """Refuse what no worker can do; they would find out, too, but maybe hours later."""
+        with loading():
+            from lossladder.sweeps.grouping import groups
+            from lossladder.training.build import build
+
+        for group in groups(self.left.values()):
             build(group[0].config)
-        begun = to_go_on_with(left, self.folder)
+
+    def _count(self, jobs: Collection[Job]) -> int:
+        """Return how many workers the slices that are left are worth."""
+        from lossladder.sweeps.grouping import to_begin, to_go_on_with
+
+        begun = to_go_on_with(list(self.left.values()), self.folder)
         fresh = set(self.left) - {job.number for slice_ in begun for job in slice_}
         slices = len(begun) + len(list(to_begin(jobs, fresh)))
-        return self.cluster.workers or max(1, min(_MOST, -(-slices // self.cluster.cores)))
+        return max(1, min(_MOST, -(-slices // self.cluster.cores)))
+
+    def _start(self, jobs: Collection[Job], place: Path) -> int:
+        """Start workers, whose files are in `place`, as soon as it is known how many."""
+        count = self.cluster.workers
+        if count is None:
+            self._check()
+            count = self._count(jobs)
+        place.mkdir(parents=True)
+        self.cluster.start(place / _JOBS, count)
+        try:
+            if self.cluster.workers is not None:
+                self._check()  # while they load torch
+            with atomic_write(place / _JOBS) as scratch:
+                whole = self.folder, self.cluster.cores, self.failed, jobs
+                scratch.write_bytes(pickle.dumps(whole))
+        except BaseException:
+            rmtree(place, ignore_errors=True)  # which tells them
+            self.cluster.stop()
+            raise
+        return count
 
     def _do(self, jobs: Collection[Job]) -> None:
-        count = self._count(jobs)
         place = self.folder / FOLDER / secrets.token_hex(6)
-        place.mkdir(parents=True)
-        whole = self.folder, self.cluster.cores, self.failed, jobs
-        (place / _JOBS).write_bytes(pickle.dumps(whole))
         told: list[str] = []
         try:
-            self.cluster.start(place / _JOBS, count)
+            count = self._start(jobs, place)
             with closing(SweepBar(len(self.left), self.shown)) as bar:
                 states = self._wait(bar)
             told = [line for line in map(_told, range(count), states) if line]

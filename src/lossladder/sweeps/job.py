@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lossladder.runs.folder import append_log, write_config
 from lossladder.runs.identity import NOT_IDENTITY, identity, identity_in
 from lossladder.runs.result import FILE, Result, ended, read_result
+from lossladder.runs.verdict import standing
 
 # characters of a folder's name; a file system takes 255, and the identity comes on top
 _LONGEST = 120
@@ -43,6 +44,26 @@ class Job:
     def identity(self) -> str:
         """See `identity`."""
         return identity(self.config)
+
+
+class JobOutcome(NamedTuple):
+    """The end of a job.
+
+    Args:
+        number: of the job.
+        status: as in `result.json`; or wrong: the request was; or busy: another process is at it.
+        loss: on the validation sequences, nats a step.
+        standing: where the run stands, in words.
+        message: what was wrong.
+        before: True: had ended before this sweep began.
+    """
+
+    number: int
+    status: str
+    loss: float | None = None
+    standing: str | None = None
+    message: str = ""
+    before: bool = False
 
 
 # --- folder and name ------------------------------------------------------------------------
@@ -140,6 +161,25 @@ def end_of(job: Job, failed: Failures) -> Result | None:
     if not isinstance(end, Result) or end.status == "interrupted":
         return None
     return None if end.status == "failed" and time in (None, failed.get(job.number)) else end
+
+
+def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
+    """Return how a job ended, from its result."""
+    return JobOutcome(job.number, result.status, result.loss, standing(result), before=before)
+
+
+def once_each(jobs: Sequence[Job]) -> dict[Path, Job]:
+    """Return each job once, by its folder: one that is asked for twice is one job."""
+    firsts: dict[Path, Job] = {}
+    for job in jobs:
+        firsts.setdefault(job.folder, job)
+    return firsts
+
+
+def settled(jobs: Iterable[Job], failed: Failures) -> dict[int, JobOutcome]:
+    """Return how those jobs ended that need not be done any more, by their numbers."""
+    ends = ((job, end_of(job, failed)) for job in jobs)
+    return {job.number: outcome(job, end, before=True) for job, end in ends if end is not None}
 
 
 def _written(folder: Path) -> int | None:

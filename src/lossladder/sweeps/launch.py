@@ -8,16 +8,15 @@ from omegaconf import DictConfig
 
 from lossladder import console
 from lossladder.checks import RequestError
+from lossladder.lazy import loading
 from lossladder.runs.folder import CONFIG
 from lossladder.runs.identity import identity
-from lossladder.runs.load import resumed_config
+from lossladder.runs.resume import resumed_config
 from lossladder.sweeps import manifest
 from lossladder.sweeps.cluster import FOLDER, Cluster, Workers
 from lossladder.sweeps.compose import Composer
-from lossladder.sweeps.job import Job, folder_name, job_folders, varied_keys
-from lossladder.sweeps.pool import WorkerPool, one_thread
+from lossladder.sweeps.job import Job, JobOutcome, folder_name, job_folders, varied_keys
 from lossladder.sweeps.slurm import Slurm
-from lossladder.sweeps.worker import JobOutcome
 from lossladder.training.config import TrainerConfig, check_config
 
 
@@ -61,11 +60,14 @@ def launch(
     # before the first of them begins: a report of a sweep that was killed knows what is missing
     words = manifest.command_words(config.hydra.overrides)
     manifest.add_command(folder, words, (job.identity for job in jobs))
-    with one_thread():
-        if cluster is None:
+    if cluster is not None:
+        outcomes = Workers(cluster, folder, shown).train(jobs)
+    else:
+        with loading():
+            from lossladder.sweeps.pool import WorkerPool, one_thread
+
+        with one_thread():
             outcomes = WorkerPool(folder, shown).train(jobs)
-        else:
-            outcomes = Workers(cluster, folder, shown).train(jobs)
     return list(zip(jobs, outcomes, strict=True))
 
 

@@ -9,25 +9,33 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from lossladder import console, signals
 from lossladder.cores import core_count
 from lossladder.runs.group import remove_ended_groups
+from lossladder.sweeps.bar import Advance, SweepBar
 from lossladder.sweeps.grouping import to_begin, to_go_on_with
-from lossladder.sweeps.job import Failures, Job, end_of, failures, give_up
+from lossladder.sweeps.job import (
+    Failures,
+    Job,
+    JobOutcome,
+    failures,
+    give_up,
+    once_each,
+    outcome,
+    settled,
+)
 from lossladder.sweeps.lock import job_lock
-from lossladder.sweeps.worker import Advance, JobOutcome, outcome, work
+from lossladder.sweeps.worker import work
 
 # a fork shares what is loaded already; elsewhere than on Linux system libraries do not survive it
 START_METHOD = "fork" if sys.platform == "linux" else "spawn"
@@ -217,20 +225,6 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def once_each(jobs: Sequence[Job]) -> dict[Path, Job]:
-    """Return each job once, by its folder: one that is asked for twice is one job."""
-    firsts: dict[Path, Job] = {}
-    for job in jobs:
-        firsts.setdefault(job.folder, job)
-    return firsts
-
-
-def settled(jobs: Iterable[Job], failed: Failures) -> dict[int, JobOutcome]:
-    """Return how those jobs ended that need not be done any more, by their numbers."""
-    ends = ((job, end_of(job, failed)) for job in jobs)
-    return {job.number: outcome(job, end, before=True) for job, end in ends if end is not None}
-
-
 def processor_seconds(process: int) -> float | None:
     """Return the processor time that a process has used, s; None: the system does not tell."""
     try:
@@ -244,63 +238,3 @@ def _death(code: int | None) -> str:
     if code is not None and code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     return f"ended with exit code {code}"
-
-
-class SweepBar:
-    """One bar for a sweep, on standard error: runs ended, updates a second, rungs.
-
-    Args:
-        runs: how many.
-        shown: False: count, but draw nothing.
-    """
-
-    def __init__(self, runs: int, shown: bool) -> None:
-        self.bar: tqdm[Any] = tqdm(
-            total=runs,
-            desc="sweep",
-            # what is cut off in a narrow terminal comes last
-            bar_format="{desc} {n_fmt}/{total_fmt} runs, {remaining} left{postfix} {bar}",
-            file=sys.stderr,
-            # a log, unlike a terminal, keeps a line for every time that the bar is drawn
-            mininterval=0.2 if sys.stderr.isatty() else 5.0,
-            dynamic_ncols=True,
-            disable=not (shown and runs),
-        )
-        self.updates = 0
-        self.started = time.perf_counter()
-        self.ended: Counter[str] = Counter()
-        self.under_way: dict[int, Counter[str]] = {}
-        self.said: set[str] = set()
-
-    def note(self, process: int, message: Advance | JobOutcome) -> None:
-        """Take in what a process reports of its slice."""
-        if isinstance(message, Advance):
-            self.updates += message.updates
-            self.under_way[process] = message.passed
-        else:
-            self.under_way.pop(process, None)
-            if message.status != "busy":
-                done = message.status == "done"
-                self.ended[(message.standing if done else None) or message.status] += 1
-                self.bar.update()
-        speed = self.updates / (time.perf_counter() - self.started)
-        rungs = ", ".join(f"{count} {name}" for name, count in self.whereabouts().most_common(4))
-        self.bar.set_postfix_str(f"{speed:,.0f} updates/s; {rungs}", refresh=False)
-
-    def lose(self, process: int) -> None:
-        """Forget where the members of a process stood: it has ended."""
-        self.under_way.pop(process, None)
-
-    def say_once(self, message: str) -> None:
-        """Say something in a line of its own, above the bar."""
-        if message not in self.said:
-            self.said.add(message)
-            self.bar.write(console.line(message), file=sys.stderr)
-
-    def close(self) -> None:
-        """Leave the bar as it stands."""
-        self.bar.close()
-
-    def whereabouts(self) -> Counter[str]:
-        """Return how many runs have passed or stand on what, or ended otherwise."""
-        return sum(self.under_way.values(), self.ended)

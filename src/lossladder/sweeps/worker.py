@@ -8,52 +8,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from lossladder import signals
 from lossladder.checks import RequestError
 from lossladder.runs.group import in_group
-from lossladder.runs.result import Result, RunFailedError
-from lossladder.runs.verdict import standing
-from lossladder.sweeps.job import Failures, Job, end_of, give_up
+from lossladder.runs.result import RunFailedError
+from lossladder.sweeps.bar import Advance
+from lossladder.sweeps.job import Failures, Job, JobOutcome, end_of, give_up, outcome
 from lossladder.sweeps.lock import job_lock
 from lossladder.train import is_from_outside, train, train_together
 from lossladder.training.build import Parts, build
 from lossladder.training.callbacks import ProgressReporter
-
-
-class JobOutcome(NamedTuple):
-    """The end of a job.
-
-    Args:
-        number: of the job.
-        status: as in `result.json`; or wrong: the request was; or busy: another process is at it.
-        loss: on the validation sequences, nats a step.
-        standing: where the run stands, in words.
-        message: what was wrong.
-        before: True: had ended before this sweep began.
-    """
-
-    number: int
-    status: str
-    loss: float | None = None
-    standing: str | None = None
-    message: str = ""
-    before: bool = False
-
-
-class Advance(NamedTuple):
-    """The progress of a slice.
-
-    Args:
-        updates: made since the last report, of all members.
-        passed: how many members have passed what, by their training loss.
-    """
-
-    updates: int
-    passed: Counter[str]
 
 
 def work(
@@ -99,11 +66,6 @@ def work(
             _tell(connection, told := _one(job, sweep, connection))
             if told.status == "interrupted" and signals.stop_asked():
                 return
-
-
-def outcome(job: Job, result: Result, before: bool = False) -> JobOutcome:
-    """Return how a job ended, from its result."""
-    return JobOutcome(job.number, result.status, result.loss, standing(result), before=before)
 
 
 def _together(

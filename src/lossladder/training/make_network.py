@@ -97,7 +97,7 @@ def _rounded(recurrent: Recurrent, bits: int) -> Bits:
 
 
 def sized_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, Any]:
-    """Return a config with the hidden_size that `model.state` asks for; as it is if there is none.
+    """Return a config with the hidden_size that its `model.state` asks for.
 
     Args:
         config: as composed.
@@ -105,9 +105,7 @@ def sized_config(config: Mapping[str, Any], words: Sequence[str]) -> dict[str, A
     Raises:
         RequestError: if they asked for another one.
     """
-    model = config.get("model")
-    if not isinstance(model, Mapping) or model.get("state") is None:
-        return dict(config)
+    model = config["model"]
     # jobs of a sweep often share these, and an answer takes some milliseconds
     described = repr([config.get("task"), model])
     try:

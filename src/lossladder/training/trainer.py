@@ -5,21 +5,46 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.io import CheckpointIO
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from lossladder.checks import RequestError
+from lossladder.runs.checkpoint import write_checkpoint
 from lossladder.training.config import TrainerConfig
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints as `write_checkpoint` does, and hands on the one that a run goes on with.
+
+    Args:
+        found: that checkpoint; None: the run begins.
+    """
+
+    def __init__(self, found: dict[str, Any] | None = None) -> None:
+        self.found = found
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint, without Lightning's count of epochs and batches."""
+        # it knows none of chunks, and a run goes on within an interval, which is its epoch
+        write_checkpoint({k: v for k, v in checkpoint.items() if k != "loops"}, Path(path))
+
+    def load_checkpoint(self, path: str | Path, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Return what was found, which has been read and checked."""
+        assert self.found is not None  # Lightning asks only if it was given a path
+        return self.found
 
 
 def make_trainer(
     config: TrainerConfig,
     intervals: int,
-    checkpoints: CheckpointIO,
+    found: dict[str, Any] | None,
     root: Path,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
@@ -29,7 +54,7 @@ def make_trainer(
     Args:
         config: how long and by what means.
         intervals: stretches of training that end in a validation.
-        checkpoints: what writes checkpoints.
+        found: the checkpoint with which it goes on; None: it begins.
         root: folder of the run's own, the only one in which Lightning may look for anything.
         loggers: where curves go; none: the runs log for themselves.
         callbacks: what else is done on the way.
@@ -51,7 +76,7 @@ def make_trainer(
             callbacks=list(callbacks),
             # named, or in a Slurm job Lightning would choose one that requeues the job by itself
             # and loads any hpc_ckpt_*.ckpt of the current folder, whatever was asked for
-            plugins=[checkpoints, LightningEnvironment()],
+            plugins=[AtomicCheckpointIO(found), LightningEnvironment()],
             default_root_dir=root,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -129,22 +129,28 @@ class FusedPopulation(Population):
         dtype, targets = self.dtype, self.targets
         windows = [read_windows(chunk, m, kernel.codes, dtype, targets, fresh) for m in members]
         count = chunk.targets.shape[1]
+        made = [steps_made(optimizer) for optimizer in self.optimizers]
         learners = [
-            self._learner(m, kernel, sizes, state, self.schedules[m].factors(chunk.first, count))
+            self._learner(
+                m, kernel, sizes, state, self.schedules[m].factors(chunk.first, count), made[m]
+            )
             for m in members
         ]
         self._run(kernel, sizes, windows, learners)
-        for member, optimizer, learner in zip(
-            self._members, self.optimizers, learners, strict=True
-        ):
-            steps_after = steps_made(optimizer) + count
-            member.write(learner.parameters, learner.memory, steps_after)
+        for m, learner in enumerate(learners):
+            self._members[m].write(learner.parameters, learner.memory, made[m] + count)
         losses = np.stack([learner.losses for learner in learners])
         after = _parts([learner.state for learner in learners], state)
         return torch.from_numpy(losses.astype(self.dtype)), after
 
     def _learner(
-        self, m: int, kernel: Kernel, sizes: Sizes, state: State, factors: NDArray[np.float64]
+        self,
+        m: int,
+        kernel: Kernel,
+        sizes: Sizes,
+        state: State,
+        factors: NDArray[np.float64],
+        made: int,
     ) -> MemberState:
         """Return a member's parameters, optimizer and state, as the kernel sees them.
 
@@ -154,11 +160,12 @@ class FusedPopulation(Population):
             sizes: of the windows.
             state: of all members.
             factors: on the learning rate, one an update.
+            made: updates before.
         """
-        optimizer, dtype = self.optimizers[m], self.dtype
-        own = np.array(knobs(optimizer))
+        dtype = self.dtype
+        own = np.array(knobs(self.optimizers[m]))
         largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
-        rates = rates_of(self.rule, own, factors, steps_made(optimizer))
+        rates = rates_of(self.rule, own, factors, made)
         # a rate beyond float32 is infinite there, and the run diverges
         with np.errstate(over="ignore"):
             learner = self._room(m, sizes, state, factors.size)._replace(
@@ -263,7 +270,7 @@ class FusedPopulation(Population):
         sizes = kernel.sizes(steps, batch)
         state = start or stack_states([self.networks[0].initial_state(batch)])
         # an update that leaves the parameters where they are
-        learner = self._learner(0, kernel, sizes, state, np.zeros(1))
+        learner = self._learner(0, kernel, sizes, state, np.zeros(1), 0)
         learner = learner._replace(rule=SGD, decays=False, clips=False)
         dtype, targets = self.dtype, self.targets
         windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)

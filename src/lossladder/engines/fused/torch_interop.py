@@ -41,7 +41,7 @@ class Member:
         self.others = [t for t in tensors if not t.requires_grad]
         self.optimizer = optimizer
         self.names = remembered(optimizer)
-        self._tensors: list[Tensor] = []
+        self._kept: list[list[Tensor]] = []
         self._addresses: list[int] = []
         self._views: list[list[NDArray]] = []
 
@@ -68,19 +68,22 @@ class Member:
     def _look(self) -> None:
         """Find torch's tensors; they are others after a checkpoint has been loaded."""
         # views are kept: making them costs more than copying through them, for each chunk
-        start_state(self.optimizer)
-        sources = [
-            [parameter, *(self.optimizer.state[parameter][name] for name in self.names)]
-            for parameter in self.trained
-        ]
-        flat = [tensor for tensors in sources for tensor in tensors]
-        addresses = [tensor.data_ptr() for tensor in flat]
+        rows = self._rows()
+        if any(tensor is None for row in rows for tensor in row):
+            start_state(self.optimizer)
+            rows = self._rows()
+        addresses = [tensor.data_ptr() for row in rows for tensor in row]
         if addresses == self._addresses:
             return
         # held, so that no address is used again
-        self._tensors, self._addresses = flat, addresses
-        rows = [[t.detach().view(-1).numpy() for t in tensors] for tensors in sources]
-        self._views = [list(views) for views in zip(*rows, strict=True)]
+        self._kept, self._addresses = rows, addresses
+        views = [[t.detach().view(-1).numpy() for t in row] for row in rows]
+        self._views = [list(each) for each in zip(*views, strict=True)]
+
+    def _rows(self) -> list[list[Tensor]]:
+        """Return each parameter with what the optimizer keeps for it."""
+        state = self.optimizer.state
+        return [[p, *map(state[p].get, self.names)] for p in self.trained]
 
 
 def read_windows(

@@ -39,13 +39,18 @@ def rates_of(
         steps: updates made before.
     """
     lr, first, second, _, decay = knobs
-    rate, step = lr * factors, steps + 1 + np.arange(factors.size)
-    stride, root = rate, np.ones_like(rate)
+    rates = np.empty((factors.size, len(RATES)))
+    rate, stride, root, kept = rates.T
+    rate[:] = stride[:] = lr * factors
+    root[:] = kept[:] = 1
     if rule in (ADAM, ADAMW):
         # both means start at zero: undo that bias
-        stride, root = rate / (1 - first**step), np.sqrt(1 - second**step)
-    kept = 1 - rate * decay if rule == ADAMW else np.ones_like(rate)
-    return np.stack([rate, stride, root, kept], axis=1)
+        step = steps + 1 + np.arange(factors.size)
+        stride /= 1 - first**step
+        root[:] = np.sqrt(1 - second**step)
+    if rule == ADAMW:
+        kept -= rate * decay
+    return rates
 
 
 def clip(w: Writer, gradient: Array, knobs: Array) -> None:
