@@ -244,6 +244,9 @@ class _Options(ArgumentParser):
         raise RequestError(f"{message}; see --help")
 
 
+# of Hydra's, which answers another one with a line of its own, and exit code 0
+_INFO = "all", "config", "defaults", "defaults-tree", "plugins", "searchpath"
+
 # Hydra's own parser takes no word after an option that follows words, and answers in a page of
 # usage; abbreviations are off, because a misspelt option must not be taken for another one
 _OPTIONS = _Options(prog="train.py", add_help=False, allow_abbrev=False)
@@ -257,7 +260,7 @@ _OPTIONS.add_argument("-c", "--cfg", choices=("job", "hydra", "all"))
 _OPTIONS.add_argument("-p", "--package")
 _OPTIONS.add_argument("--resolve", action="store_true")
 _OPTIONS.add_argument("-sc", "--shell-completion", action="store_true")
-_OPTIONS.add_argument("-i", "--info", nargs="?", const="all")
+_OPTIONS.add_argument("-i", "--info", nargs="?", const="all", choices=_INFO)
 _OPTIONS.add_argument("-cn", "--config-name", default="train")
 _OPTIONS.add_argument("-cd", "--config-dir")
 

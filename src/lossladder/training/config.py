@@ -19,6 +19,8 @@ _NEEDED = ("task", "model", "readout", "optimizer", "data", "trainer", "engine",
 _KEYS = (*_NEEDED, "schedule", "callbacks", "logs", "names", "resume", "suite", "passport")
 _READOUT_KEYS = ("std", "bias", "weights", "alone")
 
+_MOST_THREADS = 1024
+
 ONE_DEVICE = (
     "one process trains on one device, and several devices or machines share a sweep: "
     "see docs/scale.md"
@@ -86,7 +88,8 @@ class TrainerConfig:
                 checks.whole(key, value[key])
         if value["gradient_clip"] is not None:
             value["gradient_clip"] = checks.real("gradient_clip", value["gradient_clip"], above=0)
-        checks.whole("threads", value["threads"])
+        # torch makes them all, at once, for whatever number comes
+        checks.whole("threads", value["threads"], at_most=_MOST_THREADS)
         value["checkpoint_seconds"] = checks.real(
             "checkpoint_seconds", value["checkpoint_seconds"], above=0
         )
@@ -102,14 +105,14 @@ class TrainerConfig:
             checks.whole("stop_above: update", update)
             checks.real("stop_above", distance, least=0)
         # Lightning would start a process for each, and every one would train the same run
-        match value["devices"]:
-            case 1 | [int()]:
-                pass
-            case other:
-                raise RequestError(
-                    f"trainer.devices={other}: must be 1, or one index in brackets, as [0]; "
-                    f"{ONE_DEVICE}"
-                )
+        devices = value["devices"]
+        index = devices[0] if isinstance(devices, list) and len(devices) == 1 else None
+        # True is a 1 to Python
+        if type(index) is not int and not (type(devices) is int and devices == 1):
+            raise RequestError(
+                f"trainer.devices={devices}: must be 1, or one index in brackets, as [0]; "
+                f"{ONE_DEVICE}"
+            )
         # accelerator is Lightning's to judge, stop_at is the ladder's
         if value["max_epochs"] is None and value["max_steps"] is None:
             raise RequestError("trainer.max_epochs=None, trainer.max_steps=None: give one of them")
