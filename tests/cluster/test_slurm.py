@@ -1,5 +1,6 @@
 """Sweeps on a real Slurm: whatever ends a worker, no run is lost, and none is done twice."""
 
+import csv
 import json
 import os
 import random
@@ -11,10 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import SWEEP, Command, assert_alike
 
 pytestmark = pytest.mark.cluster
 
+TWO = "launch=slurm", "launch.workers=2"
 
 Victims = list[tuple[int, str]]  # the process of each worker, and the job of Slurm's that it is
 
@@ -74,9 +77,7 @@ def test_workers_leave_what_a_sweep_leaves_here(slurm_environment, tmp_path, who
 
 def test_workers_of_a_request_that_is_refused_are_taken_back(slurm_environment, tmp_path):
     words = [word.replace("4,5", "-4,5") for word in SWEEP]
-    command = Command(
-        tmp_path / "sweep", slurm_environment, *words, "launch=slurm", "launch.workers=2"
-    )
+    command = Command(tmp_path / "sweep", slurm_environment, *words, *TWO)
     assert command.end() == 2, command.said
     assert "model.hidden_size=-4" in command.said
     assert not (tmp_path / "sweep").exists()
@@ -85,6 +86,51 @@ def test_workers_of_a_request_that_is_refused_are_taken_back(slurm_environment, 
         assert time.monotonic() < late
         time.sleep(0.2)
     assert not (tmp_path / "sweep").exists()
+
+
+def test_a_suite_leaves_the_table_that_it_leaves_here(slurm_environment, tmp_path):
+    tasks = {
+        "echo": ["task=echo", "data.stream_steps=200", "data.batch_size=20"],
+        "words": ["task=words", "task.group=Z2", "data.batch_size=20"],
+    }
+    words = ["model.state=4", "trainer.max_steps=30", "engine=stacked"]
+    suite = {"tasks": {"easy": tasks}, "words": words, "learning_rates": [0.003, 0.03]}
+    (tmp_path / "conf/suite").mkdir(parents=True)
+    own = tmp_path / "conf/suite/own.yaml"
+    own.write_text(yaml.safe_dump({**suite, "seeds": 2, "tuning_seeds": 1}))
+    asked = ("-m", "suite=own", "model=rnn", f"--config-dir={tmp_path / 'conf'}")
+    here = Command(tmp_path / "here", os.environ, *asked)
+    there = Command(tmp_path / "there", slurm_environment, *asked, *TWO)
+    for command in (here, there):
+        assert command.end() == 0, command.said
+    # the rates are chosen first, by workers of their own
+    assert there.said.count("4/4 runs") == 2
+    assert passport_of(there) == passport_of(here) != []
+    assert (there.sweep / "passport.html").is_file()
+
+
+def passport_of(command: Command) -> list[dict[str, str]]:
+    """What the table of a passport says, but for times and how it was asked for."""
+    clock = ("microseconds", "seconds", "tuning_seconds", "command")
+    with (command.sweep / "passport.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in clock} for row in csv.DictReader(file)]
+
+
+def test_a_search_tries_what_it_tries_here(slurm_environment, tmp_path):
+    pytest.importorskip("optuna", reason="no optuna: pip install -e '.[search]'")
+    asked = (
+        *("-m", "search=optuna", "search.trials=8", "search.batch=4", "search.seeds=2"),
+        *("task=echo", "data.batch_size=20", "data.stream_steps=300", "trainer.max_steps=80"),
+        *("trainer.max_epochs=null", "optimizer.lr=tag(log,interval(1e-3,3e-1))"),
+        "model.hidden_size=choice(2,4)",
+    )
+    here = Command(tmp_path / "here", os.environ, *asked)
+    there = Command(tmp_path / "there", slurm_environment, *asked, *TWO)
+    for command in (here, there):
+        assert command.end() == 0, command.said
+    records = [json.loads((each.sweep / "search.json").read_text()) for each in (here, there)]
+    assert records[0] == records[1]
+    assert len(records[0]["trials"]) == 8
 
 
 def killed(command: Command, chance: random.Random, victims: Victims) -> None:

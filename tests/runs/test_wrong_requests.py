@@ -124,7 +124,10 @@ REQUESTS = {
     "trainer.devices=2": ["trainer.devices=2", "must be 1", "one device", "docs/scale.md"],
     "trainer.devices=auto": ["trainer.devices=auto", "must be 1"],
     "trainer.devices=true": ["trainer.devices=True", "must be 1"],
-    "-m trainer.threads=1000000000 seed=0,1 trainer.progress=false": ["trainer.threads=1000000000", "from 1 to 1024"],
+    "-m trainer.threads=1000000000 seed=0,1 trainer.progress=false": [
+        "trainer.threads=1000000000",
+        "from 1 to 1024",
+    ],
     "--info nope": ["--info", "'nope'", "'all', 'config', 'defaults'"],
     "trainer.devices=[0,1]": ["trainer.devices=[0, 1]", "one index in brackets"],
     "-m trainer.devices=2 seed=0,1 trainer.progress=false": ["trainer.devices=2", "must be 1"],
