@@ -120,7 +120,7 @@ bits: env
 	$(BIN)/python train.py -m task=recall task.distinct=false task.pairs=2 task.values=4 $(FEW_BITS) trainer.max_steps=4000 hydra.sweep.dir=logs/bits/recall
 	$(BIN)/python docs/figures/bits.py logs/bits/copy logs/bits/recall --out docs/pictures/bits.png
 
-# networks on endless words of groups, beside what theory says of them: an hour on two cores
+# networks on endless words of groups, beside what theory says of them: an hour and a half on two cores
 groups: env
 	$(BIN)/python docs/figures/groups.py --seeds 16 --into docs/theory.md
 
