@@ -21,7 +21,7 @@ from lossladder.engines.fused import store, verification
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
 from lossladder.engines.fused.kernel import Kernel, aligned
 from lossladder.engines.fused.layout import WHOLE, up
-from lossladder.engines.fused.loop import MemberState, Sizes, Windows, Work, train
+from lossladder.engines.fused.loop import MemberState, Sizes, Windows, Work, compiled, train
 from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
@@ -340,6 +340,7 @@ class Fused(SingleMember):
         steps = self.task.num_steps or 2
         drawn = self.task.draw(torch.Generator().manual_seed(0), batch_size=1, num_steps=steps)
         population.kernel(drawn.inputs.is_floating_point()).load()
+        compiled(population.dtype == np.float64, population.targets.itemsize)
 
 
 def _graph(network: Network) -> StepGraph | Untraceable:

@@ -215,12 +215,12 @@ def train(sizes: Sizes, work: Work, plan: Plan, windows: Windows, member: Member
         np.int64,
     )
     double = member.parameters.dtype == np.float64
-    function, _ = _compiled(double, windows.classes.dtype.itemsize)
+    function, _ = compiled(double, windows.classes.dtype.itemsize)
     function(arguments.ctypes.data)
 
 
 @cache
-def _compiled(double: bool, class_bytes: int) -> tuple[Callable[[int], None], MachineCode]:
+def compiled(double: bool, class_bytes: int) -> tuple[Callable[[int], None], MachineCode]:
     """Return the loop as Python can call it, and what holds its code in memory."""
     code = load(write(double, class_bytes), this_processor(), ("train",))
     return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0]), code
