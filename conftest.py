@@ -45,7 +45,7 @@ def _sparing(typechecker: Any) -> Callable[[Any], Any]:
     """Return a decorator that checks some calls of a function, as `jaxtyped` checks all of them."""
 
     def decorate(function: Any) -> Any:
-        checked = every(function, typechecker=typechecker)
+        checked = _jaxtyped(function, typechecker=typechecker)
         if not isinstance(function, FunctionType):
             return checked
         key = id(function)
@@ -62,5 +62,6 @@ def _sparing(typechecker: Any) -> Callable[[Any], Any]:
 
 # an int will do for a float, as everywhere in Python
 _BEARTYPE = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-every, jaxtyping.jaxtyped = jaxtyping.jaxtyped, _sparing
+# by this name the modules are decorated
+_jaxtyped, jaxtyping.jaxtyped = jaxtyping.jaxtyped, _sparing
 jaxtyping.install_import_hook([f"lossladder.{name}" for name in _CHECKED], _BEARTYPE)

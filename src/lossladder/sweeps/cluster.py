@@ -181,15 +181,15 @@ class Workers:
 
     def _start(self, jobs: Collection[Job], place: Path) -> int:
         """Start workers, whose files are in `place`, as soon as it is known how many."""
-        count = self.cluster.workers
-        if count is None:
+        early = self.cluster.workers is not None  # they load torch while the request is checked
+        if not early:
             self._check()
-            count = self._count(jobs)
+        count = self.cluster.workers or self._count(jobs)
         place.mkdir(parents=True)
         self.cluster.start(place / _JOBS, count)
         try:
-            if self.cluster.workers is not None:
-                self._check()  # while they load torch
+            if early:
+                self._check()
             with atomic_write(place / _JOBS) as scratch:
                 whole = self.folder, self.cluster.cores, self.failed, jobs
                 scratch.write_bytes(pickle.dumps(whole))

@@ -204,11 +204,15 @@ class Emitter:
         if view.size == 1:
             return i64(first)
         stride = picked[1] - picked[0]
-        if all(b - a == stride for a, b in itertools.pairwise(picked)):
+        # units that only fill a loop up read what is there, whatever it is
+        filling = up(view.size, MOST_UNITS) - view.size
+        there = stride == 1 or 0 <= first + stride * (view.size - 1 + filling) < self.flat_size
+        if there and all(b - a == stride for a, b in itertools.pairwise(picked)):
             along = unit if stride == 1 else self.b.mul(unit, i64(stride))
             return self.b.add(i64(first), along)
         offset = self.layout.offsets[base]
-        return self.look_up(self.table([offset + p for p in picked]), unit)
+        places = [offset + p for p in (*picked, *[picked[-1]] * filling)]
+        return self.look_up(self.table(places), unit)
 
 
 class _Step:
