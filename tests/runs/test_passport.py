@@ -96,6 +96,8 @@ def test_a_suite_chooses_a_rate_on_seeds_of_its_own_and_reports_others(train: Do
     assert made - tuning == {(e, 0.03, s) for e in ("easy/echo", "paper/words") for s in (0, 1)}
     assert tuning < made
     rows = rows_of(folder)
+    # with it the same can be made again, as the suite lies in a folder of one's own
+    assert {f" --config-dir {conf} " in r["command"] for r in rows} == {True}
     assert [(r["entry"], r["seed"]) for r in rows] == [
         *(("easy/echo", "0"), ("easy/echo", "1")), *(("paper/words", "0"), ("paper/words", "1")),
     ]  # fmt: skip
@@ -397,6 +399,18 @@ def test_what_a_table_says_is_escaped(tmp_path: Path):
     evil = "<script>alert(1)</script>"
     write_page([row(evil, entry=f"easy/{evil}", command=evil, machine=evil)], tmp_path)
     assert "<script" not in (tmp_path / "passport.html").read_text()
+
+
+def test_the_map_has_a_panel_for_each_level_and_room_for_the_longest_name():
+    long = "attention (window 8, heads 12)"
+    rows = [*seeds(long, 5, 5), *(replace(one, entry="paper/words_A5") for one in seeds("b", 5, 1))]
+    first = [line.split("|")[1].strip() for line in table(rows).splitlines()[2:]]
+    assert first == ["**easy**", "echo", "**paper**", "words A5"]
+    easy, paper = (figure := draw(rows)).axes
+    assert [label.get_text() for label in paper.get_xticklabels()] == ["words A5"]
+    assert easy.get_position().y0 > paper.get_position().y1
+    figure.draw_without_rendering()
+    assert all(label.get_window_extent().x0 > 0 for label in easy.get_yticklabels())
 
 
 def test_the_map_says_of_each_network_and_task_how_many_seeds_learned():

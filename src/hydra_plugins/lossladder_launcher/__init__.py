@@ -52,8 +52,8 @@ class OwnConfig(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add them; none, unless `lossladder.main` or `lossladder.sweep` was given some."""
         # each goes to the front: the one named first is added last
-        for folder in reversed(own_conf):
-            search_path.prepend("own", f"file://{folder}", "main")
+        for by, folder in reversed(own_conf.items()):
+            search_path.prepend(by, f"file://{folder}", "main")
 
 
 class StackedLauncher(Launcher):

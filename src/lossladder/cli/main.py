@@ -29,6 +29,7 @@ from lossladder.runs.identity import identity_in
 from lossladder.runs.result import FILE, Result, RunFailedError, read_result
 from lossladder.sweeps import lock, manifest
 from lossladder.sweeps.job import SETTING
+from lossladder.sweeps.manifest import CONFIG_DIR, CONFIG_NAME
 from lossladder.training.config import ONE_DEVICE
 from lossladder.training.locate import allow_packages
 
@@ -141,7 +142,8 @@ class _Command:
             raise RequestError(f"{unknown[0]}: no such option{hint}; see --help")
         words, name = asked.overrides, asked.config_name
         resolvers.register_resolvers(words)
-        own = [Path(folder) for folder in (asked.config_dir, conf) if folder]
+        named = {CONFIG_DIR: asked.config_dir, "project": conf}
+        own = {by: Path(folder) for by, folder in named.items() if folder}
         with _hydra(own) as hydra, hydra_errors.stumbling(words):
             if _show(asked, hydra):
                 return
@@ -261,8 +263,8 @@ _OPTIONS.add_argument("-p", "--package")
 _OPTIONS.add_argument("--resolve", action="store_true")
 _OPTIONS.add_argument("-sc", "--shell-completion", action="store_true")
 _OPTIONS.add_argument("-i", "--info", nargs="?", const="all", choices=_INFO)
-_OPTIONS.add_argument("-cn", "--config-name", default="train")
-_OPTIONS.add_argument("-cd", "--config-dir")
+_OPTIONS.add_argument("-cn", CONFIG_NAME, default="train")
+_OPTIONS.add_argument("-cd", CONFIG_DIR)
 
 
 def _show(asked: Namespace, hydra: Any) -> bool:
@@ -315,15 +317,15 @@ def _left_clean(*folders: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _hydra(own: Sequence[Path]) -> Iterator[Any]:
+def _hydra(own: Mapping[str, Path]) -> Iterator[Any]:
     """Yield Hydra, with config folders of one's own; what the process had of it comes back."""
     # Hydra is one to a process, and a notebook may be in the middle of a use of its own
     hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
     GlobalHydra.instance().clear()
-    for folder in own:
+    for folder in own.values():
         if not folder.is_dir():
             raise RequestError(f"{folder}: is no folder; a config folder was asked for there")
-    resolvers.own_conf[:] = [folder.resolve() for folder in own]
+    resolvers.own_conf.update({by: folder.resolve() for by, folder in own.items()})
     try:
         with initialize_config_dir(str(resolvers.conf_dir()), "train", version_base="1.3"):
             yield GlobalHydra.instance().hydra

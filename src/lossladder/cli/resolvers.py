@@ -12,9 +12,9 @@ from lossladder.runs.identity import identity
 from lossladder.sweeps.compose import without_hydra
 from lossladder.sweeps.job import command_hash, folder_name, job_folders
 
-# Config folders of one's own, which come before the library's on Hydra's search path; the plugin in
-# hydra_plugins reads them there.
-own_conf: list[Path] = []
+# Config folders of one's own by what names them, an option or the project whose `main` it is: they
+# come before the library's on Hydra's search path; the plugin in hydra_plugins reads them there.
+own_conf: dict[str, Path] = {}
 
 # By which the folders of this command's runs are told from all others.
 tokens: list[str] = []

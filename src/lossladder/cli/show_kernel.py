@@ -81,7 +81,7 @@ def composed(words: Sequence[str], conf: Path | None = None) -> dict[str, Any]:
     if conf is not None and not conf.is_dir():
         raise RequestError(f"{conf}: is no folder; a config folder was asked for there")
     resolvers.register_resolvers(words)
-    resolvers.own_conf[:] = [] if conf is None else [conf.resolve()]
+    resolvers.own_conf.update({} if conf is None else {"project": conf.resolve()})
     try:
         with (
             initialize_config_dir(str(resolvers.conf_dir()), "train", version_base="1.3"),

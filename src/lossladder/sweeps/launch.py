@@ -58,7 +58,7 @@ def launch(
         console.echo(cluster.script(count, folder / FOLDER))
         return []
     # before the first of them begins: a report of a sweep that was killed knows what is missing
-    words = manifest.command_words(config.hydra.overrides)
+    words = manifest.command_words(config.hydra)
     manifest.add_command(folder, words, (job.identity for job in jobs))
     if cluster is not None:
         outcomes = Workers(cluster, folder, shown).train(jobs)

@@ -5,12 +5,15 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import yaml
 
+from lossladder.console import relative
+
 FILE = ".asked"  # a line for every command
 OF_HYDRA = "multirun.yaml"  # Hydra's own record, of the last command only
+CONFIG_DIR, CONFIG_NAME = "--config-dir", "--config-name"  # by which other yamls are asked for
 STUDY, SEARCH = "search.journal", "search.json"  # of a search: Optuna's record, and what came of it
 
 
@@ -30,10 +33,16 @@ class Manifest(NamedTuple):
     damaged: tuple[tuple[str, str], ...] = ()
 
 
-def command_words(overrides: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return the words of the command line of a sweep, from what Hydra keeps of it."""
-    of_hydra = (word for word in overrides["hydra"] if not word.startswith("hydra.mode="))
-    return [*map(str, overrides["task"]), *of_hydra]
+def command_words(hydra: Mapping[str, Any]) -> list[str]:
+    """Return the words and options of the command line of a sweep, from what Hydra keeps of it."""
+    options: list[str] = []
+    if (name := hydra.get("job", {}).get("config_name", "train")) != "train":
+        options += [CONFIG_NAME, name]
+    for source in hydra.get("runtime", {}).get("config_sources", ()):
+        if source["provider"] == CONFIG_DIR:
+            options += [CONFIG_DIR, str(relative(Path(source["path"])))]
+    of_hydra = (word for word in hydra["overrides"]["hydra"] if not word.startswith("hydra.mode="))
+    return [*options, *map(str, hydra["overrides"]["task"]), *of_hydra]
 
 
 def command_line(words: Sequence[str]) -> str:
@@ -105,7 +114,7 @@ def _of_hydra(kept: Path) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     if not kept.exists():
         return [], ()
     try:
-        return command_words(yaml.safe_load(kept.read_bytes())["hydra"]["overrides"]), ()
+        return command_words(yaml.safe_load(kept.read_bytes())["hydra"]), ()
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, OSError):
         return [], ((kept.name, "is no record of a sweep"),)
 
