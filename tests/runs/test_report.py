@@ -28,7 +28,7 @@ from lossladder.runs.verdict import standing
 from seen_page import Seen, reported
 from tensorboard_server import Page, chromium
 
-SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "engine=autograd")
+SWEPT = ("model=rnn,gru", "data.bptt_steps=5,10", "seed=0,1,2", "data.batch_size=64")
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=100", "trainer.progress=false")
 EVIL = '"><script>document.title="gone"</script><img src=x onerror=alert(1)>&amp;'
 

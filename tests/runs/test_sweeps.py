@@ -353,7 +353,7 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     words = ("-m", *SMALL, *SHORT, "engine=autograd", "model._target_=mischief.Moody")
     sweep, undisturbed = tmp_path / "sweep", tmp_path / "undisturbed"
-    asked = (*words, "model.hidden_size=4,16", "seed=range(4)")
+    asked = (*words, "model.hidden_size=4,16", "seed=1,2,3")
     bad_day.touch()
     assert train(*asked, f"hydra.sweep.dir={sweep}").code == 1
     status, logs, ended = {}, {}, {}
@@ -363,7 +363,7 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
         status[who] = result_of(run)["status"]
         logs[who] = (run / "run.log").read_text()
         ended[name] = (run / "result.json").stat().st_mtime_ns
-    assert len(status) == 8
+    assert len(status) == 6
     assert {who for who in status if status[who] == "failed"} == {RAISES}
     assert {who for who in status if status[who] == "interrupted"} == {IS_KILLED}
     assert {who for who in status if status[who] == "diverged"} == {DIVERGES}

@@ -6,9 +6,8 @@ they would change; nothing is read out of the prose of Hydra's complaints.
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache, lru_cache, partial
 from pathlib import Path
 from traceback import walk_tb
@@ -27,8 +26,9 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lossladder.checks import RequestError
+from lossladder.sweeps.job import key_of
 from lossladder.sweeps.suite import Suite
-from lossladder.training.config import LIGHTNING_KEYS
+from lossladder.training.config import LIGHTNING_KEYS, meant
 
 _FOLDERS = ("hydra.sweep.dir", "hydra.run.dir", "logs")  # the more particular first
 # Hydra's own, by which runs or what belongs to them would lie elsewhere than where they are looked
@@ -203,7 +203,7 @@ def stumbling(words: Sequence[str]) -> Iterator[None]:
             raise
         said = explain(error, words)
         blamed = [w for w in words if w.lstrip("+~").startswith("hydra") or "${" in w]
-        if blamed and not any(word.lstrip("+~").partition("=")[0] in said for word in blamed):
+        if blamed and not any(key_of(word) in said for word in blamed):
             said = f"{' '.join(blamed)}: {said}"
         raise RequestError(said) from error
 
@@ -304,8 +304,7 @@ def _way_to_say(word: str, before: str) -> str:
 
 def _value(key: str, words: Sequence[str]) -> str:
     """Return what the words say of a key; nothing, if they do not name it."""
-    pairs = (word.lstrip("+~").partition("=") for word in words)
-    return next((value for name, _, value in pairs if name == key), "")
+    return next((word.partition("=")[2] for word in words if key_of(word) == key), "")
 
 
 # --- groups -----------------------------------------------------------------------------------
@@ -330,7 +329,7 @@ def _check_choice(override: Override, loader: ConfigLoader) -> None:
         if choice not in allowed:
             value = override.get_value_string()
             raise RequestError(
-                f"{group}={value}: must be one of {listed}{without}{_meant(choice, allowed)}"
+                f"{group}={value}: must be one of {listed}{without}{meant(choice, allowed)}"
             )
 
 
@@ -402,22 +401,16 @@ def _instead(key: str, value: str, parent: Any, config: DictConfig, loader: Conf
     if isinstance(parent, DictConfig) and way:
         keys = [str(own) for own in parent if own != "_target_"]
         allowed = ", ".join(f"{way}.{own}" for own in keys) or "none"
-        meant = _meant(last, keys, f"{way}.")
+        near = meant(last, keys, f"{way}.")
         taken = ""
-        if "_target_" in parent and not meant:
+        if "_target_" in parent and not near:
             taken = f"; if {parent._target_.rpartition('.')[2]} takes it, +{key}{value}"
-        return f"allowed: {allowed}{meant}{taken}"
+        return f"allowed: {allowed}{near}{taken}"
     if "." in way and isinstance(OmegaConf.select(config, way.rpartition(".")[0]), DictConfig):
         return f"{way} is one value: give it whole, {way}=..."
     groups = [group for group in loader.list_groups("") if group != "hydra"]
     names = [*groups, *(str(own) for own in config if own not in (*groups, "hydra"))]
     return (
         f"allowed: {', '.join(names)}, and the keys that --help shows"
-        f"{_meant(key.partition('.')[0], names)}"
+        f"{meant(key.partition('.')[0], names)}"
     )
-
-
-def _meant(name: str, allowed: Collection[str], prefix: str = "") -> str:
-    # difflib's own cutoff, 0.6, takes "logger" for "logs"
-    near = get_close_matches(name, allowed, n=1, cutoff=0.65)
-    return f"; did you mean {prefix}{near[0]}?" if near else ""

@@ -91,7 +91,7 @@ def folder_name(
     >>> name, re.match(SETTING, name)[1]
     ('model-rnn+seed-3-1391dc1f10fa', 'model-rnn')
     """
-    own = (word for word in overrides if word.partition("=")[0].lstrip("+") in varied)
+    own = (word for word in overrides if key_of(word) in varied)
     # nothing that a shell, a file system or Hydra (resume=<folder>) would want quoted
     safe = sorted(re.sub(r"[^\w.+-]", "-", word).lstrip("-") for word in own)
     seed = [word for word in safe if re.fullmatch(r"seed-\d+", word)]
@@ -110,7 +110,16 @@ def varied_keys(jobs: Sequence[Sequence[str]]) -> set[str]:
     """
     common = set.intersection(*map(set, jobs)) if jobs else set()
     own = {word for words in jobs for word in words} - common
-    return {word.partition("=")[0].lstrip("+") for word in own} | {"seed"}
+    return {key_of(word) for word in own} | {"seed"}
+
+
+def key_of(word: str) -> str:
+    """Return the key that a word of the command line names.
+
+    >>> [key_of(word) for word in ("seed=0", "+model.a=b=c", "~experiment", "++a=1")]
+    ['seed', 'model.a', 'experiment', 'a']
+    """
+    return word.lstrip("+~").partition("=")[0]
 
 
 def job_folders(sweep: Path) -> dict[str, str]:
@@ -127,7 +136,7 @@ def job_folders(sweep: Path) -> dict[str, str]:
 
 def is_beside(word: str) -> bool:
     """Return whether a word of the command line says nothing of what is trained."""
-    key = word.lstrip("+").partition("=")[0]
+    key = key_of(word)
     if key == "suite":
         return False  # of one network, another suite has a folder and a page of its own
     beside = ("-", "hydra", "launch.", "passport.")

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from lossladder.console import relative
+from lossladder.sweeps.job import key_of
 
 FILE = ".asked"  # a line for every command
 OF_HYDRA = "multirun.yaml"  # Hydra's own record, of the last command only
@@ -83,7 +84,7 @@ def read_manifest(sweep: Path) -> Manifest:
         # it is no command line; it is shown all the same
         except ValueError:
             continue
-    keys = frozenset(word.partition("=")[0].lstrip("+~") for word in words)
+    keys = frozenset(map(key_of, words))
     # settings in a list: their keys stand in its value
     for word in words:
         if word.startswith("hydra.sweeper.jobs="):

@@ -9,7 +9,7 @@ from typing import Any
 
 from lossladder import checks
 from lossladder.checks import RequestError
-from lossladder.sweeps.job import is_beside
+from lossladder.sweeps.job import is_beside, key_of
 from lossladder.training.config import check_keys, under_key
 
 # seeds by which learning rates are chosen; those that are reported begin at 0
@@ -58,7 +58,7 @@ class Suite:
             RequestError: naming the key, what came, what is allowed.
         """
         for word in words:
-            if (key := _key(word)) in _OWN:
+            if (key := key_of(word)) in _OWN:
                 raise RequestError(f"{word}: the suite decides it; change {_OWN[key]}")
         keys = [field.name for field in fields(cls)]
         check_keys("suite.", config, keys, needed=keys[:5])
@@ -86,8 +86,8 @@ class Suite:
                 raise RequestError(f"suite {key}={listed}: must be a list of words: [task=echo]")
         for key, listed in own.items():
             for word in listed:
-                if _key(word) in ("seed", "optimizer.lr"):
-                    way = _OWN[_key(word)]
+                if key_of(word) in ("seed", "optimizer.lr"):
+                    way = _OWN[key_of(word)]
                     raise RequestError(f"suite {key}: {word}: leave it out; change {way}")
         if not suite.entries():
             raise RequestError("suite.tasks: names no task")
@@ -115,10 +115,6 @@ class Suite:
     def reported_jobs(self, rate: float) -> Iterator[list[str]]:
         """Yield the words of each run that is reported of a task."""
         return (_run(rate, seed) for seed in range(self.seeds))
-
-
-def _key(word: str) -> str:
-    return word.lstrip("+~").partition("=")[0]
 
 
 def _check_names(key: str, named: Any) -> None:

@@ -171,9 +171,19 @@ def hint(name: str, allowed: Collection[str], prefix: str = "") -> str:
     >>> hint("sead", ["seed", "logs"])
     'allowed: seed, logs; did you mean seed?'
     """
-    near = get_close_matches(name, allowed, n=1)
-    meant = f"; did you mean {prefix}{near[0]}?" if near else ""
-    return f"allowed: {', '.join(f'{prefix}{known}' for known in allowed)}{meant}"
+    listed = ", ".join(f"{prefix}{known}" for known in allowed)
+    return f"allowed: {listed}{meant(name, allowed, prefix)}"
+
+
+def meant(name: str, allowed: Collection[str], prefix: str = "") -> str:
+    """Return which of the names there are was probably meant; nothing, if none is near.
+
+    >>> meant("sead", ["seed", "logs"]), meant("logger", ["logs"])
+    ('; did you mean seed?', '')
+    """
+    # difflib's own cutoff, 0.6, takes "logger" for "logs"
+    near = get_close_matches(name, allowed, n=1, cutoff=0.65)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
 
 
 def under_key(key: str | None, make: Callable[[], Built]) -> Built:
