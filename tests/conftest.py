@@ -5,6 +5,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -42,13 +43,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before the slow ones are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make slow ones of all but n cases of a test that is `sampled(n)`: more yamls cost no more."""
+    """Make slow ones of all but n cases of a test that is `sampled(n)`: more yamls cost no more.
+
+    The first stays, and others from anywhere in the list, the same ones every time.
+    """
     cases: dict[str, list[pytest.Item]] = {}
     for item in items:
         if item.get_closest_marker("sampled") and not item.get_closest_marker("slow"):
             cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    for left in cases.values():
-        marker = left[0].get_closest_marker("sampled")
+    for name, (first, *others) in cases.items():
+        left = [first, *Random(name).sample(others, len(others))]
+        marker = first.get_closest_marker("sampled")
         seen: Counter[tuple[str, str]] = Counter()
         for _ in range(marker.args[0] if marker else 0):
             if left:

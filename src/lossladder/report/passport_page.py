@@ -334,7 +334,7 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
     speeds = [row.microseconds for row in rows if row.microseconds is not None]
     if speeds:
         speed = statistics.median(speeds)
-        told.append(f"{speed:,.0f} µs of a core an update: {1e6 / speed:,.0f} in a CPU-second")
+        told.append(f"{speed:,.0f} µs of a core an update: {1e6 / speed:,.0f} a second")
     return told
 
 
