@@ -124,7 +124,7 @@ bits: env
 groups: env
 	$(BIN)/python docs/figures/groups.py --seeds 16 --into docs/theory.md
 
-# the networks that passports are held against, at 32 numbers of state: two hours on two cores
+# the networks that passports are held against, at 32 numbers of state: an hour and a half on two cores
 SEEDS ?= 10
 SUITE := $(BIN)/python train.py -m suite=passport suite.seeds=$(SEEDS)
 references: env

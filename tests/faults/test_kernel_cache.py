@@ -131,7 +131,7 @@ def test_what_is_damaged_is_not_found_but_removed_and_kept_again(home, capsys, d
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """A home of a loop, a step and a note that it is right; the result of four runs by them."""
+    """A home of a loop, a step, its text and a note that it is right; the result of four runs."""
     tmp_path = tmp_path_factory.mktemp("trained")
     folders = [tmp_path / str(number) for number in range(4)]
     started = [start(folder, tmp_path / "home", "engine=fused") for folder in folders]
@@ -144,7 +144,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 def test_four_runs_that_start_at_once_are_made_by_one_kernel(trained):
     home, one = trained
     assert one["status"] == "done"
-    assert [name.endswith(store._SUFFIX) for name in files(home)] == [True] * 3
+    assert [name.endswith(store._SUFFIX) for name in files(home)] == [True] * 4
     assert home.stat().st_mode & 0o777 == 0o700
     assert all(kernel.stat().st_mode & 0o777 == 0o600 for kernel in home.iterdir())
 

@@ -377,3 +377,15 @@ def test_a_split_by_every_step_hides_strings_with_any_unseen_count():
 def test_data_that_cannot_be_had_are_refused_by_name(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
+
+
+def test_costly_windows_come_in_smaller_chunks(built):
+    """Between chunks a signal is obeyed: a second is long for one."""
+    sizes = []
+    for hidden in (16, 64):
+        parts = built("model=lstm", f"model.hidden_size={hidden}")
+        optimizer = parts.make_optimizer(parts.network.parameters())
+        parts.data.suit(parts.make_engine(parts.network, parts.task, optimizer))
+        sizes.append(parts.data.chunk_size)
+    assert sizes[0] == 1000
+    assert 100 < sizes[1] < 200

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from lossladder import checks
 from lossladder.data.starts import Starts
 from lossladder.data.validation_interval import Schedule
-from lossladder.engines import Chunk
+from lossladder.engines import Chunk, Engine
 from lossladder.ladder import Ladder, Mark
 from lossladder.models import Network
 from lossladder.tasks import Batch, Draw, Task
@@ -25,6 +25,9 @@ from lossladder.tasks import Batch, Draw, Task
 _PURPOSES = ("weights", "training", "validation", "split", "shuffle", "measuring")
 _LARGEST_VALIDATION = 10_000_000  # probabilities held at once
 _LARGEST_CHUNK = 4_000_000  # symbols held at once
+# of the way there: some tenths of a second. Between chunks a signal is obeyed, a checkpoint written
+# and the bar moved; members that are trained together take as many times as long
+_MOST_PRODUCTS = 5_000_000_000
 
 Drawn = TypeVar("Drawn")
 
@@ -76,7 +79,7 @@ class Data(LightningDataModule, ABC):
     # These two are set from outside, later: how long the run is, and what its engine likes, is
     # known only after the data have been made.
     schedule: Schedule
-    engine_windows = 50
+    engine_windows, engine_products = 50, 0
 
     def __init__(
         self,
@@ -168,9 +171,15 @@ class Data(LightningDataModule, ABC):
         if self.windows_per_chunk is not None:
             return self.windows_per_chunk
         # The trainer's cost a batch is the same for one window as for many: they share it, as long
-        # as their symbols fit into memory.
-        most = _LARGEST_CHUNK // (self.batch_size * self.bptt_steps)
-        return max(1, min(self.engine_windows, most))
+        # as their symbols fit into memory, and nobody waits long for its end.
+        symbols = self.batch_size * self.bptt_steps
+        most = _MOST_PRODUCTS // (symbols * max(1, self.engine_products))
+        return max(1, min(self.engine_windows, _LARGEST_CHUNK // symbols, most))
+
+    def suit(self, engine: Engine) -> None:
+        """Cut chunks as an engine likes them."""
+        self.engine_windows = engine.windows_per_chunk
+        self.engine_products = engine.step_products
 
     def train_dataloader(self) -> "IntervalLoader[Chunk]":
         """Return the chunks of the validation interval that comes next."""

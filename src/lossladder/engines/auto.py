@@ -26,7 +26,7 @@ class Auto(Engine):
         reason, engine = self._choose()
         self.engine = self._made(engine)
         self.name, self.why = self.engine.name, reason
-        self.windows_per_chunk = self.engine.windows_per_chunk
+        self._take_after(self.engine)
 
     def keep(self, name: str) -> None:
         """Train by the engine that a run began with, whatever is the fastest now."""
@@ -39,7 +39,11 @@ class Auto(Engine):
             return
         self.engine = self._made(kinds[name])
         self.name, self.why = name, "the engine that the run began with"
-        self.windows_per_chunk = self.engine.windows_per_chunk
+        self._take_after(self.engine)
+
+    def _take_after(self, engine: Engine) -> None:
+        self.windows_per_chunk = engine.windows_per_chunk
+        self.step_products = engine.step_products
 
     def _made(self, kind: type[Autograd] | type[Fused]) -> Autograd | Fused:
         parts = self.network, self.task, self.optimizer

@@ -49,6 +49,8 @@ class Engine(ABC):
     why = "as asked"  # why it is this engine and no other, as runs print it
     # enough of them to make the trainer's cost a chunk, some milliseconds, small
     windows_per_chunk = 50
+    # products of a step of one sequence, there only, where the engine says nothing between windows
+    step_products = 0
 
     def __init__(
         self,

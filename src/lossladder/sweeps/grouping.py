@@ -68,7 +68,7 @@ def slices(group: Sequence[Job]) -> list[list[Job]]:
     if together is None:
         return [[job] for job in group]
     engine, parts = together
-    parts.data.engine_windows = engine.windows_per_chunk
+    parts.data.suit(engine)
     size = max(_LEAST, min(_MOST, _BYTES // _bytes(parts.data)))
     return [list(group[first : first + size]) for first in range(0, len(group), size)]
 

@@ -112,7 +112,7 @@ class Learner(LightningModule):
             if self._engine is not None:
                 engine.keep(self._engine)
         self.engine = engine
-        self.data.engine_windows = engine.windows_per_chunk
+        self.data.suit(engine)
 
     def on_train_start(self) -> None:
         """Make the engine ready; that time counts as start-up, not as training."""

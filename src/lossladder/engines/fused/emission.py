@@ -5,14 +5,22 @@ Functions of one signature, `void f(i64 *addresses, i64 width)`:
     forward, backward    over the steps of a window, a block of lanes at a time
     begin                from the first step back into an initial state that is learned
     prologue, epilogue   what depends on parameters alone, once a window; the way back through it
+
+Writing takes a tenth of a second, so that what was written is kept, under all that it is made from.
 """
 
 import itertools
+import json
+import zlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 
+from lossladder.engines.fused import store
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
 from lossladder.engines.fused.lanes import I64, Lanes
 from lossladder.engines.fused.layout import Layout, up
@@ -32,6 +40,59 @@ def i64(value: int) -> ir.Constant:
     # reading them from a table would serve all sizes of a cell, but takes as long again to compile
     # and runs up to a tenth slower
     return ir.Constant(I64, int(value))
+
+
+class Module(NamedTuple):
+    """What was written.
+
+    Args:
+        text: in LLVM's language.
+        tables: that it reads.
+        behind: numbers that it reads behind those of `flat`.
+        flat_size: of those.
+    """
+
+    text: str
+    tables: list[int]
+    behind: list[float]
+    flat_size: int
+
+
+_WRITTEN: dict[str, Module] = {}
+
+
+def emit(layout: Layout, double: bool, processor: Processor) -> Module:
+    """Return the module of a layout: from memory, from disk, or written.
+
+    Args:
+        layout: what to compute; its batches of sums know where their weights are.
+        double: float64.
+        processor: that it is written for.
+    """
+    codes = [(part.shape, part.tobytes()) for part in layout.codes]
+    offsets = [(str(base), at) for base, at in layout.offsets.items()]
+    sizes = layout.outputs, layout.relative, offsets, layout.learned, layout.fixed_at
+    try:
+        described = layout.graph.described()
+    except TypeError:  # it is not known by what
+        return Emitter(layout, double, processor).write()
+    key = repr((described, codes, sizes, double, processor, _writers()))
+    if key not in _WRITTEN:
+        kept = store.find(key)
+        if kept is None:
+            module = Emitter(layout, double, processor).write()
+            store.keep(key, zlib.compress(json.dumps(module).encode(), 1))
+        else:
+            module = Module(*json.loads(zlib.decompress(kept)))
+        _WRITTEN[key] = module
+    return _WRITTEN[key]
+
+
+@cache
+def _writers() -> str:
+    """Return a hash of all code that has a say in what is written."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 class Emitter:
@@ -55,15 +116,15 @@ class Emitter:
         self.flat_size = layout.flat + sum(node.size for node in layout.graph.derived)
         self._begins: dict[tuple[int, ...], int] = {}
 
-    def write(self) -> str:
-        """Return the module; it reads `tables`, and `behind` after the numbers of `flat`."""
+    def write(self) -> Module:
+        """Return the module."""
         layout = self.layout
         self._pass("forward", layout.forward, layout.places[0], down=False)
         self._pass("backward", layout.backward, layout.places[1], down=True)
         self._pass("begin", layout.begin, layout.places[2], down=True, once=True)
         self._of_parameters("prologue", back=False)
         self._of_parameters("epilogue", back=True)
-        return str(self.module)
+        return Module(str(self.module), self.tables, self.behind, self.flat_size)
 
     # --- a function -------------------------------------------------------------------------------
 

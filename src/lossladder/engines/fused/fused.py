@@ -312,6 +312,12 @@ class Fused(SingleMember):
     # a window takes some ten microseconds, so that the trainer's cost a chunk needs many of them
     windows_per_chunk = 1000
 
+    def _begin(self) -> None:
+        super()._begin()
+        graph = _graph(self.network)
+        assert isinstance(graph, StepGraph)
+        self.step_products = graph.products()
+
     @staticmethod
     def unsupported_reason(network: Network, task: Task, optimizer: Optimizer) -> str | None:
         """Return why network, task and optimizer do not fit; None: they do."""

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lossladder.engines.fused import loop, machine_code
 from lossladder.engines.fused.codes import Codes
-from lossladder.engines.fused.emission import ARRAYS, FUNCTIONS, Emitter
+from lossladder.engines.fused.emission import ARRAYS, FUNCTIONS, emit
 from lossladder.engines.fused.layout import WHOLE, lay_out, reads_features, up
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.readout import CROSS_ENTROPY
@@ -46,12 +46,11 @@ class Kernel:
         self.layout = lay_out(graph, self.codes, outputs, relative, names)
         self.weights = map_weights(self.layout)
         processor = this_processor()
-        emitter = Emitter(self.layout, self.dtype == np.float64, processor)
-        self.text = emitter.write()
-        self.processor = processor
-        self._tables = np.array(emitter.tables or [0], np.int64)
-        self._behind = np.array(emitter.behind, self.dtype)
-        self._flat_size = emitter.flat_size
+        module = emit(self.layout, self.dtype == np.float64, processor)
+        self.text, self.processor = module.text, processor
+        self._tables = np.array(module.tables or [0], np.int64)
+        self._behind = np.array(module.behind, self.dtype)
+        self._flat_size = module.flat_size
         self._plan: loop.Plan | None = None
 
     @property

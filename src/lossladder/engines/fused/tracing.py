@@ -5,6 +5,7 @@ shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and s
 """
 
 import linecache
+import math
 import sysconfig
 from dataclasses import dataclass, field
 from functools import cache
@@ -60,6 +61,43 @@ class StepGraph:
         """Return all pieces, and all results."""
         pieces = [piece for part in self.pieces for piece in part]
         return pieces, [result for part in self.results for result in part]
+
+    def products(self) -> int:
+        """Return how many products of two numbers a step takes, or what costs about as much."""
+        _, results = self.flat()
+        own = {"affine": lambda node: sum(math.prod(w[2]) for w in node.attr[0]),
+               "collect": lambda node: len(node.attr[2])}  # fmt: skip
+        counts = (own.get(node.op, lambda node: node.size)(node) for node in order(results))
+        return sum(counts) + math.prod(self.weight[2])
+
+    def described(self) -> str:
+        """Return all that it says but the numbers of its tensors; equal graphs say the same.
+
+        Raises:
+            TypeError: if a node has an attribute of no kind that is known.
+        """
+        numbers: dict[Node, int] = {}
+        lines: list[str] = []
+
+        def said(thing: Any) -> str:
+            if isinstance(thing, Node):
+                for node in order([thing], numbers):
+                    if node not in numbers:
+                        inputs = [numbers[i] for i in node.inputs]
+                        line = f"{node.op} {inputs} {node.size} {said(node.attr)} {node.batched}"
+                        numbers[node] = len(lines)
+                        lines.append(line)
+                return f"#{numbers[thing]}"
+            if isinstance(thing, (tuple, list)):
+                return f"({', '.join(map(said, thing))})"
+            if thing is None or isinstance(thing, (str, int, float)):
+                return repr(thing)
+            raise TypeError(f"a node has an attribute of type {type(thing).__name__}")
+
+        shapes = [(name, tuple(tensor.shape)) for name, tensor in self.tensors.items()]
+        whole = said([self.pieces, self.results, self.parts, self.weight, self.biases, shapes,
+                      self.input_size, self.starts, self.derived])  # fmt: skip
+        return "\n".join([*lines, whole])
 
 
 def trace(network: Network) -> StepGraph:
