@@ -12,7 +12,7 @@ from benchmarks.ours.engines import ManyFused
 from benchmarks.ours.networks import network_of, optimizer_of, task_of
 from benchmarks.problems import Problem
 from lossladder.engines import FusedPopulation
-from lossladder.engines.fused import fused, machine_code
+from lossladder.engines.fused import emission, fused, machine_code
 
 
 class Copying(ManyFused):
@@ -68,6 +68,7 @@ class Making(Contestant):
         network = network_of(self.problem)
         parts = [network], task_of(self.problem), [optimizer_of(self.problem, network)]
         machine_code._LOADED.clear()
+        emission._WRITTEN.clear()
         if not self.kept:
             shutil.rmtree(self.store.name)
         if self.whole:

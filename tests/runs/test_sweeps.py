@@ -331,6 +331,14 @@ def test_one_bar_tells_updates_and_rungs_of_runs_together_and_alone(train: Door,
         assert f"{stand.count(where)} {where}" in last
 
 
+def test_the_bar_tells_how_it_goes_before_any_run_has_ended(capsys):
+    bar = SweepBar(2, shown=True)
+    bar.interval = 0.0
+    bar.note(7, Advance(100, Counter({"past lag 3": 2})))
+    assert "updates/s; 2 past lag 3" in capsys.readouterr().err
+    bar.close()
+
+
 def test_the_bar_forgets_where_the_members_of_a_dead_process_stood():
     bar = SweepBar(2, shown=False)
     bar.note(7, Advance(100, Counter({"past lag 3": 2})))

@@ -32,14 +32,16 @@ class SweepBar:
     """
 
     def __init__(self, runs: int, shown: bool) -> None:
+        # a log, unlike a terminal, keeps a line for every time that the bar is drawn
+        self.interval = 0.2 if sys.stderr.isatty() else 5.0
+        self.drawn = time.monotonic()
         self.bar: tqdm[Any] = tqdm(
             total=runs,
             desc="sweep",
             # what is cut off in a narrow terminal comes last
             bar_format="{desc} {n_fmt}/{total_fmt} runs, {remaining} left{postfix} {bar}",
             file=sys.stderr,
-            # a log, unlike a terminal, keeps a line for every time that the bar is drawn
-            mininterval=0.2 if sys.stderr.isatty() else 5.0,
+            mininterval=self.interval,
             dynamic_ncols=True,
             disable=not (shown and runs),
         )
@@ -63,6 +65,10 @@ class SweepBar:
         speed = self.updates / (time.perf_counter() - self.started)
         rungs = ", ".join(f"{count} {name}" for name, count in self.whereabouts().most_common(4))
         self.bar.set_postfix_str(f"{speed:,.0f} updates/s; {rungs}", refresh=False)
+        # a run may take minutes to its end, which alone moves the bar
+        if time.monotonic() - self.drawn > self.interval:
+            self.bar.refresh()
+            self.drawn = time.monotonic()
 
     def lose(self, process: int) -> None:
         """Forget where the members of a process stood: it has ended."""
