@@ -485,4 +485,6 @@ def test_references_were_trained_by_the_settings_of_passport(tmp_path: Path):
             (tmp_path / str(place)).mkdir()
             write_config(tmp_path / str(place), found)
             own = entry, protocol(read_flat_config(tmp_path / str(place)))
-            assert kept.get(own) == every, entry
+            # a window of attention takes hours at published lengths
+            easy = entry.startswith("easy/")
+            assert kept.get(own) == every - (set() if easy else {"attention (window 8)"}), entry
