@@ -56,6 +56,7 @@ CELLS = {
     "another class": lambda: kernel_of(Network(zoo.Leaky(2, 3, 0.9), 3), Count(num_steps=2)),
     "float64": lambda: kernel_of(leaky(0.9).double()),
     "real inputs": lambda: kernel_of(leaky(0.9), WorkedExample()),
+    "parameters of parameters": lambda: kernel_of(Network(zoo.Skew(2, 3), 2)),
     "rnn": lambda: kernel_of(Network(RNN(2, 3), 2)),
     "gru": lambda: kernel_of(Network(GRU(2, 3), 2)),
 }

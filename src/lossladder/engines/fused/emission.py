@@ -70,7 +70,8 @@ def emit(layout: Layout, double: bool, processor: Processor) -> Module:
         processor: that it is written for.
     """
     codes = [(part.shape, part.tobytes()) for part in layout.codes]
-    offsets = [(str(base), at) for base, at in layout.offsets.items()]
+    # those that are derived stand in the graph, in this order
+    offsets = [(base if isinstance(base, str) else "", at) for base, at in layout.offsets.items()]
     sizes = layout.outputs, layout.relative, offsets, layout.learned, layout.fixed_at
     try:
         described = layout.graph.described()
@@ -81,7 +82,8 @@ def emit(layout: Layout, double: bool, processor: Processor) -> Module:
         kept = store.find(key)
         if kept is None:
             module = Emitter(layout, double, processor).write()
-            store.keep(key, zlib.compress(json.dumps(module).encode(), 1))
+            text = json.dumps(module, default=lambda number: number.item())  # of NumPy's
+            store.keep(key, zlib.compress(text.encode(), 1))
         else:
             module = Module(*json.loads(zlib.decompress(kept)))
         _WRITTEN[key] = module
