@@ -395,6 +395,21 @@ def test_a_network_called_like_a_reference_is_told_from_it(tmp_path: Path, monke
     )
 
 
+def test_tasks_that_are_called_alike_at_two_levels_are_told_apart(tmp_path: Path, monkeypatch):
+    known = [
+        *seeds("lstm", 10, 10),
+        *(replace(one, entry="paper/echo") for one in seeds("lstm", 10, 0)),
+    ]
+    monkeypatch.setattr(passport_page, "references", lambda: tuple(known))
+    rows = [
+        *seeds("mine", 10, 0),
+        *(replace(one, entry="paper/echo") for one in seeds("mine", 10, 10)),
+    ]
+    page = Seen(write_page(rows, tmp_path))
+    assert "lstm learns, mine does not: echo easy (10 of 10 seeds, 0 of 10;" in page.words
+    assert "mine learns, lstm does not: echo paper (10 of 10 seeds, 0 of 10;" in page.words
+
+
 def test_what_a_table_says_is_escaped(tmp_path: Path):
     evil = "<script>alert(1)</script>"
     write_page([row(evil, entry=f"easy/{evil}", command=evil, machine=evil)], tmp_path)

@@ -341,13 +341,19 @@ def _words(rows: Sequence[PassportRow]) -> list[str]:
 # --- page -------------------------------------------------------------------------------------
 
 
-def _stated(found: Sequence[Difference]) -> dict[str, list[str]]:
-    """Return what one network learns and another does not -> tasks, with their seeds."""
+def _stated(found: Sequence[Difference], several: bool) -> dict[str, list[str]]:
+    """Return what one network learns and another does not -> tasks, with their seeds.
+
+    Args:
+        found: what differs.
+        several: whether the page has tasks of several levels, which may be called alike.
+    """
     told: dict[str, list[str]] = {}
     for one in sorted(found, key=lambda one: (not one.parts, one.network, one.other)):
         more = f"learns more often than {one.other}"
         words = f"{one.network} {f'learns, {one.other} does not' if one.parts else more}"
-        name = one.entry.partition("/")[2].replace("_", " ")
+        level, _, task = one.entry.partition("/")
+        name = f"{task.replace('_', ' ')} {level if several else ''}".strip()
         seeds = f"{one.more.count} of {one.more.of} seeds, {one.less.count} of {one.less.of}"
         low, high = (
             f"{100 * end:.2g}" if end < 0.01 else f"{100 * end:.0f}" for end in one.interval
@@ -381,7 +387,9 @@ def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], **said: Any) -> 
             strips=strips,
             **said,
             pairs=pairs,
-            statements=_stated(found),
+            statements=_stated(
+                found, several=len({entry.partition("/")[0] for entry, _ in fitting}) > 1
+            ),
             compared=compared,
             alike=compared - len(found),
             sizes=[_size(name, rows) for name in names],
