@@ -16,10 +16,8 @@ from lossladder.tasks import Count, Echo, WorkedExample
 
 
 @pytest.fixture(autouse=True)
-def memory(monkeypatch, tmp_path) -> dict:
-    """A store and a memory of this test's own."""
-    monkeypatch.setenv("LOSSLADDER_CACHE", str(tmp_path))
-    monkeypatch.setattr(emission, "_WRITTEN", {})
+def memory(own_kernels) -> dict:
+    """What was written in this test."""
     return emission._WRITTEN
 
 

@@ -9,8 +9,9 @@ from random_cells import draw_problem
 from torch.optim import SGD, Adagrad, Adam, AdamW
 
 from lossladder.engines import Autograd, Fused, FusedPopulation, stack_chunks, stack_states
-from lossladder.engines.fused import machine_code
 
+# used once: neither the disk nor the memory of this process keeps them
+pytestmark = pytest.mark.usefixtures("own_kernels")
 WINDOWS = 50
 # of the largest gradient; of a loss
 CLOSE, CLOSE_LOSS = 1e-12, 1e-9
@@ -21,13 +22,6 @@ MADE = [
     lambda p, rate: Adam(p, lr=0.1 * rate),
     lambda p, rate: AdamW(p, lr=0.1 * rate, weight_decay=0.1),
 ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_kept(monkeypatch, tmp_path):
-    """These kernels are used once: neither the disk nor the memory of this process keeps them."""
-    monkeypatch.setenv("LOSSLADDER_CACHE", str(tmp_path))
-    monkeypatch.setattr(machine_code, "_LOADED", {})
 
 
 def first_gradient(network, task, chunk, state):

@@ -8,18 +8,12 @@ from torch.optim import Adam
 from zoo import ZOO, Leaky
 
 from lossladder.engines import Autograd, Chunk, Fused, FusedPopulation, stack_chunks
-from lossladder.engines.fused import fused as module
 from lossladder.engines.fused import reverse
 from lossladder.models import RNN, GRUCell, LSTMCell, Network
 from lossladder.tasks import Echo
 
+pytestmark = pytest.mark.usefixtures("own_kernels")
 CELLS = {"rnn": RNN, "lstm_cell": LSTMCell, "gru_cell": GRUCell, **ZOO}
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_verified_yet(monkeypatch, tmp_path):
-    monkeypatch.setenv("LOSSLADDER_CACHE", str(tmp_path))
-    monkeypatch.setattr(module, "_VERIFIED", set())
 
 
 def draw_chunk(windows=6, batch=20, time=5, carried=True):
