@@ -127,12 +127,11 @@ groups: env
 # the networks that passports are held against, at 32 numbers of state: an hour and a half on two cores;
 # a window of attention would take two hours more at published lengths
 SEEDS ?= 10
-SUITE := $(BIN)/python train.py -m suite
 references: env
 	set -e; for network in lstm gru rnn mingru "diagonal model.range=unit,signed,complex" "delta model.key_size=4"; do \
-	  $(SUITE)=passport suite.seeds=$(SEEDS) model=$$network hydra.sweep.dir=logs/references; \
+	  $(BIN)/python train.py -m suite=passport suite.seeds=$(SEEDS) model=$$network hydra.sweep.dir=logs/references; \
 	done
-	$(SUITE)=quick suite.seeds=$(SEEDS) model=attention model.state=null model.window=8 hydra.sweep.dir=logs/references
+	$(BIN)/python train.py -m suite=quick suite.seeds=$(SEEDS) model=attention model.state=null model.window=8 hydra.sweep.dir=logs/references
 	$(BIN)/python docs/figures/references.py logs/references/passport.csv
 
 # what others have published, and what comes of it here: a quarter of an hour on two cores

@@ -14,7 +14,14 @@ from overview import put
 from lossladder.console import Parser
 from lossladder.drawing import COLOURS, INK, save
 from lossladder.report.inference import Share
-from lossladder.report.passport import PassportRow, median_known, references, seeds_of, solved
+from lossladder.report.passport import (
+    PassportRow,
+    level_and_task,
+    median_known,
+    references,
+    seeds_of,
+    solved,
+)
 from lossladder.report.passport_page import networks_of
 
 if TYPE_CHECKING:
@@ -40,8 +47,8 @@ def levels(rows: Sequence[PassportRow]) -> dict[str, dict[str, dict[str, list[Pa
     """Return level -> task -> network -> its rows, in the order they come."""
     found: dict[str, dict[str, dict[str, list[PassportRow]]]] = {}
     for (entry, _), networks in seeds_of(rows).items():
-        level, _, task = entry.partition("/")
-        found.setdefault(level, {})[task.replace("_", " ")] = networks
+        level, task = level_and_task(entry)
+        found.setdefault(level, {})[task] = networks
     return found
 
 

@@ -14,7 +14,7 @@ from map import cell
 from overview import put
 
 from lossladder.console import Parser
-from lossladder.report.passport import PassportRow, read_passport, seeds_of, solved
+from lossladder.report.passport import PassportRow, level_and_task, read_passport, seeds_of, solved
 from lossladder.report.passport_page import networks_of
 
 _LONGER = 8  # times the trained length
@@ -23,7 +23,7 @@ _LONGER = 8  # times the trained length
 def table(rows: Sequence[PassportRow]) -> str:
     """Return a Markdown table, a row for each network."""
     names, tasks = sorted(networks_of(rows), key=_in_order), seeds_of(rows)
-    titles = [entry.partition("/")[2].replace("_", " ") for entry, _ in tasks]
+    titles = [level_and_task(entry)[1] for entry, _ in tasks]
     lines = list[str]()
     for name in names:
         cells = [_cell(of[name]) if name in of else "–" for of in tasks.values()]

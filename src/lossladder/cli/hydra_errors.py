@@ -202,7 +202,7 @@ def stumbling(words: Sequence[str]) -> Iterator[None]:
         if "lossladder" in ours_or_hydras[-1]:
             raise
         said = explain(error, words)
-        blamed = [w for w in words if w.lstrip("+~").startswith("hydra") or "${" in w]
+        blamed = [w for w in words if key_of(w).startswith("hydra") or "${" in w]
         if blamed and not any(key_of(word) in said for word in blamed):
             said = f"{' '.join(blamed)}: {said}"
         raise RequestError(said) from error

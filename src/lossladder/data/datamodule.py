@@ -25,8 +25,8 @@ from lossladder.tasks import Batch, Draw, Task
 _PURPOSES = ("weights", "training", "validation", "split", "shuffle", "measuring")
 _LARGEST_VALIDATION = 10_000_000  # probabilities held at once
 _LARGEST_CHUNK = 4_000_000  # symbols held at once
-# of the way there: some tenths of a second. Between chunks a signal is obeyed, a checkpoint written
-# and the bar moved; members that are trained together take as many times as long
+# of a chunk's forward pass, some tenths of a second of training: between chunks a signal is obeyed,
+# a checkpoint written and the bar moved. Members trained together take as many times as long
 _MOST_PRODUCTS = 5_000_000_000
 
 Drawn = TypeVar("Drawn")

@@ -102,6 +102,16 @@ class PassportRow:
 # --- from runs --------------------------------------------------------------------------------
 
 
+def level_and_task(entry: str) -> tuple[str, str]:
+    """Return of which level a task of a suite is, and what it is called in words.
+
+    >>> level_and_task("paper/words_A5")
+    ('paper', 'words A5')
+    """
+    level, _, task = entry.partition("/")
+    return level, task.replace("_", " ")
+
+
 def reported(sweep: Sweep) -> dict[tuple[str, str], list[RunSummary]]:
     """Return (network, entry) -> its reported runs that have ended, in the order of the suite."""
     found: dict[tuple[str, str], list[RunSummary]] = {}

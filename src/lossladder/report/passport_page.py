@@ -22,6 +22,7 @@ from lossladder.report.passport import (
     Difference,
     PassportRow,
     differences,
+    level_and_task,
     median_known,
     passport_rows,
     read_passport,
@@ -253,9 +254,9 @@ def _strips(rows: Sequence[PassportRow]) -> list[Strip]:
             (row.network, row.lengths, colours[row.network])
             for alike in own.values() for row in alike if row.lengths
         ]  # fmt: skip
-        level, _, name = entry.partition("/")
+        level, name = level_and_task(entry)
         ticks = _ticks([(worth(loss), plain(name)) for name, loss in first.rungs])
-        found.append(Strip(plain(name.replace("_", " ")), plain(level), ticks, columns, lengths))
+        found.append(Strip(plain(name), plain(level), ticks, columns, lengths))
     return found
 
 
@@ -352,8 +353,8 @@ def _stated(found: Sequence[Difference], several: bool) -> dict[str, list[str]]:
     for one in sorted(found, key=lambda one: (not one.parts, one.network, one.other)):
         more = f"learns more often than {one.other}"
         words = f"{one.network} {f'learns, {one.other} does not' if one.parts else more}"
-        level, _, task = one.entry.partition("/")
-        name = f"{task.replace('_', ' ')} {level if several else ''}".strip()
+        level, task = level_and_task(one.entry)
+        name = f"{task} {level}" if several else task
         seeds = f"{one.more.count} of {one.more.of} seeds, {one.less.count} of {one.less.of}"
         low, high = (
             f"{100 * end:.2g}" if end < 0.01 else f"{100 * end:.0f}" for end in one.interval
@@ -369,6 +370,7 @@ def _title(rows: Sequence[PassportRow]) -> str:
 def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], **said: Any) -> str:
     names = networks_of(rows)
     fitting = {(row.entry, row.protocol) for row in rows}
+    levels = {level_and_task(row.entry)[0] for row in rows}
     behind = [row for row in references() if (row.entry, row.protocol) in fitting]
     there = networks_of(behind)
     # one network is held against the rival, several against one another
@@ -387,9 +389,7 @@ def _html(rows: Sequence[PassportRow], strips: Sequence[Strip], **said: Any) -> 
             strips=strips,
             **said,
             pairs=pairs,
-            statements=_stated(
-                found, several=len({entry.partition("/")[0] for entry, _ in fitting}) > 1
-            ),
+            statements=_stated(found, several=len(levels) > 1),
             compared=compared,
             alike=compared - len(found),
             sizes=[_size(name, rows) for name in names],

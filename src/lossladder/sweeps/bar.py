@@ -61,7 +61,8 @@ class SweepBar:
             if message.status != "busy":
                 done = message.status == "done"
                 self.ended[(message.standing if done else None) or message.status] += 1
-                self.bar.update()
+                if self.bar.update():
+                    self.drawn = time.monotonic()
         speed = self.updates / (time.perf_counter() - self.started)
         rungs = ", ".join(f"{count} {name}" for name, count in self.whereabouts().most_common(4))
         self.bar.set_postfix_str(f"{speed:,.0f} updates/s; {rungs}", refresh=False)

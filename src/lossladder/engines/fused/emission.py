@@ -42,7 +42,7 @@ def i64(value: int) -> ir.Constant:
     return ir.Constant(I64, int(value))
 
 
-class Module(NamedTuple):
+class Written(NamedTuple):
     """What was written.
 
     Args:
@@ -58,10 +58,10 @@ class Module(NamedTuple):
     flat_size: int
 
 
-_WRITTEN: dict[str, Module] = {}
+_WRITTEN: dict[str, Written] = {}
 
 
-def emit(layout: Layout, double: bool, processor: Processor) -> Module:
+def emit(layout: Layout, double: bool, processor: Processor) -> Written:
     """Return the module of a layout: from memory, from disk, or written.
 
     Args:
@@ -85,7 +85,7 @@ def emit(layout: Layout, double: bool, processor: Processor) -> Module:
             text = json.dumps(module, default=lambda number: number.item())  # of NumPy's
             store.keep(key, zlib.compress(text.encode(), 1))
         else:
-            module = Module(*json.loads(zlib.decompress(kept)))
+            module = Written(*json.loads(zlib.decompress(kept)))
         _WRITTEN[key] = module
     return _WRITTEN[key]
 
@@ -118,7 +118,7 @@ class Emitter:
         self.flat_size = layout.flat + sum(node.size for node in layout.graph.derived)
         self._begins: dict[tuple[int, ...], int] = {}
 
-    def write(self) -> Module:
+    def write(self) -> Written:
         """Return the module."""
         layout = self.layout
         self._pass("forward", layout.forward, layout.places[0], down=False)
@@ -126,7 +126,7 @@ class Emitter:
         self._pass("begin", layout.begin, layout.places[2], down=True, once=True)
         self._of_parameters("prologue", back=False)
         self._of_parameters("epilogue", back=True)
-        return Module(str(self.module), self.tables, self.behind, self.flat_size)
+        return Written(str(self.module), self.tables, self.behind, self.flat_size)
 
     # --- a function -------------------------------------------------------------------------------
 

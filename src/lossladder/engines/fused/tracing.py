@@ -5,7 +5,6 @@ shape and no numbers. A branch on numbers, `.item()` and NumPy fail there, and s
 """
 
 import linecache
-import math
 import sysconfig
 from dataclasses import dataclass, field
 from functools import cache
@@ -64,11 +63,13 @@ class StepGraph:
 
     def products(self) -> int:
         """Return how many products of two numbers a step takes, or what costs about as much."""
-        _, results = self.flat()
-        own = {"affine": lambda node: sum(math.prod(w[2]) for w in node.attr[0]),
-               "collect": lambda node: len(node.attr[2])}  # fmt: skip
-        counts = (own.get(node.op, lambda node: node.size)(node) for node in order(results))
-        return sum(counts) + math.prod(self.weight[2])
+        weights, others = [self.weight], 0
+        for node in order(self.flat()[1]):
+            if node.op == "affine":
+                weights += node.attr[0]
+            else:
+                others += len(node.attr[2]) if node.op == "collect" else node.size
+        return others + sum(inputs * outputs for _, _, (inputs, outputs), _ in weights)
 
     def described(self) -> str:
         """Return all that it says but the numbers of its tensors; equal graphs say the same.
