@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 
 import lossladder
 from doors import SHORT
@@ -396,6 +397,23 @@ def test_help_and_completion_load_no_torch(checkout_door):
             [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "once"), [(("seed=3",), 1), (("-m", "seed=range(3)", "model=rnn,gru"), 3)]
+)
+def test_hydra_composes_no_more_than_it_must(train, tmp_path, monkeypatch, words, once):
+    """A run's config once; a sweep's, and that of a job for each choice in a group."""
+    compose, composed = ConfigLoaderImpl._load_configuration_impl, []
+
+    def counted(*arguments, **more):
+        composed.append(more)
+        return compose(*arguments, **more)
+
+    monkeypatch.setattr(ConfigLoaderImpl, "_load_configuration_impl", counted)
+    short = ("trainer.max_epochs=null", "trainer.max_steps=5", "trainer.progress=false")
+    assert train(*words, *short, f"hydra.sweep.dir={tmp_path}").code == 0
+    assert len(composed) == once
 
 
 def test_an_interrupted_run_keeps_what_it_had_learnt(checkout_door, tmp_path):

@@ -6,14 +6,13 @@ they would change; nothing is read out of the prose of Hydra's complaints.
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from hydra import compose
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
@@ -43,6 +42,8 @@ _FIXED = {
 }
 _MAY_BE_MISSING = ("experiment", "suite")
 _SAY_THEMSELVES = (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError)
+MULTIRUN = "hydra.mode=MULTIRUN"
+_OF_HYDRA = ("hydra.", "hydra/")  # what the words of Hydra's own keys begin with
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
 
@@ -59,40 +60,35 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
     Raises:
         RequestError: naming the key, what came, what is allowed and the way out.
     """
-    # Hydra takes 50 ms to compose: once for each choice of groups
-    compose_once = cache(partial(_compose, name=name))
     overrides = _parse(words, loader)
-    chosen = _check_words(overrides, loader, compose_once)
-    fixed = [
-        o for o in overrides if not (o.is_sweep_override() or _options(o.key_or_group, loader))
-    ]
-    config = compose_once((*chosen, *(override.input_line or "" for override in fixed)))
+    first = _check_words(overrides, loader, name, multirun)
+    sweep = multirun or first.hydra.mode == RunMode.MULTIRUN
+    for override in overrides:
+        if override.is_sweep_override() and not sweep:
+            raise RequestError(
+                f"{override.input_line}: more than one value; add -m for a sweep over them"
+            )
+    # of these words Hydra makes the run or the sweep afterwards: the loader remembers what they are
+    asked, mode = ([*words, MULTIRUN], RunMode.MULTIRUN) if sweep else ([*words], RunMode.RUN)
+    config = loader.load_configuration(name, asked, mode)
     HydraConfig.instance().set_config(config)  # whatever is asked of it by ${hydra:}
     _check_fixed(config)
-    if not multirun and config.hydra.mode != RunMode.MULTIRUN:
-        for override in overrides:
-            if override.is_sweep_override():
-                raise RequestError(
-                    f"{override.input_line}: more than one value; add -m for a sweep over them"
-                )
-        # a run would be made here, and what was wished passed over in silence
-        if "launch" in config:
-            chosen_launch = config.hydra.runtime.choices.launch
-            raise RequestError(
-                f"launch={chosen_launch}: is for a sweep, also one of one run; add -m"
-            )
-        if "search" in config:  # hundreds of runs
-            chosen_search = config.hydra.runtime.choices.search
-            raise RequestError(f"search={chosen_search}: a search is a sweep; add -m")
+    # a run would be made here, and what was wished passed over in silence
+    if "launch" in config and not sweep:
+        chosen_launch = config.hydra.runtime.choices.launch
+        raise RequestError(f"launch={chosen_launch}: is for a sweep, also one of one run; add -m")
+    if "search" in config and not sweep:  # hundreds of runs
+        chosen_search = config.hydra.runtime.choices.search
+        raise RequestError(f"search={chosen_search}: a search is a sweep; add -m")
     for override in overrides:
         if override.key_or_group.startswith("passport."):
-            if OmegaConf.select(config, "suite") is None:
+            if OmegaConf.select(first, "suite") is None:
                 raise RequestError(f"{override.input_line}: is for a suite; add -m suite=quick")
             if override.is_sweep_override() or not isinstance(override.value(), bool):
                 raise RequestError(f"{override.input_line}: must be true or false")
     settings = list(OmegaConf.select(config, "hydra.sweeper.jobs") or ())
-    if OmegaConf.select(config, "suite") is not None:
-        entries = _suite_settings(overrides, config, multirun)
+    if OmegaConf.select(first, "suite") is not None:
+        entries = _suite_settings(overrides, first, sweep)
         settings = [[*entry, *setting] for entry in entries for setting in settings or [[]]]
     common = [override for override in overrides if not override.key_or_group.startswith("hydra.")]
     for setting in settings:
@@ -103,19 +99,19 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
                     f"{override.input_line}: is the whole sweep's; give it beside "
                     "hydra.sweeper.jobs, not in it"
                 )
-        _check_words([*common, *parsed], loader, compose_once)
+        _check_words([*common, *parsed], loader, name)
     return config
 
 
 def _suite_settings(
-    overrides: Sequence[Override], config: DictConfig, multirun: bool
+    overrides: Sequence[Override], config: DictConfig, sweep: bool
 ) -> list[Sequence[str]]:
     """Return the words of each task of a suite; refuse what a suite has no use for."""
     for override in overrides:
         if override.key_or_group.partition(".")[0] == "suite":
             if override.is_sweep_override():
                 raise RequestError(f"{override.input_line}: one suite at a time; give one value")
-            if not multirun and config.hydra.mode != RunMode.MULTIRUN:
+            if not sweep:
                 raise RequestError(f"{override.input_line}: a suite is a sweep; add -m")
     if "search" in config:
         raise RequestError(
@@ -158,31 +154,40 @@ def _check_fixed(config: DictConfig) -> None:
 
 
 def _check_words(
-    overrides: Sequence[Override],
-    loader: ConfigLoader,
-    compose_once: Callable[[tuple[str, ...]], DictConfig],
-) -> tuple[str, ...]:
-    """Refuse wrong words; return the choices of groups among them, the first where they vary."""
+    overrides: Sequence[Override], loader: ConfigLoader, name: str, sweep: bool = False
+) -> DictConfig:
+    """Refuse wrong words; return the config that they ask for, the first one where they vary.
+
+    Args:
+        overrides: parsed words.
+        loader: Hydra's.
+        name: of the primary config.
+        sweep: whether to compose the config as that of a job.
+    """
     groups = [override for override in overrides if _options(override.key_or_group, loader)]
     values = [override for override in overrides if override not in groups]
     for override in groups:
         _check_choice(override, loader)
-    combinations = list(_combinations(groups))
     # that these have keys is seen by composing with them, which is to be done anyway
-    plain = [o for o in values if o.type == OverrideType.CHANGE and not o.is_sweep_override()]
-    words = [override.input_line or "" for override in plain]
+    plain = [o for o in values if o.type == OverrideType.CHANGE and not o.is_interval_sweep()]
+    unsure = [o for o in values if o not in plain]
+    first = None
     # a key must be there whatever is chosen: model=rnn,lstm model.gain=1 would fail half-way
-    for chosen in combinations:
+    for chosen in _combinations(groups):
+        said = dict(zip(map(id, groups), chosen, strict=True))
+        said |= {id(override): word for override in plain for word in each_value(override)[:1]}
+        words = [said[id(override)] for override in overrides if id(override) in said]
+        if sweep:  # in the order in which jobs are asked for, which are then known already
+            words = sorted([*words, MULTIRUN], key=lambda word: not word.startswith(_OF_HYDRA))
         try:
-            composed, unsure = (
-                compose_once((*chosen, *words)),
-                [o for o in values if o not in plain],
-            )
+            composed, left = loader.load_configuration(name, words, RunMode.RUN), unsure
         except Exception:
-            composed, unsure = compose_once(chosen), values
-        for override in unsure:
+            composed, left = loader.load_configuration(name, [*chosen], RunMode.RUN), values
+        for override in left:
             _check_key(override, composed, loader, chosen)
-    return combinations[0]
+        first = first or composed
+    assert first is not None
+    return first
 
 
 @contextmanager
@@ -313,6 +318,8 @@ def _value(key: str, words: Sequence[str]) -> str:
 @lru_cache(maxsize=256)  # of one command: another has another loader
 def _options(group: str, loader: ConfigLoader) -> list[str]:
     """Return the choices of a group; none, where there is no such group."""
+    if "." in group:  # a key, and asking costs as much as reading a config
+        return []
     return sorted(loader.get_group_options(group, results_filter=ObjectType.CONFIG))
 
 
@@ -351,10 +358,6 @@ def _combinations(groups: Sequence[Override]) -> Iterator[tuple[str, ...]]:
     for place, override in enumerate(groups):
         for word in each_value(override)[1:]:
             yield (*first[:place], word, *first[place + 1 :])
-
-
-def _compose(words: tuple[str, ...], name: str) -> DictConfig:
-    return compose(name, overrides=list(words), return_hydra_config=True)
 
 
 # --- keys -------------------------------------------------------------------------------------
