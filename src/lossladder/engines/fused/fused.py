@@ -26,8 +26,8 @@ from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
 from lossladder.engines.fused.tracing import StepGraph, trace
-from lossladder.engines.fused.updates import SGD, knobs_of, rates_of
-from lossladder.engines.optimizers import knobs, steps_made, unsupported_optimizer
+from lossladder.engines.fused.updates import KNOBS, SGD, knobs_of, rates_of
+from lossladder.engines.optimizers import knobs, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
 from lossladder.engines.schedules import LearningRateSchedule
 from lossladder.engines.stepwise import in_steps, unlike_reason
@@ -125,69 +125,72 @@ class FusedPopulation(Population):
         kernel = self.kernel(chunk.inputs.is_floating_point())
         batch, steps = chunk.targets.shape[2:4]
         sizes = kernel.sizes(steps, batch)
-        members = range(len(self.networks))
-        dtype, targets = self.dtype, self.targets
-        windows = [read_windows(chunk, m, kernel.codes, dtype, targets, fresh) for m in members]
+        windows = read_windows(chunk, kernel.codes, self.dtype, self.targets, fresh)
         count = chunk.targets.shape[1]
-        made = [steps_made(optimizer) for optimizer in self.optimizers]
-        learners = [
-            self._learner(
-                m, kernel, sizes, state, self.schedules[m].factors(chunk.first, count), made[m]
-            )
-            for m in members
-        ]
+        made = [member.look() for member in self._members]
+        factors = [schedule.factors(chunk.first, count) for schedule in self.schedules]
+        rates = self._rates(factors, made)
+        before = _rows(state)
+        learners = [self._learner(m, sizes, before, *own) for m, own in enumerate(rates)]
         self._run(kernel, sizes, windows, learners)
         for m, learner in enumerate(learners):
             self._members[m].write(learner.parameters, learner.memory, made[m] + count)
-        losses = np.stack([learner.losses for learner in learners])
+        losses = np.array([learner.losses for learner in learners])
         after = _parts([learner.state for learner in learners], state)
-        return torch.from_numpy(losses.astype(self.dtype)), after
+        return torch.from_numpy(losses.astype(self.dtype, copy=False)), after
+
+    def _rates(
+        self, factors: Sequence[NDArray[np.float64]], made: Sequence[int]
+    ) -> list[tuple[NDArray, NDArray]]:
+        """Return each member's constants and rates; those that are alike have one array.
+
+        Args:
+            factors: on the learning rate, one an update, of each member.
+            made: updates before.
+        """
+        largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
+        found: dict[tuple[object, ...], tuple[NDArray, NDArray]] = {}
+        keys = []
+        for optimizer, own, steps in zip(self.optimizers, factors, made, strict=True):
+            values = knobs(optimizer)
+            keys.append((values, steps, own.tobytes()))
+            if keys[-1] not in found:
+                row = np.array(values)
+                constants, rates = knobs_of(row, largest), rates_of(self.rule, row, own, steps)
+                # a rate beyond float32 is infinite there, and the run diverges
+                with np.errstate(over="ignore"):
+                    found[keys[-1]] = constants.astype(self.dtype), rates.astype(self.dtype)
+        return [found[key] for key in keys]
 
     def _learner(
-        self,
-        m: int,
-        kernel: Kernel,
-        sizes: Sizes,
-        state: State,
-        factors: NDArray[np.float64],
-        made: int,
+        self, m: int, sizes: Sizes, state: list[NDArray], constants: NDArray, rates: NDArray
     ) -> MemberState:
         """Return a member's parameters, optimizer and state, as the kernel sees them.
 
         Args:
             m: the member.
-            kernel: that trains it.
             sizes: of the windows.
-            state: of all members.
-            factors: on the learning rate, one an update.
-            made: updates before.
+            state: of all members, as from `_rows`.
+            constants: of its optimizer.
+            rates: what each update needs of its own.
         """
-        dtype = self.dtype
-        own = np.array(knobs(self.optimizers[m]))
-        largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
-        rates = rates_of(self.rule, own, factors, made)
-        # a rate beyond float32 is infinite there, and the run diverges
-        with np.errstate(over="ignore"):
-            learner = self._room(m, sizes, state, factors.size)._replace(
-                knobs=knobs_of(own, largest).astype(dtype),
-                rates=rates.astype(dtype),
-                decays=bool(own[-1]),
-            )
+        decays = bool(constants[KNOBS.index("decay")])
+        room = self._room(m, sizes, state, len(rates))
+        learner = room._replace(knobs=constants, rates=rates, decays=decays)
         learner.memory[:] = 0
         at = 0
         for part in state:
-            flat = part[m].detach().reshape(sizes.batch, -1).numpy().T
-            learner.state[at : at + len(flat)] = flat
-            at += len(flat)
+            learner.state[at : at + part.shape[1]] = part[m]
+            at += part.shape[1]
         self._members[m].read(learner.parameters, learner.memory, learner.frozen)
         return learner
 
-    def _room(self, m: int, sizes: Sizes, state: State, windows: int) -> MemberState:
+    def _room(self, m: int, sizes: Sizes, state: list[NDArray], windows: int) -> MemberState:
         """Return a member's arrays, which are kept from chunk to chunk."""
         kept = self._kept.get(m)
         if kept is None or (kept.state.shape[1], kept.losses.size) != (sizes.batch, windows):
             size, dtype = up(sizes.learned, WHOLE), self.dtype
-            numbers = sum(part[m, 0].numel() for part in state)
+            numbers = sum(part.shape[1] for part in state)
             kept = self._kept[m] = MemberState(
                 parameters=aligned((size,), dtype),
                 frozen=aligned((sizes.fixed,), dtype),
@@ -270,10 +273,11 @@ class FusedPopulation(Population):
         sizes = kernel.sizes(steps, batch)
         state = start or stack_states([self.networks[0].initial_state(batch)])
         # an update that leaves the parameters where they are
-        learner = self._learner(0, kernel, sizes, state, np.zeros(1), 0)
+        self._members[0].look()
+        (own, *_) = self._rates([np.zeros(1)] * len(self.optimizers), [0] * len(self.optimizers))
+        learner = self._learner(0, sizes, _rows(state), *own)
         learner = learner._replace(rule=SGD, decays=False, clips=False)
-        dtype, targets = self.dtype, self.targets
-        windows = read_windows(part, 0, kernel.codes, dtype, targets, start is None)
+        (windows, *_) = read_windows(part, kernel.codes, self.dtype, self.targets, start is None)
         work = kernel.allocate(sizes)
         train(sizes, work, kernel.load(), windows, learner)
         gradient, at, found = torch.from_numpy(work.gradient), 0, {}
@@ -364,14 +368,21 @@ def _said(network: Network, error: Untraceable) -> str:
     return f"the step of {type(network.recurrent).__name__} {error.does}{instead}"
 
 
-def _parts(flat: list[NDArray], like: State) -> State:
-    """Return states (state, batch) of members as torch has them."""
+def _rows(state: State) -> list[NDArray]:
+    """Return the parts of a state as the kernel has them (members, numbers, batch)."""
     # in the kernel the batch is the last axis, elsewhere the first
-    whole = np.stack(flat).swapaxes(-1, -2)
-    sizes = [part[0, 0].numel() for part in like]
-    # nothing is left after the last part; and nothing at all where there is no state
-    cuts = np.split(whole, np.cumsum(np.array(sizes, dtype=int)), axis=-1)[:-1]
-    return tuple(
-        torch.from_numpy(np.ascontiguousarray(cut)).view(part.shape)
-        for cut, part in zip(cuts, like, strict=True)
-    )
+    flat = (part.detach().flatten(2) if part.dim() > 2 else part[..., None] for part in state)
+    return [part.numpy().swapaxes(1, 2) for part in flat]
+
+
+def _parts(flat: list[NDArray], like: State) -> State:
+    """Return states (numbers, batch) of members as torch has them."""
+    found, at = [], 0
+    for part in like:
+        size = math.prod(part.shape[2:])
+        cut = np.empty((len(flat), flat[0].shape[1], size), flat[0].dtype)
+        for own, rows in zip(cut, flat, strict=True):
+            own[:] = rows[at : at + size].T
+        found.append(torch.from_numpy(cut.reshape(part.shape)))
+        at += size
+    return tuple(found)

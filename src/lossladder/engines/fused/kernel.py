@@ -52,6 +52,7 @@ class Kernel:
         self._behind = np.array(module.behind, self.dtype)
         self._flat_size = module.flat_size
         self._plan: loop.Plan | None = None
+        self._sizes: dict[tuple[int, int], loop.Sizes] = {}
 
     @property
     def key(self) -> str:
@@ -86,6 +87,11 @@ class Kernel:
 
     def sizes(self, steps: int, batch: int) -> loop.Sizes:
         """Return what the loop must know of windows of this size."""
+        if (steps, batch) not in self._sizes:
+            self._sizes[steps, batch] = self._sizes_of(steps, batch)
+        return self._sizes[steps, batch]
+
+    def _sizes_of(self, steps: int, batch: int) -> loop.Sizes:
         layout, lines = self.layout, 1 + up(self.layout.hidden, 4)
         return loop.Sizes(
             codes=self.codes.count,

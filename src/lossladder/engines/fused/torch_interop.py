@@ -1,6 +1,7 @@
 """Between torch and the loop: whose parameters and optimizer state, in which order, and chunks."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,7 +12,7 @@ from lossladder.engines.engine import Chunk
 from lossladder.engines.fused import updates
 from lossladder.engines.fused.codes import Codes
 from lossladder.engines.fused.loop import Windows
-from lossladder.engines.optimizers import remembered, set_steps, start_state
+from lossladder.engines.optimizers import remembered, start_state
 from lossladder.models import Network
 
 RULES = {SGD: updates.SGD, Adagrad: updates.ADAGRAD, Adam: updates.ADAM, AdamW: updates.ADAMW}
@@ -44,10 +45,28 @@ class Member:
         self._kept: list[list[Tensor]] = []
         self._addresses: list[int] = []
         self._views: list[list[NDArray]] = []
+        self._counts: list[NDArray] = []
+        ends = [0, *accumulate(t.numel() for t in self.trained)]
+        self._places = [slice(*pair) for pair in pairwise(ends)]
+
+    def look(self) -> int:
+        """Find torch's tensors, which others may have taken the place of; return its updates."""
+        # views are kept: making them costs more than copying through them, for each chunk
+        rows, counts = self._found()
+        if any(tensor is None for row in rows for tensor in row):
+            start_state(self.optimizer)
+            rows, counts = self._found()
+        addresses = [tensor.data_ptr() for row in (*rows, counts) for tensor in row]
+        if addresses != self._addresses:
+            # held, so that no address is used again
+            self._kept, self._addresses = [*rows, counts], addresses
+            views = [[t.detach().view(-1).numpy() for t in row] for row in rows]
+            self._views = [list(each) for each in zip(*views, strict=True)]
+            self._counts = [count.numpy() for count in counts]
+        return max((int(count) for count in self._counts), default=0)
 
     def read(self, parameters: NDArray, memory: NDArray, fixed: NDArray) -> None:
-        """Copy torch's parameters and optimizer state into the loop's vectors."""
-        self._look()
+        """Copy what was found into the loop's vectors: parameters, optimizer state, the fixed."""
         # not strict: an optimizer that remembers less leaves the last vectors zero
         for views, vector in zip(self._views, (parameters, *memory), strict=False):
             np.concatenate(views, out=vector[: self.count])
@@ -59,72 +78,53 @@ class Member:
     def write(self, parameters: NDArray, memory: NDArray, steps: int) -> None:
         """Copy them back, with the number of updates made."""
         for views, vector in zip(self._views, (parameters, *memory), strict=False):
-            at = 0
-            for view in views:
-                view[:] = vector[at : at + view.size]
-                at += view.size
-        set_steps(self.optimizer, steps)
+            for view, place in zip(views, self._places, strict=True):
+                view[:] = vector[place]
+        for count in self._counts:
+            count[...] = steps
 
-    def _look(self) -> None:
-        """Find torch's tensors; they are others after a checkpoint has been loaded."""
-        # views are kept: making them costs more than copying through them, for each chunk
-        rows = self._rows()
-        if any(tensor is None for row in rows for tensor in row):
-            start_state(self.optimizer)
-            rows = self._rows()
-        addresses = [tensor.data_ptr() for row in rows for tensor in row]
-        if addresses == self._addresses:
-            return
-        # held, so that no address is used again
-        self._kept, self._addresses = rows, addresses
-        views = [[t.detach().view(-1).numpy() for t in row] for row in rows]
-        self._views = [list(each) for each in zip(*views, strict=True)]
-
-    def _rows(self) -> list[list[Tensor]]:
-        """Return each parameter with what the optimizer keeps for it."""
-        state = self.optimizer.state
-        return [[p, *map(state[p].get, self.names)] for p in self.trained]
+    def _found(self) -> tuple[list[list[Tensor]], list[Tensor]]:
+        """Return each parameter with what the optimizer keeps for it, and its counts of updates."""
+        kept = [self.optimizer.state[p] for p in self.trained]
+        rows = [[p, *map(of.get, self.names)] for p, of in zip(self.trained, kept, strict=True)]
+        return rows, [of["step"] for of in kept if "step" in of]
 
 
 def read_windows(
-    chunk: Chunk, m: int, codes: Codes, dtype: DTypeLike, targets: DTypeLike, fresh: bool
-) -> Windows:
-    """Return a member's part of a chunk, as the loop sees it.
+    chunk: Chunk, codes: Codes, dtype: DTypeLike, targets: DTypeLike, fresh: bool
+) -> list[Windows]:
+    """Return each member's part of a chunk, as the loop sees it.
 
     Args:
         chunk: of all members.
-        m: the member.
         codes: how inputs are told apart.
         dtype: precision.
         targets: type of classes.
         fresh: the first window begins in the initial state.
     """
     # what there is none of is an empty array
-    symbols, features = np.zeros(0, np.uint8), np.zeros(0, dtype)
-    classes, reals = np.zeros(0, targets), np.zeros(0, dtype)
+    nothing = np.zeros((chunk.inputs.shape[0], 0))
+    symbols, features = nothing.astype(np.uint8), nothing.astype(dtype)
+    classes, reals, marks = nothing.astype(targets), features, symbols
     if chunk.inputs.is_floating_point():
-        features = _contiguous(chunk.inputs[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
+        features = chunk.inputs.detach().permute(0, 1, 3, 4, 2).numpy()
     else:
-        symbols = _contiguous(chunk.inputs[m].mT).astype(np.uint8, copy=False)
+        symbols = chunk.inputs.mT.numpy()
     if chunk.targets.is_floating_point():
-        reals = _contiguous(chunk.targets[m].permute(0, 2, 3, 1)).astype(dtype, copy=False)
+        reals = chunk.targets.detach().permute(0, 1, 3, 4, 2).numpy()
     else:
-        classes = _contiguous(chunk.targets[m].mT).astype(targets, copy=False)
-    marks = np.zeros(0, np.uint8)
+        classes = chunk.targets.mT.numpy()
     if chunk.scored is not None:
-        marks = _contiguous(chunk.scored[m].mT).view(np.uint8)
-    return Windows(
-        symbols=symbols,
-        features=features,
-        classes=classes,
-        reals=reals,
-        marks=marks,
-        table=np.ascontiguousarray(codes.table),
-        carried=chunk.carried,
-        fresh=fresh,
-    )
-
-
-def _contiguous(tensor: Tensor) -> NDArray:
-    """Return an array in C order; a view where the storage is time-major already."""
-    return tensor.detach().contiguous().numpy()
+        marks = chunk.scored.mT.numpy().view(np.uint8)
+    types = (np.uint8, dtype, targets, dtype, np.uint8)
+    # member by member: those that have the same data share their memory
+    return [
+        Windows(
+            # no copy where the batch lies last already
+            *(np.ascontiguousarray(part, kind) for part, kind in zip(own, types, strict=True)),
+            table=codes.table,
+            carried=chunk.carried,
+            fresh=fresh,
+        )
+        for own in zip(symbols, features, classes, reals, marks, strict=True)
+    ]
