@@ -138,14 +138,17 @@ def _fitted(start: Rows, fit: tuple[Rows, Rows], check: tuple[Rows, Rows], loss:
     if not len(fit[0]) or not len(check[0]):
         return start
     mean, white = _whitening(fit[0])
+    # what does not change from update to update: directions, what is put out already, and the law
+    fixed = [
+        (_with_one((h - mean) @ white), _with_one(h) @ start.T, law) for h, law in (fit, check)
+    ]
 
-    def costs(change: Rows, of: tuple[Rows, Rows], known: Rows) -> Tensor:
-        outputs = known + _with_one((of[0] - mean) @ white) @ change.T
-        return loss.expected(outputs, of[1]).mean()
+    def costs(change: Rows, of: tuple[Rows, Rows, Rows]) -> Tensor:
+        directions, known, law = of
+        return loss.expected(known + directions @ change.T, law).mean()
 
     # along directions of one length there are few updates from any start to the best
     change = torch.zeros(len(start), white.shape[1] + 1, dtype=torch.float64, requires_grad=True)
-    knowns = [_with_one(hiddens) @ start.T for hiddens, _ in (fit, check)]
     each = 4 * len(fit[0]) * start.numel()
     rounds = round(max(3.0, min(_MOST_UPDATES, _SUMS / each) / _ROUND))
     optimizer = torch.optim.LBFGS(
@@ -155,18 +158,18 @@ def _fitted(start: Rows, fit: tuple[Rows, Rows], check: tuple[Rows, Rows], loss:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        cost = costs(change, fit, knowns[0])
+        cost = costs(change, fixed[0])
         cost.backward()
         return cost
 
     with torch.no_grad():
-        best, least = change.clone(), float(costs(change, check, knowns[1]))
+        best, least = change.clone(), float(costs(change, fixed[1]))
     for _ in range(rounds):
         before = change.detach().clone()
         with torch.enable_grad():
             optimizer.step(closure)
         with torch.no_grad():
-            cost = float(costs(change, check, knowns[1]))
+            cost = float(costs(change, fixed[1]))
         if not cost < least:
             break
         best, least = change.detach().clone(), cost
