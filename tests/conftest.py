@@ -1,5 +1,6 @@
 """What all tests share: a law enrols every yaml of a group by naming it, as `task_yaml` does."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -39,6 +40,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if f"{group}_yaml" in metafunc.fixturenames:
             names = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
             metafunc.parametrize(f"{group}_yaml", names)
+
+
+def pytest_collection_finish() -> None:
+    """Look no more for garbage among what was loaded and collected, a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)  # before the slow ones are left out

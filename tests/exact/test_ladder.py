@@ -169,6 +169,7 @@ def test_a_lower_loss_never_stands_on_a_higher_rung(losses, loss, worse):
 # --- behaviour ------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(8)
 def test_predictions_behave_like_the_rung_they_come_from(task_yaml, built):
     task = built(f"task={task_yaml}").task
     steps = task.num_steps or (task.reach or 0) + 20

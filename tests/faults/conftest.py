@@ -9,7 +9,7 @@ import pytest
 from processes import Program, Start, ask
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def forge() -> Iterator[subprocess.Popen[str]]:
     if not Path("/proc/self/stat").exists():
         pytest.skip("needs /proc")

@@ -40,12 +40,18 @@ def begin(command: dict) -> int:
 def main() -> None:
     """Serve until nobody asks any more."""
     import torch
+    from hydra.core.plugins import Plugins
 
-    import lossladder.cli.hydra_job
-    import lossladder.engines.fused.fused
+    import lossladder.cli.main
     import lossladder.engines.stacked
+    import lossladder.report.page
+    import lossladder.report.terminal
+    import lossladder.sweeps.pool
     import lossladder.train  # noqa: F401
+    from lossladder.engines.fused.loop import compiled
 
+    Plugins.instance()
+    compiled(double=False, class_bytes=1)
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:

@@ -15,7 +15,10 @@ SMALL = (
     *("data.stream_steps=1500", "trainer.checkpoint_seconds=0.1"),
 )
 RUN = (*SMALL, "engine=autograd", "trainer.max_steps=450", "trainer.validate_every=50")
-SWEEP = ("-m", *SMALL, "engine=fused", "seed=0,1", "trainer.max_steps=3000")
+SWEEP = (
+    *("-m", *SMALL, "engine=fused", "seed=0,1"),
+    *("trainer.max_steps=3000", "trainer.validate_every=500"),
+)
 
 
 def _flipped(content: bytes) -> bytes:

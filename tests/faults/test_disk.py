@@ -14,8 +14,8 @@ from processes import Start
 
 RUN = (
     *("trainer.max_epochs=null", "model.hidden_size=4", "data.batch_size=20"),
-    *("data.stream_steps=1500", "trainer.validate_every=100", "trainer.checkpoint_seconds=0.1"),
-    *("engine=autograd", "trainer.max_steps=900"),
+    *("data.stream_steps=1500", "trainer.validate_every=200", "trainer.checkpoint_seconds=0.1"),
+    *("engine=autograd", "trainer.max_steps=600"),
 )
 
 

@@ -22,7 +22,10 @@ SMALL = (
     *("data.stream_steps=1500", "trainer.validate_every=200"),
 )
 RUN = (*SMALL, "engine=autograd", "trainer.max_steps=600")
-SWEEP = ("-m", *SMALL, "engine=fused", "seed=range(3)", "trainer.max_steps=6000")
+SWEEP = (
+    *("-m", *SMALL[:-1], "engine=fused", "seed=range(3)"),
+    *("trainer.max_steps=6000", "trainer.validate_every=1000"),
+)
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
@@ -66,7 +69,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_has_learnt(
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "SIGTERM")) for name in STOPS]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name != "SIGINT")) for name in STOPS]
 )
 def test_a_sweep_that_is_told_to_stop_tells_its_workers(start: Start, tmp_path, name):
     whole, cut = tmp_path / "whole", tmp_path / "cut"

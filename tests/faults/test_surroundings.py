@@ -45,7 +45,9 @@ def test_a_job_of_slurms_takes_no_checkpoint_it_did_not_ask_for(tmp_path, monkey
     quiet = (*words, "hydra.run.dir=quiet/run", "hydra.sweep.dir=quiet")
     assert lossladder.cli.main.run(quiet).code == 0
     slurm = (*words, "hydra.run.dir=slurm/run", "hydra.sweep.dir=slurm")
-    train(*slurm, cwd=tmp_path, **SLURM_JOB)
+    for key, value in SLURM_JOB.items():
+        monkeypatch.setenv(key, value)
+    assert lossladder.cli.main.run(slurm).code == 0
     found = {}
     for name in ("quiet", "slurm"):
         results = [

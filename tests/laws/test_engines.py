@@ -45,6 +45,7 @@ def test_every_network_trains_like_in_a_plain_loop(name, model_yaml, built):
     check_engine(engine, networks=(network,), clips=(None,), optimizers=(ADAM,), tasks=tasks)
 
 
+@pytest.mark.sampled(8)
 def test_auto_takes_fused_for_every_network_that_it_fits(model_yaml, built):
     parts = built(f"model={model_yaml}", "task=echo", "engine=auto")
     mine = parts.network, parts.task, parts.make_optimizer(parts.network.trained())

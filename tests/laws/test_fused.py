@@ -248,6 +248,7 @@ def test_what_does_not_fit_is_refused_with_the_reason():
     assert Fused.unsupported_reason(network, task, adam(network.parameters())) is None
 
 
+@pytest.mark.slow  # two processes that load torch: what they share is tried in test_emission.py
 def test_a_kernel_is_found_by_the_next_process(tmp_path):
     program = (
         "import torch\n"

@@ -87,6 +87,7 @@ def test_layers_of_torchs_layers_are_torchs_own_stack(kind, dropout):
         assert_same(after[number * count : (number + 1) * count], tuple(p[number] for p in last))
 
 
+@pytest.mark.sampled(8)
 def test_one_layer_is_what_it_was_to_the_last_bit(model_yaml, configured, built):
     config = configured(f"model={model_yaml}", "task=echo")
     parts = built(f"model={model_yaml}", "task=echo")

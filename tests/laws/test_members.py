@@ -152,7 +152,7 @@ def test_every_network_trains_among_members_as_if_alone(kind, model_yaml, built)
     assert_each_is_as_if_alone(*members, in_float64(parts.task), carried)
 
 
-@pytest.mark.sampled(16)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("clip", [None, 0.05])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("kind", KINDS)

@@ -56,6 +56,7 @@ def parameters_of(network: torch.nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in network.parameters()]
 
 
+@pytest.mark.sampled(8)
 def test_another_seed_draws_every_weight_anew(model_yaml, built):
     network = built(f"model={model_yaml}", "task=echo").network
     drawn = []
@@ -66,7 +67,7 @@ def test_another_seed_draws_every_weight_anew(model_yaml, built):
     assert not any(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(5)
 def test_the_seed_of_a_run_decides_its_first_weights(model_yaml, built):
     first, again, other = (
         parameters_of(built(f"model={model_yaml}", "task=echo", f"seed={seed}").network)

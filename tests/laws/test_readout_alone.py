@@ -22,7 +22,7 @@ def trained(parts, windows=3):
     return {name for name, p in network.named_parameters() if not torch.equal(p, before[name])}
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("engine", ["autograd", "stacked", "auto"])
 def test_nothing_but_the_readout_moves(built, model_yaml, engine):
     words = f"model={model_yaml}", f"engine={engine}", "task=echo"
@@ -34,7 +34,7 @@ def test_nothing_but_the_readout_moves(built, model_yaml, engine):
         assert not trained(whole) <= moved
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 def test_the_start_is_that_of_a_run_that_trains_everything(built, model_yaml):
     alone, all_of_it = (
         parameters(built(f"model={model_yaml}", f"readout.alone={flag}").network)

@@ -121,12 +121,13 @@ def test_a_task_keeps_the_laws_of_all_tasks(task_yaml, built):
     check_task(built(f"task={task_yaml}").task)
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_tasks_with_other_settings_keep_them(settings):
     check_task(settings)
 
 
+@pytest.mark.sampled(25)
 def test_every_rung_says_its_loss_at_every_step(task):
     for rung in task.ladder(steps_of(task), carried=False):
         assert rung.by_step is not None
@@ -163,6 +164,7 @@ def test_inputs_come_as_often_as_they_should(task):
 DYADIC = {n: task for n, task in ECHOES.items() if task._target_bits and task._input_bits}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("settings", DYADIC.values(), ids=DYADIC)
 def test_general_sampling_follows_the_same_law_as_packed(settings, monkeypatch):
     packed = settings.draw(generator(8), 50, 10)

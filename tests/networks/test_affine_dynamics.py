@@ -62,7 +62,7 @@ def check_declared(recurrent, seed):
     return eigenvalues
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(8)
 def test_a_network_moves_as_it_declares(model_yaml, built):
     words = "task=echo", f"model={model_yaml}", "model.hidden_size=4"
     recurrent = built(*words).network.recurrent

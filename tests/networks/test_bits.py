@@ -157,6 +157,7 @@ def chunk_of(seed: int = 0) -> Chunk:
     return Chunk(inputs, targets, None, carried=True)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("engine", [Fused, StackedEngine])
 @pytest.mark.parametrize("name", ["rnn", "lstm_cell", "gru_cell", "tcn"])
 @pytest.mark.parametrize("bits", [1, 4])

@@ -16,7 +16,7 @@ HARD = [name for name in PRESETS if name.endswith("_hard")]
 PAGE = (EXPERIMENTS.parents[1] / "docs" / "tasks.md").read_text()
 
 
-@pytest.mark.sampled(11)
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", PRESETS)
 def test_an_experiment_has_a_ladder(name, built):
     parts = built(f"experiment={name}")
@@ -34,6 +34,7 @@ def task_of(name: str) -> str:
     return name.removesuffix("_hard")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", HARD)
 def test_a_hard_setting_asks_for_more_than_the_default(name, built):
     hard, easy = built(f"experiment={name}"), built(f"task={task_of(name)}")

@@ -114,13 +114,21 @@ def test_a_suite_chooses_a_rate_on_seeds_of_its_own_and_reports_others(train: Do
     assert (folder / "passport.html").is_file()
     assert (folder / "passport.png").is_file()
 
-    # the same command does nothing twice; elsewhere it makes the same table, but for timings
+    # the same command does nothing twice
     words = ("-m", "suite=tiny", "model=rnn", "-cd", str(conf))
     again = train(*words, "hydra.sweep.dir=${logs}/p")
     assert again.out.count("runs were done before") == 2
-    assert train(*words, "hydra.sweep.dir=${logs}/q").code == 0
-    other = rows_of(left.logs / "q")
-    for mine, theirs in zip(rows, other, strict=True):
+
+
+@pytest.mark.slow
+def test_the_same_command_elsewhere_makes_the_same_table_but_for_timings(train: Door, conf: Path):
+    tables = []
+    for folder in ("p", "q"):
+        words = ("-m", "suite=tiny", "model=rnn", "-cd", str(conf))
+        left = train(*words, f"hydra.sweep.dir=${{logs}}/{folder}")
+        assert left.code == 0, left.err
+        tables.append(rows_of(left.logs / folder))
+    for mine, theirs in zip(*tables, strict=True):
         for key in mine.keys() - {*TIMES, "command"}:
             assert mine[key] == theirs[key], key
 
@@ -216,6 +224,7 @@ def test_what_is_unfinished_is_said_and_a_suite_of_one_rate_tries_none(
     assert len(rows_of(folder)) == 1
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -269,6 +278,7 @@ def test_a_suite_whose_script_is_only_printed_trains_nothing(train: Door, conf: 
     assert not left.anything
 
 
+@pytest.mark.slow
 def test_shipped_suites_are_composed_of_tasks_there_are():
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), "train", version_base="1.3"):

@@ -55,8 +55,12 @@ def test_no_command_of_the_makefile_says_a_key_without_its_value():
     assert not re.findall(r"[\w.]+=(?=\s|$)", said)
 
 
-@pytest.mark.sampled(9)
-@pytest.mark.parametrize("command", TRAININGS)
+# a suite is a sweep of sweeps: test_passport.py has smaller ones
+@pytest.mark.sampled(8)
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(c, marks=[pytest.mark.slow] * ("suite=" in c)) for c in TRAININGS],
+)
 def test_every_training_in_readme_runs(command, train, request):
     words = _words(command, request.getfixturevalue("run") if "resume=" in command else Path())
     if "--cfg" not in words:

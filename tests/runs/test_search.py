@@ -94,6 +94,7 @@ def test_numbers_are_ones_that_can_be_typed_and_stay_in_their_range():
     assert SearchedKey(low=1, high=9, step=1).rounded(7) == 7
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -8,6 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from doors import SHORT
+from lossladder.cli.main import run
 from lossladder.runs.load import load_run
 from lossladder.runs.result import Result
 from lossladder.training import snapshots
@@ -18,6 +19,14 @@ ON = (*SHORT, "trainer.snapshots=true", "trainer.validate_every=20", "data.batch
 IMAGES = {"echo/snapshot_behaviour", "echo/snapshot_horizon", "echo/snapshot_decoding"}
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of a run that keeps and draws them."""
+    made = run(["task=echo", *ON, f"logs={tmp_path_factory.mktemp('logs')}"])
+    assert made.code == 0, made.complaints
+    return made.folder
+
+
 def kept(folder):
     return json.loads((folder / "result.json").read_text())
 
@@ -26,8 +35,7 @@ def shown(folder):
     return EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
 
 
-def test_each_validation_is_kept_and_some_are_drawn(train):
-    folder = train("task=echo", *ON).folders[0]
+def test_each_validation_is_kept_and_some_are_drawn(folder):
     result = kept(folder)
     found = result["snapshots"]
     assert found["updates"] == result["validation"]["updates"] == [20, 40, 60, 80, 100]
@@ -97,13 +105,11 @@ def test_of_many_the_older_become_fewer(train, monkeypatch):
     assert drawn == [1, 2, 4, 8]
 
 
-@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "broken",
     [{"share": []}, {"nearest": [1]}, {"divergences": {"none": [0.1, 0.2]}}, {"updates": 3}],
 )
-def test_a_result_whose_snapshots_are_torn_is_damaged(train, broken):
-    folder = train("task=echo", *ON).folders[0]
+def test_a_result_whose_snapshots_are_torn_is_damaged(folder, broken):
     result = kept(folder)
     result["snapshots"] |= broken
     with pytest.raises(ValueError, match="by its snapshots"):

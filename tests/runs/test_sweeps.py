@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 SHORT = ("trainer.max_epochs=null", "trainer.max_steps=120", "trainer.progress=false")
 SMALL = ("data.batch_size=20", "data.stream_steps=300", "trainer.validate_every=50")
 SWEEPS = {
-    "seeds of echo": ("task=echo", *SMALL, "engine=fused", "seed=0,1,2"),
+    "seeds of echo": ("task=echo", *SMALL, "engine=fused", "seed=0,1"),
     "momentum and readout": (
         *("task=echo", *SMALL, "engine=fused", "optimizer=sgd", "optimizer.lr=0.1"),
         *("optimizer.momentum=0.0,0.5", "readout.bias=0.0,0.2"),
@@ -182,6 +182,7 @@ def test_jobs_are_grouped_by_what_members_share():
 # --- composing ------------------------------------------------------------------------------
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "jobs",
     [
@@ -381,12 +382,12 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
 
     bad_day.unlink()
     train(*asked, f"hydra.sweep.dir={sweep}")
-    train(*asked, f"hydra.sweep.dir={undisturbed}")
-    assert runs_of(sweep).keys() == runs_of(undisturbed).keys()
+    redone_words = [[f"seed={s}", f"model.hidden_size={h}"] for s, h in (RAISES, IS_KILLED)]
+    train(*words, f"hydra.sweeper.jobs={redone_words}", f"hydra.sweep.dir={undisturbed}")
+    assert len(runs_of(undisturbed)) == 2
     for name, run in runs_of(undisturbed).items():
         ours, theirs = result_of(sweep / name), result_of(run)
-        assert ours["status"] == theirs["status"]
-        assert theirs["status"] in ("done", "diverged")
+        assert ours["status"] == theirs["status"] == "done"
         assert ours["curve"]["updates"] == theirs["curve"]["updates"]
         assert ours["curve"]["loss"] == pytest.approx(theirs["curve"]["loss"], nan_ok=True)
         assert ours["loss"] == theirs["loss"]
@@ -396,6 +397,7 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
         if (run / "result.json").stat().st_mtime_ns != ended[name]
     }
     assert len(redone) == 2  # those that failed, and no other
+    assert redone == runs_of(undisturbed).keys()
 
 
 def test_members_that_diverge_leave_the_others_untouched(train: Door, tmp_path):
@@ -507,6 +509,7 @@ def children(process: int) -> str:
     return Path(f"/proc/{process}/task/{process}/children").read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_within_seconds_and_leaves_everything_usable(tmp_path):
     sweep = tmp_path / "sweep"
     words = ("task=echo", "engine=fused", "seed=range(8)", "trainer.max_epochs=3000")
