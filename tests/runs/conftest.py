@@ -1,6 +1,9 @@
 """Doors, opened as a user opens them, without a new process each time."""
 
+import shutil
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,30 @@ def train(logs: Path, capsys: pytest.CaptureFixture[str]) -> Door:
         return Left(outcome.code, captured.out, captured.err, logs)
 
     return door
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Words of the command line -> the folder of their run, which is made the first time only."""
+
+    @cache
+    def make(*words: str) -> Path:
+        outcome = run([*words, f"logs={tmp_path_factory.mktemp('made')}"])
+        assert outcome.folder is not None, outcome.complaints
+        return outcome.folder
+
+    return make
+
+
+@pytest.fixture
+def left(made_once: Callable[..., Path], logs: Path) -> Callable[..., Path]:
+    """`python train.py *words` that was called before: a copy of the run's folder in `logs`."""
+
+    def copied(*words: str) -> Path:
+        folder = made_once(*words)
+        return shutil.copytree(folder, logs / folder.name)
+
+    return copied
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from lossladder.report.diagnose import DIAGNOSTICS
 
 
 @pytest.fixture
-def echo_run(train):
-    return train("task=echo", *SHORT, "data.batch_size=16", "trainer.snapshots=true").folders[0]
+def echo_run(left):
+    return left("task=echo", *SHORT, "data.batch_size=16", "trainer.snapshots=true")
 
 
 def test_all_diagnostics_say_a_line_and_leave_a_picture_and_numbers(echo_run, evaluated):

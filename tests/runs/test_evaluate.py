@@ -10,9 +10,8 @@ from doors import SHORT
 
 
 @pytest.fixture
-def parity_run(train):
-    words = ("task=parity", "task.num_steps=10", *SHORT, "data.batch_size=16")
-    return train(*words).folders[0]
+def parity_run(left):
+    return left("task=parity", "task.num_steps=10", *SHORT, "data.batch_size=16")
 
 
 def test_a_run_scores_as_it_did_when_it_ended(parity_run, evaluated):
@@ -28,9 +27,8 @@ def test_a_run_can_be_scored_on_longer_sequences(parity_run, evaluated):
 
 
 @pytest.fixture
-def count_run(train):
-    words = ("task=count", "model.hidden_size=4", "trainer.max_steps=50", "engine=autograd")
-    return train(*words).folders[0]
+def count_run(left):
+    return left("task=count", "model.hidden_size=4", "trainer.max_steps=50", "engine=autograd")
 
 
 @pytest.mark.parametrize("change", ["seed=1", "data.split_seed=3", "data.train_size=400"])

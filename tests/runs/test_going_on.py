@@ -1,6 +1,7 @@
 """A run goes on: with the command it began with, with resume=, and only as the run that it was."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,9 @@ def updates(folder: Path) -> int:
 
 
 @pytest.fixture
-def cut(train: Door, logs: Path) -> Path:
+def cut(left: Callable[..., Path]) -> Path:
     """The folder of a run of 100 updates that was cut off: its result is gone."""
-    train(*SMALL, "trainer.max_steps=100")
-    (folder,) = {path.parent for path in logs.glob("*/config.yaml")}
+    folder = left(*SMALL, "trainer.max_steps=100")
     (folder / "result.json").unlink()
     return folder
 

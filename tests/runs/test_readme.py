@@ -34,10 +34,8 @@ def _words(command: str, run: Path) -> list[str]:
 
 
 @pytest.fixture
-def run(train, tmp_path) -> Path:
-    folder = tmp_path / "logs/run"
-    train(*SHORT, "task=parity", "task.num_steps=8", f"hydra.run.dir={folder}")
-    return folder
+def run(left) -> Path:
+    return left(*SHORT, "task=parity", "task.num_steps=8")
 
 
 def test_readme_shows_commands():

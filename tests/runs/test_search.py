@@ -211,7 +211,7 @@ def test_the_same_command_again_trains_nothing(searched):
     assert record_of(searched) == record
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [1, 2, 3])
 def test_what_a_kill_left_goes_on_as_if_nothing_had_been(searched, tmp_path, lines):
     """The record is cut off in the second batch: while it was asked for, before it was told."""
