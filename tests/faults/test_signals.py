@@ -23,7 +23,7 @@ SMALL = (
 )
 RUN = (*SMALL, "engine=autograd", "trainer.max_steps=600")
 SWEEP = (
-    *("-m", *SMALL[:-1], "engine=fused", "seed=range(3)"),
+    *("-m", *SMALL[:-1], "engine=fused", "seed=0,1"),
     *("trainer.max_steps=6000", "trainer.validate_every=1000"),
 )
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")

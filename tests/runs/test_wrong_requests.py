@@ -286,7 +286,7 @@ def answers(request, logs_of_all) -> dict[str, tuple[int, str]]:
     return dict(zip(lines, json.loads(done.stdout), strict=True))
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(30)
 @pytest.mark.parametrize("request_line", REQUESTS)
 def test_a_wrong_request_is_answered_in_one_line_and_exit_2(request_line, answers):
     code, err = answers[request_line]

@@ -5,7 +5,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
-from copy import deepcopy
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -13,12 +12,11 @@ from shutil import rmtree
 from typing import Any, NoReturn
 
 from hydra import initialize_config_dir
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -30,6 +28,7 @@ from lossladder.console import DONE, FAILED, WRONG
 from lossladder.runs.identity import identity_in
 from lossladder.runs.result import FILE, Result, RunFailedError, read_result
 from lossladder.sweeps import lock, manifest
+from lossladder.sweeps.compose import remembering
 from lossladder.sweeps.job import SETTING
 from lossladder.sweeps.manifest import CONFIG_DIR, CONFIG_NAME
 from lossladder.training.config import ONE_DEVICE
@@ -149,7 +148,7 @@ class _Command:
         with _hydra(own) as hydra, hydra_errors.stumbling(words):
             if _show(asked, hydra):
                 return
-            loader = _remembering(GlobalHydra.instance().config_loader())
+            loader = remembering(GlobalHydra.instance().config_loader())
             config = hydra_errors.check(words, loader, asked.multirun, name)
             sweep = asked.multirun or config.hydra.mode == RunMode.MULTIRUN
             logs = hydra_errors.folder(config, "logs")
@@ -335,32 +334,6 @@ def _hydra(own: Mapping[str, Path]) -> Iterator[Any]:
         resolvers.own_conf.clear()
         GlobalHydra.instance().hydra = hydra
         HydraConfig.instance().cfg = config
-
-
-def _remembering(loader: ConfigLoader) -> ConfigLoader:
-    """Make a loader compose nothing twice in one command.
-
-    Hydra takes a tenth of a second to compose, and a command asks for the same words when it checks
-    them, when it begins, and for the first job of a sweep.
-    """
-    load, composed = loader.load_configuration, dict[tuple[Any, ...], DictConfig]()
-
-    def load_configuration(
-        config_name: str | None,
-        overrides: list[str],
-        run_mode: RunMode,
-        from_shell: bool = True,
-        validate_sweep_overrides: bool = True,
-    ) -> DictConfig:
-        asked = config_name, tuple(overrides), run_mode
-        if asked not in composed:
-            composed[asked] = load(
-                config_name, overrides, run_mode, from_shell, validate_sweep_overrides
-            )
-        return deepcopy(composed[asked])
-
-    loader.load_configuration = load_configuration
-    return loader
 
 
 @contextmanager
