@@ -27,7 +27,7 @@ def test_a_step_and_its_way_back_are_autograds(name):
     stepped = cell.step(x, tuple(state))
     own = len(stepped) == 2 and isinstance(stepped[1], tuple)
     hidden, after = stepped if own else (stepped[0], stepped)
-    flat = [p.flatten(1) for p in after]
+    flat = [p.reshape(len(p), -1) for p in after]
     results = [hidden.flatten(1) if part is None else flat[part] for part in graph.parts]
     given = [torch.randn_like(r) for r in results]
     loss = sum((r * g).sum() for r, g in zip(results, given, strict=True))
@@ -39,7 +39,7 @@ def test_a_step_and_its_way_back_are_autograds(name):
     got, by_state, gradient = step(
         graph,
         x.numpy(),
-        [s.detach().flatten(1).numpy() for s in state],
+        [s.detach().reshape(len(s), -1).numpy() for s in state],
         [g.numpy() for g in given],
     )
     for a, b in zip(got, results, strict=True):

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from torch.optim import Adam
-from zoo import ZOO, Leaky
+from zoo import ZOO, Leaky, Paced
 
 from lossladder.engines import Autograd, Chunk, Fused, FusedPopulation, stack_chunks
 from lossladder.engines.fused import reverse
@@ -51,6 +51,23 @@ def test_a_wrong_derivative_is_noticed_and_autograd_trains(dtype, monkeypatch, c
     assert "the gradient of recurrent.weight.weight is off by" in said
 
 
+def test_a_state_of_one_number_a_row_is_learned_where_it_starts_and_carried_on():
+    torch.manual_seed(0)
+    network = Network(Paced(2, 4), 2).double()
+    twin = copy.deepcopy(network)
+    task, chunk = draw_chunk()
+    engine = Fused(network, task, Adam(network.parameters(), lr=0.01))
+    plain = Autograd(twin, task, Adam(twin.parameters(), lr=0.01))
+    state = other = None
+    for _ in range(2):
+        losses, state = engine.train(chunk, state)
+        wanted, other = plain.train(chunk, other)
+        assert torch.allclose(losses, wanted, rtol=0, atol=1e-12)
+        for mine, theirs in zip(state, other, strict=True):
+            assert torch.allclose(mine, theirs, rtol=0, atol=1e-12)
+    assert torch.allclose(network.recurrent.start, twin.recurrent.start, rtol=0, atol=1e-12)
+
+
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", CELLS)
 def test_a_right_kernel_in_float32_raises_no_alarm(name, capsys):
@@ -58,7 +75,7 @@ def test_a_right_kernel_in_float32_raises_no_alarm(name, capsys):
     network = Network(CELLS[name](2, 6), 2)
     for p in network.parameters():
         torch.nn.init.uniform_(p, -0.8, 0.8)
-    task, chunk = draw_chunk(carried=name != "learned_start")
+    task, chunk = draw_chunk(carried=name not in ("learned_start", "paced"))
     population = FusedPopulation([network], task, [Adam(network.trained(), lr=0.01)])
     population.train(stack_chunks([chunk]), None)
     assert capsys.readouterr().err == ""

@@ -282,6 +282,27 @@ class LearnedStart(Plain):
         return (torch.tanh(self.weight(torch.cat([x, h], -1)) + self.fixed) * self.scale,)
 
 
+class Paced(Plain):
+    """A state that is one number a row, learned where it starts: how much of the old is kept."""
+
+    learns_initial_state = True
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.weight = nn.Linear(input_size + hidden_size, hidden_size)
+        self.start = nn.Parameter(torch.empty(()))
+        self.initialise()
+
+    def initial_state(self, batch_size):
+        return (self.start.new_zeros(batch_size, self.hidden_size), self.start.expand(batch_size))
+
+    def step(self, x, state):
+        h, pace = state
+        new = torch.tanh(self.weight(torch.cat([x, h], -1)))
+        keep = torch.sigmoid(pace)[:, None]
+        return (keep * h + (1 - keep) * new, 0.5 * pace + new.mean(-1))
+
+
 class Heads(Plain):
     """Matrices in heads: one map for all of them, and norms over the last axis."""
 
@@ -319,5 +340,6 @@ ZOO = {
     "complex": Complex,
     "quantised": Quantised,
     "learned_start": LearnedStart,
+    "paced": Paced,
     "heads": Heads,
 }

@@ -371,7 +371,7 @@ def _said(network: Network, error: Untraceable) -> str:
 def _rows(state: State) -> list[NDArray]:
     """Return the parts of a state as the kernel has them (members, numbers, batch)."""
     # in the kernel the batch is the last axis, elsewhere the first
-    flat = (part.detach().flatten(2) if part.dim() > 2 else part[..., None] for part in state)
+    flat = (part.detach().reshape(*part.shape[:2], -1) for part in state)
     return [part.numpy().swapaxes(1, 2) for part in flat]
 
 
