@@ -76,6 +76,12 @@ def _values(item: pytest.Item) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in item.callspec.params.items()]  # type: ignore[attr-defined]
 
 
+@pytest.fixture(autouse=True)
+def the_same_numbers() -> None:
+    """Draw the same random numbers in a test, whatever was tested before it."""
+    torch.manual_seed(0)
+
+
 @cache
 def _composer() -> Composer:
     with initialize_config_dir(str(CONF), version_base="1.3"):
