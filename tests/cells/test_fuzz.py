@@ -151,7 +151,6 @@ def test_random_cells_train_like_on_autograd(first):
     check_all(range(first, first + 10))
 
 
-@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "seed",
     [

@@ -23,10 +23,6 @@ SLURM_JOB = {
 }
 
 
-def train(*words: str, cwd: Path, **environment: str) -> None:
-    run(str(ROOT / "train.py"), *words, "trainer.progress=false", cwd=cwd, **environment)
-
-
 @pytest.mark.parametrize(
     "words",
     [
@@ -65,8 +61,8 @@ SHORT = ("trainer.max_epochs=null", "trainer.max_steps=20")
 @pytest.mark.parametrize("threads", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_a_sweep_ends_though_its_data_are_large_enough_for_many_threads(tmp_path, threads):
     """A worker forked from a process that has used OpenMP waits for ever for threads it lacks."""
-    words = (*LARGE, *SHORT, f"trainer.threads={threads}")
-    train("-m", *words, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
+    words = (*LARGE, *SHORT, f"trainer.threads={threads}", "trainer.progress=false")
+    run(str(ROOT / "train.py"), "-m", *words, f"hydra.sweep.dir={tmp_path}", cwd=tmp_path)
 
 
 @pytest.mark.slow

@@ -133,6 +133,27 @@ def test_members_with_schedules_of_their_own_train_as_if_alone(population, optim
         assert_same(list(networks[seed].parameters()), list(twin.parameters()))
 
 
+@pytest.mark.parametrize("other", ["schedule", "age"])
+def test_members_that_differ_in_one_thing_have_rates_of_their_own(other):
+    """Compiled code gives members with the same rates one array of them."""
+    networks = [network_of(), network_of()]
+    optimizers = [Adam(network.parameters(), lr=0.01) for network in networks]
+    schedules = [ConstantRate(), StepDecay(every=4) if other == "schedule" else ConstantRate()]
+    if other == "age":
+        trained(Autograd(networks[1], echo(), optimizers[1], schedule=schedules[1]))
+    plain = copy.deepcopy(list(zip(networks, optimizers, strict=True)))
+    chunk = chunk_of(echo(), 0, UPDATES)
+    together = FusedPopulation(networks, echo(), optimizers, schedules=schedules)
+    losses, _ = together.train(stack_chunks([chunk, chunk]), None)
+    for found, network, (twin, optimizer), schedule in zip(
+        losses, networks, plain, schedules, strict=True
+    ):
+        assert_same(
+            found, Autograd(twin, echo(), optimizer, schedule=schedule).train(chunk, None)[0]
+        )
+        assert_same(list(network.parameters()), list(twin.parameters()))
+
+
 def test_where_a_chunk_is_cut_changes_no_rate():
     for schedule in SCHEDULES:
         whole = schedule.factors(0, 100)

@@ -40,7 +40,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     @cache
     def make(*words: str) -> Path:
         outcome = run([*words, f"logs={tmp_path_factory.mktemp('made')}"])
-        assert outcome.folder is not None, outcome.complaints
+        assert outcome.code == 0, outcome.complaints
+        assert outcome.folder is not None
         return outcome.folder
 
     return make

@@ -8,7 +8,6 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from doors import SHORT
-from lossladder.cli.main import run
 from lossladder.runs.load import load_run
 from lossladder.runs.result import Result
 from lossladder.training import snapshots
@@ -19,12 +18,10 @@ ON = (*SHORT, "trainer.snapshots=true", "trainer.validate_every=20", "data.batch
 IMAGES = {"echo/snapshot_behaviour", "echo/snapshot_horizon", "echo/snapshot_decoding"}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+@pytest.fixture
+def folder(made_once):
     """Of a run that keeps and draws them."""
-    made = run(["task=echo", *ON, f"logs={tmp_path_factory.mktemp('logs')}"])
-    assert made.code == 0, made.complaints
-    return made.folder
+    return made_once("task=echo", *ON)
 
 
 def kept(folder):

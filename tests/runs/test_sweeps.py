@@ -354,12 +354,6 @@ def test_the_bar_forgets_where_the_members_of_a_dead_process_stood():
 # --- failures -------------------------------------------------------------------------------
 
 
-def asking(*who: tuple[int, int]) -> str:
-    """Return the word that asks for runs by seed and size."""
-    settings = [[f"seed={seed}", f"model.hidden_size={size}"] for seed, size in who]
-    return f"hydra.sweeper.jobs={settings}"
-
-
 def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
     """One raises, one diverges, one kills its process; then the same sweep on a better day."""
     bad_day = tmp_path / "bad day"
@@ -368,7 +362,10 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     words = ("-m", *SMALL, *SHORT, "engine=autograd", "model._target_=mischief.Moody")
     sweep, undisturbed = tmp_path / "sweep", tmp_path / "undisturbed"
-    asked = (*words, asking(RAISES, IS_KILLED, DIVERGES, (1, 16)))
+    settings = [
+        [f"seed={s}", f"model.hidden_size={h}"] for s, h in (RAISES, IS_KILLED, DIVERGES, (1, 16))
+    ]
+    asked = (*words, f"hydra.sweeper.jobs={settings}")
     bad_day.touch()
     assert train(*asked, f"hydra.sweep.dir={sweep}").code == 1
     status, logs, ended = {}, {}, {}
@@ -388,11 +385,12 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
 
     bad_day.unlink()
     train(*asked, f"hydra.sweep.dir={sweep}")
-    train(*words, asking(RAISES, IS_KILLED), f"hydra.sweep.dir={undisturbed}")
-    assert len(runs_of(undisturbed)) == 2
+    train(*asked, f"hydra.sweep.dir={undisturbed}")
+    assert runs_of(sweep).keys() == runs_of(undisturbed).keys()
     for name, run in runs_of(undisturbed).items():
         ours, theirs = result_of(sweep / name), result_of(run)
-        assert ours["status"] == theirs["status"] == "done"
+        assert ours["status"] == theirs["status"]
+        assert theirs["status"] in ("done", "diverged")
         assert ours["curve"]["updates"] == theirs["curve"]["updates"]
         assert ours["curve"]["loss"] == pytest.approx(theirs["curve"]["loss"], nan_ok=True)
         assert ours["loss"] == theirs["loss"]
@@ -402,7 +400,6 @@ def test_a_sweep_survives_what_its_jobs_do(train: Door, tmp_path, monkeypatch):
         if (run / "result.json").stat().st_mtime_ns != ended[name]
     }
     assert len(redone) == 2  # those that failed, and no other
-    assert redone == runs_of(undisturbed).keys()
 
 
 def test_members_that_diverge_leave_the_others_untouched(train: Door, tmp_path):

@@ -43,7 +43,6 @@ _FIXED = {
 _MAY_BE_MISSING = ("experiment", "suite")
 _SAY_THEMSELVES = (RequestError, HydraException, OmegaConfBaseException, YAMLError, OSError)
 MULTIRUN = "hydra.mode=MULTIRUN"
-_OF_HYDRA = ("hydra.", "hydra/")  # what the words of Hydra's own keys begin with
 _WORDS = ("null", "true", "false", "nan", "inf")  # that Hydra reads as values, not as texts
 
 
@@ -60,8 +59,10 @@ def check(words: Sequence[str], loader: ConfigLoader, multirun: bool, name: str)
     Raises:
         RequestError: naming the key, what came, what is allowed and the way out.
     """
-    overrides = _parse(words, loader)
-    first = _check_words(overrides, loader, name, multirun)
+    overrides = _parse([*words, MULTIRUN] if multirun else words, loader)
+    if multirun:  # in the order in which Hydra asks for jobs, whose configs are then known already
+        overrides.sort(key=lambda override: not override.is_hydra_override())
+    first = _check_words(overrides, loader, name)
     sweep = multirun or first.hydra.mode == RunMode.MULTIRUN
     for override in overrides:
         if override.is_sweep_override() and not sweep:
@@ -153,17 +154,8 @@ def _check_fixed(config: DictConfig) -> None:
             raise RequestError(f"hydra.{key}={value}: is fixed; {way}")
 
 
-def _check_words(
-    overrides: Sequence[Override], loader: ConfigLoader, name: str, sweep: bool = False
-) -> DictConfig:
-    """Refuse wrong words; return the config that they ask for, the first one where they vary.
-
-    Args:
-        overrides: parsed words.
-        loader: Hydra's.
-        name: of the primary config.
-        sweep: whether to compose the config as that of a job.
-    """
+def _check_words(overrides: Sequence[Override], loader: ConfigLoader, name: str) -> DictConfig:
+    """Refuse wrong words; return the config that they ask for, the first one where they vary."""
     groups = [override for override in overrides if _options(override.key_or_group, loader)]
     values = [override for override in overrides if override not in groups]
     for override in groups:
@@ -171,14 +163,12 @@ def _check_words(
     # that these have keys is seen by composing with them, which is to be done anyway
     plain = [o for o in values if o.type == OverrideType.CHANGE and not o.is_interval_sweep()]
     unsure = [o for o in values if o not in plain]
+    said = {id(override): word for override in plain for word in each_value(override)[:1]}
     first = None
     # a key must be there whatever is chosen: model=rnn,lstm model.gain=1 would fail half-way
     for chosen in _combinations(groups):
-        said = dict(zip(map(id, groups), chosen, strict=True))
-        said |= {id(override): word for override in plain for word in each_value(override)[:1]}
+        said |= zip(map(id, groups), chosen, strict=True)
         words = [said[id(override)] for override in overrides if id(override) in said]
-        if sweep:  # in the order in which jobs are asked for, which are then known already
-            words = sorted([*words, MULTIRUN], key=lambda word: not word.startswith(_OF_HYDRA))
         try:
             composed, left = loader.load_configuration(name, words, RunMode.RUN), unsure
         except Exception:

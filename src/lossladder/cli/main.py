@@ -150,7 +150,7 @@ class _Command:
                 return
             loader = remembering(GlobalHydra.instance().config_loader())
             config = hydra_errors.check(words, loader, asked.multirun, name)
-            sweep = asked.multirun or config.hydra.mode == RunMode.MULTIRUN
+            sweep = config.hydra.mode == RunMode.MULTIRUN
             logs = hydra_errors.folder(config, "logs")
             folder = hydra_errors.folder(config, f"hydra.{'sweep' if sweep else 'run'}.dir")
             with _left_clean(logs, folder):
