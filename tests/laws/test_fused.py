@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lossladder.engines import (
@@ -90,6 +90,8 @@ OPTIMIZERS = {
     carried=st.booleans(),
     seed=st.integers(0, 2**30),
 )
+# two slabs, of which the second is shorter, by less than the largest register
+@example(RNN, 4, 216, 10, 2, 2, 1, False, False, True, 0)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_its_gradients_are_autograds(
     cell, hidden, batch, time, classes, symbols, inputs, real, masked, carried, seed

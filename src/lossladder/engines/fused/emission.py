@@ -110,7 +110,7 @@ class Emitter:
         self.layout, self.processor = layout, processor
         self.graph = layout.graph.builder
         self.number = ir.DoubleType() if double else ir.FloatType()
-        self.register = processor.register
+        self.register, self.fewest = processor.register, processor.fewest
         self.module = ir.Module("cell")
         self.module.triple = processor.triple
         self.tables: list[int] = []
@@ -214,7 +214,8 @@ class Emitter:
     ) -> None:
         self._open(name)
         b = self.b
-        wide, one = 2 * self.register, i64(self.register)
+        wide = 2 * self.register
+        left = b.and_(self.width, i64(wide - 1))
         sizes = {
             "rows": i64(self.layout.rows + 3),
             "gates": i64(self.layout.gates + 3),
@@ -237,10 +238,9 @@ class Emitter:
                 stopped = {"later": last, "scored": quiet}
                 _Step(self, here, width, stopped, places).run(loops)
 
-            self.loop(b.sub(self.width, one), lambda i: block(i, wide), step=wide)
-            rest = b.icmp_signed("!=", b.and_(self.width, one), i64(0))
-            with b.if_then(rest):
-                block(b.sub(self.width, one), self.register)
+            done = b.sub(self.width, left)
+            self.loop(done, lambda i: block(i, wide), step=wide)
+            self.loop(left, lambda i: block(b.add(done, i), self.fewest), step=self.fewest)
 
         if loops:
             self.loop(i64(1) if once else self.steps, step, down=down)

@@ -21,7 +21,7 @@ from lossladder.engines.fused import store, verification
 from lossladder.engines.fused.codes import Codes, code_features, code_symbols
 from lossladder.engines.fused.kernel import Kernel, aligned
 from lossladder.engines.fused.layout import WHOLE, up
-from lossladder.engines.fused.loop import MemberState, Sizes, Windows, Work, compiled, train
+from lossladder.engines.fused.loop import Call, MemberState, Sizes, Windows, compiled
 from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
@@ -76,7 +76,7 @@ class FusedPopulation(Population):
         self._kernels: dict[bool, Kernel] = {}
         self._members: list[Member] = []
         self._sizes: tuple[Sizes, bool] | None = None
-        self._works: list[Work] = []
+        self._calls: list[Call] = []
         self._kept: dict[int, MemberState] = {}
         # in the kernel's place, should it turn out to be wrong
         self._instead: list[Autograd] = []
@@ -217,19 +217,19 @@ class FusedPopulation(Population):
         if which != self._sizes:
             shares = min(self.threads, len(self.networks))
             self._sizes = which
-            self._works = [kernel.allocate(sizes) for _ in range(shares)]
-        plan = kernel.load()
+            plan = kernel.load()
+            self._calls = [Call(sizes, kernel.allocate(sizes), plan) for _ in range(shares)]
 
         def train_share(first: int) -> None:
-            for m in range(first, len(learners), len(self._works)):
-                train(sizes, self._works[first], plan, windows[m], learners[m])
+            for m in range(first, len(learners), len(self._calls)):
+                self._calls[first].train(windows[m], learners[m])
 
         # a pool costs more than a small chunk, and an exception reads better without it
-        if len(self._works) == 1:
+        if len(self._calls) == 1:
             train_share(0)
             return
-        with ThreadPoolExecutor(len(self._works)) as pool:
-            list(pool.map(train_share, range(len(self._works))))
+        with ThreadPoolExecutor(len(self._calls)) as pool:
+            list(pool.map(train_share, range(len(self._calls))))
 
     # --- held against autograd --------------------------------------------------------------------
 
@@ -279,7 +279,7 @@ class FusedPopulation(Population):
         learner = learner._replace(rule=SGD, decays=False, clips=False)
         (windows, *_) = read_windows(part, kernel.codes, self.dtype, self.targets, start is None)
         work = kernel.allocate(sizes)
-        train(sizes, work, kernel.load(), windows, learner)
+        Call(sizes, work, kernel.load()).train(windows, learner)
         gradient, at, found = torch.from_numpy(work.gradient), 0, {}
         for name, parameter in self._twins[0].named_parameters():
             if parameter.requires_grad:

@@ -93,6 +93,7 @@ class Kernel:
 
     def _sizes_of(self, steps: int, batch: int) -> loop.Sizes:
         layout, lines = self.layout, 1 + up(self.layout.hidden, 4)
+        slab = slab_width(steps, batch)
         return loop.Sizes(
             codes=self.codes.count,
             hidden=layout.hidden,
@@ -100,7 +101,8 @@ class Kernel:
             loss=self.loss,
             steps=steps,
             batch=batch,
-            slab=slab_width(steps, batch),
+            slab=slab,
+            lanes=up(slab, this_processor().register),
             row_count=layout.rows + 3,
             gate_count=layout.gates + 3,
             temp_count=max(layout.temp, 1),
@@ -116,7 +118,7 @@ class Kernel:
     def allocate(self, sizes: loop.Sizes) -> loop.Work:
         """Return working memory for windows of these sizes, all zero but for the row of ones."""
         weights, dtype = self.weights, self.dtype
-        steps, slab = sizes.steps, sizes.slab
+        steps, lanes = sizes.steps, sizes.lanes
         packed, sums = aligned((weights.packed,), dtype), aligned((weights.sums,), dtype)
         flat = aligned((self._flat_size + len(self._behind),), dtype)
         flat[self._flat_size : self._flat_size + len(self._behind)] = self._behind
@@ -124,18 +126,18 @@ class Kernel:
         out_sums = sums[weights.out_sums_at : weights.out_sums_at + sizes.outputs * sizes.lines]
         real = self.loss != CROSS_ENTROPY
         work = loop.Work(
-            rows=aligned((steps + 1, sizes.row_count, slab), dtype),
-            gates=aligned((steps, sizes.gate_count, slab), dtype),
-            temp=aligned((sizes.temp_count, slab), dtype),
+            rows=aligned((steps + 1, sizes.row_count, lanes), dtype),
+            gates=aligned((steps, sizes.gate_count, lanes), dtype),
+            temp=aligned((sizes.temp_count, lanes), dtype),
             flat=flat,
-            logits=aligned((steps, sizes.fours, slab), dtype),
+            logits=aligned((steps, sizes.fours, lanes), dtype),
             packed=packed,
             gradient=aligned((self._flat_size,), dtype),
             scored=np.zeros(steps, np.uint8),
-            targets=aligned((steps, slab), dtype),
-            values=aligned((steps, sizes.outputs if real else 0, slab), dtype),
-            weights=aligned((steps, slab), dtype),
-            surprise=aligned((3, slab), dtype),
+            targets=aligned((steps, lanes), dtype),
+            values=aligned((steps, sizes.outputs if real else 0, lanes), dtype),
+            weights=aligned((steps, lanes), dtype),
+            surprise=aligned((3, lanes), dtype),
             out=out,
             sums=sums,
             out_sums=out_sums,
@@ -143,17 +145,16 @@ class Kernel:
         )
         work.rows[:, 0] = 1
         named = {**work._asdict(), "weights": work.packed, "tables": self._tables}
-        work.handed[:] = [*(named[name].ctypes.data for name in ARRAYS), steps, slab]
+        work.handed[:] = [*(named[name].ctypes.data for name in ARRAYS), steps, lanes]
         return work
 
 
 def slab_width(steps: int, batch: int) -> int:
-    """Return how many sequences are computed side by side: whole registers, no more than needed."""
+    """Return how many sequences are computed side by side, no more than needed."""
     # slabs of one width, so that the last is not a narrow rest
-    register = this_processor().register
-    most = max(2 * register, SLAB // steps)
-    slabs = -(-batch // most)
-    return up(-(-batch // slabs), register)
+    processor = this_processor()
+    slabs = -(-batch // max(2 * processor.register, SLAB // steps))
+    return up(-(-batch // slabs), processor.fewest)
 
 
 def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:

@@ -137,13 +137,20 @@ class Lanes:
     def tanh(self, x: Any) -> Any:
         if self.double:
             return self._each("tanh", x)
+        return self._tanh(x, 1.0, 1.0)
+
+    def _tanh(self, x: Any, slope: float, height: float) -> Any:
+        """Return height * tanh(slope * x), both powers of two, which cost nothing."""
         # An odd polynomial over an even one, the best of their degrees on [-8.2, 8.2] in largest
         # error (1.6e-7, before rounding); beyond, tanh is 1 to seven digits.
-        x = self._within(x, -8.2, 8.2)
+        p = 1.110280327e-5, 2.919356828e-3, 1.289537035e-1, 9.999992177e-1
+        q = 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0
+        x = self._within(x, -8.2 / slope, 8.2 / slope)
         s = self.mul(x, x)
-        p = self._polynomial(s, 1.110280327e-5, 2.919356828e-3, 1.289537035e-1, 9.999992177e-1)
-        q = self._polynomial(s, 2.358115844e-7, 2.342943737e-4, 2.368377652e-2, 4.622842017e-1, 1.0)
-        return self.mul(self.mul(x, p), self.fast_reciprocal(q))
+        above = (height * slope ** (7 - 2 * k) * c for k, c in enumerate(p))
+        below = (slope ** (8 - 2 * k) * c for k, c in enumerate(q))
+        inverse = self.fast_reciprocal(self._polynomial(s, *below))
+        return self.mul(self.mul(x, self._polynomial(s, *above)), inverse)
 
     def _within(self, x: Any, low: float, high: float) -> Any:
         """Return x clamped; a NaN stays."""
@@ -153,14 +160,14 @@ class Lanes:
 
     def fast_reciprocal(self, x: Any) -> Any:
         """Return 1 / x for x neither 0 nor infinite: a division takes as long as half a tanh."""
-        register = self.processor.register
-        table = self.processor.reciprocal_table
-        if table is None or self.double or self.width % register:
+        register = min(self.width, self.processor.register)
+        table = self.processor.reciprocal_table(register)
+        if table is None or self.double:
             return self.reciprocal(x)
         piece = ir.VectorType(self.number, register)
-        extra = (
-            [ir.Constant(piece, None), ir.Constant(ir.IntType(16), -1)] if register == 16 else []
-        )
+        masked = "avx512" in table
+        every = ir.Constant(ir.IntType(register), -1)
+        extra = [ir.Constant(piece, None), every] if masked else []
         call = self._function(table, piece, [piece, *(e.type for e in extra)])
         undefined = ir.Constant(self.type, ir.Undefined)
         parts = []
@@ -178,15 +185,17 @@ class Lanes:
         if self.double:
             return self.reciprocal(self.add(self.const(1.0), self.exp(self.neg(x))))
         # the same curve as tanh, half as steep and half as high
-        half = self.const(0.5)
-        return self.add(half, self.mul(half, self.tanh(self.mul(half, x))))
+        return self.add(self._tanh(x, 0.5, 0.5), self.const(0.5))
 
     def exp(self, x: Any) -> Any:
         if self.double:
             return self._llvm("exp", x)
-        whole = x
-        x = self._within(x, -87.0, 88.0)
-        n = self.round(self.mul(x, self.const(1.44269504)))
+        # from 128 log 2 on the power is infinite, and with it the value
+        x = self._within(x, -87.0, 89.0)
+        # beside so large a number whole ones are the last digits: those of n + 127, an exponent
+        large = self.const(1.5 * 2**23 + 127)
+        biased = self.add(self.mul(x, self.const(1.44269504)), large)
+        n = self.sub(biased, large)
         # log 2 in two parts, of which the first has few digits: n times it is exact
         r = self.sub(x, self.mul(n, self.const(0.693359375)))
         r = self.add(r, self.mul(n, self.const(2.12194440e-4)))
@@ -196,14 +205,9 @@ class Lanes:
             *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
         )
         p = self.add(self.add(self.mul(self.mul(p, r), r), r), self.const(1.0))
-        integers = ir.VectorType(I32, self.width)
-        # of a NaN no integer is defined
-        sound = self.b.select(self.b.fcmp_ordered("==", n, n), n, self.const(0.0))
-        biased = self.b.add(self.b.fptosi(sound, integers), self._integers(127))
-        power = self.b.bitcast(self.b.shl(biased, self._integers(23)), self.type)
-        value = self.mul(p, power)
-        above = self.b.fcmp_ordered(">", whole, self.const(88.0))
-        return self.b.select(above, self.const(float("inf")), value)
+        digits = self.b.bitcast(biased, ir.VectorType(I32, self.width))
+        power = self.b.bitcast(self.b.shl(digits, self._integers(23)), self.type)
+        return self.mul(p, power)
 
     def _integers(self, value: int) -> ir.Constant:
         return ir.Constant(ir.VectorType(I32, self.width), [value] * self.width)

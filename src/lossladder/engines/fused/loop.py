@@ -8,7 +8,7 @@ A batch is taken in slabs so narrow that the states of a window stay near the pr
 import ctypes
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -31,7 +31,7 @@ class Sizes(NamedTuple):
         outputs: of the readout; of a cross entropy, one less than there are classes.
         loss: which, as in `readout.py`.
         steps, batch: of a window.
-        slab: sequences computed side by side.
+        slab: sequences computed side by side; `lanes`: their memory, whole registers.
         row_count, gate_count, temp_count: of the arrays of `layout.py`, as allocated.
         fours, lines: of the readout's outputs and of what it reads, whole fours and one more.
         learned: numbers at the start of `flat` that are trained; `fixed` come behind, from
@@ -47,6 +47,7 @@ class Sizes(NamedTuple):
     steps: int
     batch: int
     slab: int
+    lanes: int
     row_count: int
     gate_count: int
     temp_count: int
@@ -89,17 +90,17 @@ class Work(NamedTuple):
     """Working memory for one member at a time; for the first four arrays see `layout.py`.
 
     Args:
-        rows: (steps + 1, rows, slab).
-        gates: (steps, columns, slab).
-        temp: (rows, slab).
+        rows: (steps + 1, rows, lanes).
+        gates: (steps, columns, lanes).
+        temp: (rows, lanes).
         flat: parameters, what is derived from them, and numbers of the cell's.
-        logits: the readout's outputs (steps, outputs, slab), then the loss's derivative by them.
+        logits: the readout's outputs (steps, outputs, lanes), then the loss's derivative by them.
         packed: weights in the order in which the loops read them.
         gradient: of `flat`.
         scored: steps at which any sequence is scored (steps).
-        targets: classes (steps, slab); `values`: real targets (steps, outputs, slab).
-        weights: of each step in the loss (steps, slab): 0 where not scored.
-        surprise: summed over steps (3, slab): the linear part, the logarithms, factors to come.
+        targets: classes (steps, lanes); `values`: real targets (steps, outputs, lanes).
+        weights: of each step in the loss (steps, lanes): 0 where not scored.
+        surprise: summed over steps (3, lanes): the linear part, the logarithms, factors to come.
         out: the readout's part of `packed` (fours, lines, 4).
         sums: of products; `out_sums`: the readout's part of them (outputs, lines).
         handed: addresses that the cell's passes are handed.
@@ -174,49 +175,49 @@ class MemberState(NamedTuple):
     clips: bool
 
 
-_COUNTS = ("windows", "pack_count", "unpack_count", "block_count", "vector_count", "state_count")
-_COUNTS += ("packed_count", "sums_count", "has_marks", "has_symbols", "has_classes")
-_COUNTS += ("symbols_count", "flat_count", "handed_at")
-# everything is handed over by name, in this order
-ARGUMENTS = (
-    *(name for kind in (Sizes, Plan, Work, Windows, MemberState) for name in kind._fields),
-    *_COUNTS,
-)
+# everything is handed over by name, in this order: what stays from chunk to chunk comes first
+_COUNTS = ("pack_count", "unpack_count", "block_count", "vector_count", "state_count")
+_COUNTS += ("packed_count", "sums_count", "flat_count", "handed_at")
+_KEPT = (*(name for kind in (Sizes, Plan, Work) for name in kind._fields), *_COUNTS)
+_SIZES = ("windows", "has_marks", "has_symbols", "has_classes", "symbols_count")
+ARGUMENTS = (*_KEPT, *Windows._fields, *MemberState._fields, *_SIZES)
 FORWARD, BACKWARD, BEGIN, PROLOGUE, EPILOGUE = range(5)
 
 
-def train(sizes: Sizes, work: Work, plan: Plan, windows: Windows, member: MemberState) -> None:
-    """Train a member on its chunk, in place; Python's lock is let go of."""
-    named: dict[str, Any] = {
-        **sizes._asdict(),
-        **plan._asdict(),
-        **work._asdict(),
-        **windows._asdict(),
-        **member._asdict(),
-        "windows": member.losses.size,
-        "pack_count": plan.pack_to.size,
-        "unpack_count": plan.unpack_to.size,
-        "block_count": len(plan.blocks),
-        "vector_count": len(plan.vectors),
-        "state_count": plan.state_rows.size,
-        "packed_count": work.packed.size,
-        "sums_count": work.sums.size,
-        "has_marks": windows.marks.size > 0,
-        "has_symbols": windows.symbols.size > 0,
-        "has_classes": windows.classes.size > 0,
-        "symbols_count": len(windows.table),
-        "flat_count": work.gradient.size,
-        "handed_at": work.handed.ctypes.data,
-    }
-    given = [named[name] for name in ARGUMENTS]
+class Call:
+    """Calls the loop for one chunk after the other, in the same working memory.
+
+    Args:
+        sizes: of the windows.
+        work: memory that is written.
+        plan: of the cell.
+    """
+
+    def __init__(self, sizes: Sizes, work: Work, plan: Plan) -> None:
+        self.sizes, self.work, self.plan = sizes, work, plan  # held, as their addresses are
+        counts = (
+            *(len(each) for each in (plan.pack_to, plan.unpack_to, plan.blocks, plan.vectors)),
+            *(len(each) for each in (plan.state_rows, work.packed, work.sums, work.gradient)),
+            work.handed.ctypes.data,
+        )
+        kept = [*map(_number, (*sizes, *plan, *work)), *counts]
+        self._arguments = np.array([*kept, *[0] * (len(ARGUMENTS) - len(kept))], np.int64)
+
+    def train(self, windows: Windows, member: MemberState) -> None:
+        """Train a member on its chunk, in place; Python's lock is let go of."""
+        sizes = (
+            *(member.losses.size, windows.marks.size > 0, windows.symbols.size > 0),
+            *(windows.classes.size > 0, len(windows.table)),
+        )
+        self._arguments[len(_KEPT) :] = [*map(_number, (*windows, *member)), *sizes]
+        double = member.parameters.dtype == np.float64
+        function, _ = compiled(double, windows.classes.dtype.itemsize)
+        function(self._arguments.ctypes.data)
+
+
+def _number(given: NDArray | int) -> int:
     # not `ctypes.data`, which takes as long for each as a small network for a window
-    arguments = np.array(
-        [g.__array_interface__["data"][0] if isinstance(g, np.ndarray) else int(g) for g in given],
-        np.int64,
-    )
-    double = member.parameters.dtype == np.float64
-    function, _ = compiled(double, windows.classes.dtype.itemsize)
-    function(arguments.ctypes.data)
+    return given.__array_interface__["data"][0] if isinstance(given, np.ndarray) else int(given)
 
 
 @cache
@@ -247,15 +248,15 @@ class _Loop:
 
     def __init__(self, w: Writer, class_bytes: int) -> None:
         self.w = w
-        slab, steps, batch, codes = w["slab"], w["steps"], w["batch"], w["codes"]
-        self.rows = w.array("rows", w["row_count"], slab)
-        self.gates = w.array("gates", w["gate_count"], slab)
-        self.temp, self.flat = w.array("temp", slab), w.array("flat")
+        lanes, steps, batch, codes = w["lanes"], w["steps"], w["batch"], w["codes"]
+        self.rows = w.array("rows", w["row_count"], lanes)
+        self.gates = w.array("gates", w["gate_count"], lanes)
+        self.temp, self.flat = w.array("temp", lanes), w.array("flat")
         self.gradient, self.parameters = w.array("gradient"), w.array("parameters")
         self.packed, self.sums = w.array("packed"), w.array("sums")
         self.scored = w.array("scored", bytes_=1)
-        self.targets, self.weights = w.array("targets", slab), w.array("weights", slab)
-        self.values = w.array("values", w["outputs"], slab)
+        self.targets, self.weights = w.array("targets", lanes), w.array("weights", lanes)
+        self.values = w.array("values", w["outputs"], lanes)
         self.symbols = w.array("symbols", steps, batch, bytes_=1)
         self.features = w.array("features", steps, codes, batch)
         self.classes = w.array("classes", steps, batch, bytes_=class_bytes)
@@ -347,8 +348,11 @@ class _Loop:
     ) -> None:
         """Write a slab's way there and back."""
         w = self.w
-        # whole registers: the lanes beyond have weight 0
-        width = rows.up(w.register)
+        # The lanes beyond the batch have weight 0. Those of a register that no slab computes stay
+        # zero; but a last slab that is shorter finds there what another has left.
+        shorter = rows < w["slab"].smaller(w["batch"])
+        width = w.chosen(shorter, rows.up(w.register), rows.up(w.fewest))
+        whole = width.up(w.register)
         self._read(window, start, rows, width)
         # weights stay from window to window where all steps count and one slab holds all
         again = window.is_(0) | w["has_marks"].is_(1) | (w["slab"] < w["batch"])
@@ -359,15 +363,15 @@ class _Loop:
         readout = Readout(w, self.rows, width, scale)
         readout.losses(loss)
         readout.add_products()
-        with w.range(w["temp_count"]) as row, w.range(0, w["slab"], step=w.register) as i:
+        with w.range(w["temp_count"]) as row, w.range(0, w["lanes"], step=w.register) as i:
             self.temp.store((row, i), 0.0, w.register)
         w.call(self.functions[BACKWARD], w["handed_at"], width)
         with w.when(begins):
             w.call(self.functions[BEGIN], w["handed_at"], width)
         with w.range(w["block_count"]) as k:
             block = [self.blocks[k, column] for column in range(6)]
-            add_products(w, self.sums, self.rows, self.gates, block, width)
-        add_vectors(w, self.sums, self.temp, self.vectors, width)
+            add_products(w, self.sums, self.rows, self.gates, block, whole)
+        add_vectors(w, self.sums, self.temp, self.vectors, whole)
         last = (window + 1).is_(w["windows"])
         with w.when(w["carried"].is_(1) | last):
             self._leave(start, rows)
@@ -414,7 +418,7 @@ class _Loop:
         """Write the weight of each step in the loss; lanes beyond the batch never count."""
         w = self.w
         with w.range(w["steps"]) as t:
-            with w.range(0, w["slab"], step=w.register) as i:
+            with w.range(0, w["lanes"], step=w.register) as i:
                 self.weights.store((t, i), 0.0, w.register)
             weights, marks = self.weights.part(t), self.marks.part(window, t, start)
             with w.when(~w["has_marks"].is_(1)):
@@ -428,8 +432,8 @@ class _Loop:
         with w.range(w["state_count"]) as f:
             row, place = self.rows.part(0, self.state_rows[f]), self.starts[f]
             learned = begins & ~(place < 0)
-            with w.when(learned), w.range(0, width, step=w.register) as i:
-                row.store(i, self.flat[place], w.register)
+            with w.when(learned), w.range(0, width, step=w.fewest) as i:
+                row.store(i, self.flat[place], w.fewest)
             with w.when(~learned):
                 w.spans(rows, self._copying(row, self.state.part(f, start)))
                 self._repeat_last(row, rows, width)

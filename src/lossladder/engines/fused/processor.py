@@ -29,20 +29,33 @@ class Processor:
         8
         """
         enabled = {feature[1:] for feature in self.features.split(",") if feature[:1] == "+"}
-        if "avx512f" in enabled:
+        if {"avx512f", "avx512vl"} <= enabled:
             return 16
         return 8 if "avx2" in enabled else 4
+
+    @property
+    def fewest(self) -> int:
+        """Return how many float32 are worth a computation: half a register costs half, if at all.
+
+        >>> Processor("x86_64-unknown-linux-gnu", "", "+avx512f,+avx512vl").fewest
+        8
+        """
+        return min(self.register, 8)
 
     @property
     def is_x86(self) -> bool:
         """Return whether it has the instructions that are x86's own."""
         return self.triple.startswith("x86_64")
 
-    @property
-    def reciprocal_table(self) -> str | None:
-        """Return LLVM's name of the instruction that guesses 1 / x; None: it has none."""
-        tables = {16: "llvm.x86.avx512.rcp14.ps.512", 8: "llvm.x86.avx.rcp.ps.256"}
-        return tables.get(self.register) if self.is_x86 else None
+    def reciprocal_table(self, width: int) -> str | None:
+        """Return LLVM's name of the instruction that guesses so many 1 / x; None: it has none."""
+        if not self.is_x86 or width < 8:
+            return None
+        return (
+            f"llvm.x86.avx512.rcp14.ps.{32 * width}"
+            if self.register == 16
+            else "llvm.x86.avx.rcp.ps.256"
+        )
 
 
 @cache

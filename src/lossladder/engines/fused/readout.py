@@ -10,6 +10,8 @@ overflows, however small a probability. The logarithms are the costly part: the 
 are multiplied and one logarithm is taken of the product, which stays far from the largest number.
 """
 
+from functools import partial
+
 from lossladder.engines.fused.writer import Array, Numbers, Variable, Whole, Writer
 
 CROSS_ENTROPY, HALF_SQUARED, SQUARED = 0, 1, 2  # losses
@@ -24,18 +26,19 @@ class Readout:
     Args:
         w: writes the code.
         rows: (steps + 1, rows, width).
-        width: lanes in use.
+        width: lanes in use; behind them zeros fill up a register.
         scale: weight of a step in the loss.
     """
 
     def __init__(self, w: Writer, rows: Array, width: Whole, scale: Numbers) -> None:
         self.w, self.rows, self.width, self.scale = w, rows, width, scale
-        slab, lines = w["slab"], w["lines"]
+        self.whole = width.up(w.register)
+        lanes, lines = w["lanes"], w["lines"]
         self.first, self.hidden, self.outputs = w["codes"] + 1, w["hidden"], w["outputs"]
-        self.logits = w.array("logits", w["fours"], slab)
-        self.targets, self.weights = w.array("targets", slab), w.array("weights", slab)
-        self.values = w.array("values", self.outputs, slab)
-        self.surprise = w.array("surprise", slab)
+        self.logits = w.array("logits", w["fours"], lanes)
+        self.targets, self.weights = w.array("targets", lanes), w.array("weights", lanes)
+        self.values = w.array("values", self.outputs, lanes)
+        self.surprise = w.array("surprise", lanes)
         self.out, self.out_sums = w.array("out", lines, 4), w.array("out_sums", lines)
         self.scored = w.array("scored", bytes_=1)
 
@@ -43,34 +46,26 @@ class Readout:
         """Write the losses of all steps, added to `total`, and the logits' derivatives."""
         w = self.w
         two = w["loss"].is_(CROSS_ENTROPY) & self.outputs.is_(1)
-        with w.range(0, self.width, step=w.register) as i:
+        with w.range(0, self.whole, step=w.register) as i:
             for row, start in ((LINEAR, 0.0), (LOGARITHMS, 0.0), (FACTORS, 1.0)):
                 self.surprise.store((row, i), start, w.register)
         with w.range(w["steps"]) as t, w.when(~self.scored[t].is_(0)):
             with w.when(two):
-                with w.range(0, self.width - w.register, step=2 * w.register) as i:
-                    self._two_classes(t, i, 2 * w.register)
-                with w.when(~(self.width % (2 * w.register)).is_(0)):
-                    self._two_classes(t, self.width - w.register, w.register)
-            with w.when(~two), w.range(0, self.width, step=w.register) as i:
-                self._outputs(t, i)
-                with w.when(w["loss"].is_(CROSS_ENTROPY)):
-                    self._many_classes(t, i)
-                for loss in (HALF_SQUARED, SQUARED):
-                    with w.when(w["loss"].is_(loss)):
-                        self._squares(t, i, loss)
+                w.spans(self.width, partial(self._two_classes, t), (2 * w.register, w.fewest))
+            with w.when(~two):
+                w.spans(self.width, partial(self._many, t), (w.register, w.fewest))
             with w.when((t % TOGETHER).is_(TOGETHER - 1)):
                 self._take_logarithms()
         self._take_logarithms()
         linear, logarithms = w.variable(), w.variable()
-        with w.range(0, self.width, step=w.register) as i:
+        with w.range(0, self.whole, step=w.register) as i:
             linear.add(self.surprise.load((LINEAR, i), w.register))
             logarithms.add(self.surprise.load((LOGARITHMS, i), w.register))
         total.add(linear.get().total() + self.scale * logarithms.get().total())
 
     def _take_logarithms(self) -> None:
         w = self.w
-        with w.range(0, self.width, step=w.register) as i:
+        with w.range(0, self.whole, step=w.register) as i:
             more = self.surprise.load((FACTORS, i), w.register).of("log")
             self.surprise.add((LOGARITHMS, i), more, w.register)
             self.surprise.store((FACTORS, i), 1.0, w.register)
@@ -105,40 +100,50 @@ class Readout:
         self.logits.store((t, 0, i), weight * (p - target), width)
         self._count(i, q.of("relu") - target * q, e + 1.0, weight)
 
-    def _outputs(self, t: Whole, i: Whole) -> None:
+    def _many(self, t: Whole, i: Whole, width: int) -> None:
+        """Write a step of many classes, or of real targets."""
+        w = self.w
+        self._outputs(t, i, width)
+        with w.when(w["loss"].is_(CROSS_ENTROPY)):
+            self._many_classes(t, i, width)
+        for loss in (HALF_SQUARED, SQUARED):
+            with w.when(w["loss"].is_(loss)):
+                self._squares(t, i, width, loss)
+
+    def _outputs(self, t: Whole, i: Whole, width: int) -> None:
         """Write the outputs of a step, four at a time."""
-        w, register = self.w, self.w.register
+        w = self.w
         with w.range(0, self.outputs, step=4) as c:
             four = Whole(w, w.b.lshr(c.value, w.whole(2).value))
-            sums = [w.variable() for _ in range(4)]
+            sums = [w.variable(width) for _ in range(4)]
             for k, total in enumerate(sums):
                 total.set(self.out[four, 0, k])
             with w.range(self.hidden) as unit:
-                row = self.rows.load((t + 1, self.first + unit, i), register)
+                row = self.rows.load((t + 1, self.first + unit, i), width)
                 for k, total in enumerate(sums):
                     total.add(self.out[four, unit + 1, k] * row)
             for k, total in enumerate(sums):
-                self.logits.store((t, c + k, i), total.get(), register)
+                self.logits.store((t, c + k, i), total.get(), width)
 
-    def _many_classes(self, t: Whole, i: Whole) -> None:
+    def _many_classes(self, t: Whole, i: Whole, width: int) -> None:
         """Write a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
-        w, register = self.w, self.w.register
-        target, weight = self.targets.load((t, i), register), self.weights.load((t, i), register)
-        most, picked = w.variable(), w.variable()
+        w = self.w
+        target, weight = self.targets.load((t, i), width), self.weights.load((t, i), width)
+        most, picked = w.variable(width), w.variable(width)
         with w.range(self.outputs) as c:
-            q = self.logits.load((t, c, i), register)
+            q = self.logits.load((t, c, i), width)
             most.set(q.larger(most.get()))
             picked.add(self._at_target(target, c, q))
-        s = w.variable()
+        s = w.variable(width)
         s.set(most.get().of("neg").of("exp"))
         with w.range(self.outputs) as c:
-            e = (self.logits.load((t, c, i), register) - most.get()).of("exp")
+            e = (self.logits.load((t, c, i), width) - most.get()).of("exp")
             s.add(e)
-            self.logits.store((t, c, i), e, register)
+            self.logits.store((t, c, i), e, width)
         scale = weight * s.get().of("fast_reciprocal")
         with w.range(self.outputs) as c:
-            slope = self.logits.load((t, c, i), register) * scale
-            self.logits.store((t, c, i), slope - self._at_target(target, c, weight), register)
+            slope = self.logits.load((t, c, i), width) * scale
+            self.logits.store((t, c, i), slope - self._at_target(target, c, weight), width)
         self._count(i, most.get() - picked.get(), s.get(), weight)
 
     def _at_target(self, target: Numbers, c: Whole, value: Numbers) -> Numbers:
@@ -146,22 +151,22 @@ class Readout:
         off = (target - self.w.real(c + 1)).of("abs")
         return off.below(0.5, value, 0.0)
 
-    def _squares(self, t: Whole, i: Whole, loss: int) -> None:
+    def _squares(self, t: Whole, i: Whole, width: int, loss: int) -> None:
         """Write a step of real targets: half the squared distance, or all of it."""
-        w, register = self.w, self.w.register
-        weight, distance = self.weights.load((t, i), register), w.variable()
+        w = self.w
+        weight, distance = self.weights.load((t, i), width), w.variable(width)
         with w.range(self.outputs) as c:
-            q = self.logits.load((t, c, i), register)
+            q = self.logits.load((t, c, i), width)
             p = q.of("sigmoid") if loss == HALF_SQUARED else q
-            off = p - self.values.load((t, c, i), register)
+            off = p - self.values.load((t, c, i), width)
             if loss == HALF_SQUARED:
                 distance.add(off * off * 0.5)
                 slope = off * p * (1.0 - p)
             else:
                 distance.add(off * off)
                 slope = off * 2.0
-            self.logits.store((t, c, i), weight * slope, register)
-        self.surprise.add((LINEAR, i), weight * distance.get(), register)
+            self.logits.store((t, c, i), weight * slope, width)
+        self.surprise.add((LINEAR, i), weight * distance.get(), width)
 
     def add_products(self) -> None:
         """Write the readout's gradient: sums over steps and sequences of dloss/dq times 1 and h."""
@@ -171,7 +176,7 @@ class Readout:
             with (
                 w.range(w["steps"]) as t,
                 w.when(~self.scored[t].is_(0)),
-                w.range(0, self.width, step=register) as i,
+                w.range(0, self.whole, step=register) as i,
             ):
                 slope = self.logits.load((t, c, i), register)
                 bias.add(slope)

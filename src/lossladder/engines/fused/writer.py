@@ -262,7 +262,8 @@ class Writer:
     ) -> None:
         self.module, self.processor = module, processor
         self.number = ir.DoubleType() if double else ir.FloatType()
-        self.bytes, self.register = 8 if double else 4, processor.register
+        self.bytes = 8 if double else 4
+        self.register, self.fewest = processor.register, processor.fewest
         kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer()])
         function = ir.Function(module, kind, name)
         entry = function.append_basic_block("variables")
@@ -349,13 +350,22 @@ class Writer:
         b.branch(head)
         b.position_at_end(after)
 
-    def spans(self, count: Whole, body: Callable[[Whole, int], None]) -> None:
-        """Write a body for whole registers of a count, and for what is left one by one."""
-        left = count % self.register
-        with self.range(0, count - left, step=self.register) as i:
-            body(i, self.register)
-        with self.range(count - left, count) as i:
-            body(i, 1)
+    def spans(
+        self, count: Whole, body: Callable[[Whole, int], None], widths: Sequence[int] = ()
+    ) -> None:
+        """Write a body for many numbers of a count at once, then for fewer and fewer.
+
+        Args:
+            count: of numbers.
+            body: is given the first of them, and how many.
+            widths: how many, falling; by default registers, half of them, and one by one.
+        """
+        first: Whole | int = 0
+        for width in dict.fromkeys(widths or (self.register, self.fewest, 1)):
+            stop = count - count % width
+            with self.range(first, stop, step=width) as i:
+                body(i, width)
+            first = stop
 
     @contextmanager
     def when(self, condition: Whole) -> Iterator[None]:
