@@ -51,6 +51,7 @@ def _bars(axes: "Axes", contest: Mapping[str, Any]) -> None:
         axes.axvline(1 / seconds, color=_INK, lw=1, ls=(0, (4, 3)))
         axes.text(1 / seconds, len(values) - 0.35, "floor", ha="center", size=8, color=_INK)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(lambda value, place: "")  # over one decade they would overlap
     axes.set_xlim(min(values) * 0.6, most * 2.2)
     axes.set_title(contest["title"], loc="left", size=10, weight="bold", color=_INK, pad=12)
     _plain(axes)
