@@ -208,28 +208,31 @@ class FusedPopulation(Population):
     def _run(
         self, kernel: Kernel, sizes: Sizes, windows: list[Windows], learners: list[MemberState]
     ) -> None:
-        """Train a share of the members in each thread; compiled code lets go of Python's lock.
+        """Train each member by the next free thread; compiled code lets go of Python's lock.
 
         Nothing else is done in the threads: they would wait for that lock more than they win.
         """
         # working memory is kept from chunk to chunk: making it costs a page fault for each page
         which = sizes, windows[0].symbols.size == 0
         if which != self._sizes:
-            shares = min(self.threads, len(self.networks))
+            threads = min(self.threads, len(self.networks))
             self._sizes = which
             plan = kernel.load()
-            self._calls = [Call(sizes, kernel.allocate(sizes), plan) for _ in range(shares)]
+            self._calls = [Call(sizes, kernel.allocate(sizes), plan) for _ in range(threads)]
 
-        def train_share(first: int) -> None:
-            for m in range(first, len(learners), len(self._calls)):
-                self._calls[first].train(windows[m], learners[m])
+        # not halves: a core that others use as well would let the other one wait
+        waiting = iter(range(len(learners)))
+
+        def train_some(call: Call) -> None:
+            for m in waiting:
+                call.train(windows[m], learners[m])
 
         # a pool costs more than a small chunk, and an exception reads better without it
         if len(self._calls) == 1:
-            train_share(0)
+            train_some(self._calls[0])
             return
         with ThreadPoolExecutor(len(self._calls)) as pool:
-            list(pool.map(train_share, range(len(self._calls))))
+            list(pool.map(train_some, self._calls))
 
     # --- held against autograd --------------------------------------------------------------------
 
