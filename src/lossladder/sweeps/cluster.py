@@ -18,7 +18,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from shutil import rmtree
 from signal import SIGTERM
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from lossladder import console, signals
 from lossladder.lazy import loading
@@ -52,6 +52,7 @@ class WorkerState(NamedTuple):
     restarts: int = 0
 
 
+@runtime_checkable
 class Cluster(Protocol):
     """Where workers run."""
 

@@ -35,7 +35,7 @@ class Processor:
 
     @property
     def fewest(self) -> int:
-        """Return how many float32 are worth a computation: half a register costs half, if at all.
+        """Return how many float32 it computes at once where few are left.
 
         >>> Processor("x86_64-unknown-linux-gnu", "", "+avx512f,+avx512vl").fewest
         8
