@@ -144,7 +144,7 @@ def test_several_networks_have_names_and_rates_of_their_own(train: Door, conf: P
     words = ("-m", "suite=tiny", "model=rnn", "model.gain=0.5,1.0", "-cd", str(conf))
     left = train(*words, "hydra.sweep.dir=${logs}/p")
     assert left.code == 0, left.err
-    assert {r["network"] for r in rows_of(left.logs / "p")} == {"rnn, gain 0.5", "rnn, gain 1.0"}
+    assert {r["network"] for r in rows_of(left.logs / "p")} == {"rnn (gain 0.5)", "rnn (gain 1.0)"}
     # by other rates a seed would be there twice
     table = (left.logs / "p" / "passport.csv").read_bytes()
     left = train(*words, "hydra.sweep.dir=${logs}/p", "suite.learning_rates=[0.01]")

@@ -271,7 +271,8 @@ def _measured(run: RunSummary, packages: Collection[str]) -> dict[str, Any]:
     """Return length and horizon of a run; what was measured once is read."""
     kept = run.folder / _MEASURED
     with suppress(OSError, ValueError):
-        return json.loads(kept.read_bytes())
+        read = json.loads(kept.read_bytes())
+        return {**read, "lengths": [(n, share) for n, share in read.get("lengths", ())]}
     found: dict[str, Any] = {}
     if run.uses is not None:
         lags, variation, error = run.uses.T[:3]

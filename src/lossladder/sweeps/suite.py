@@ -37,7 +37,7 @@ class Suite:
         panel: of a run; None: it is none of those.
     """
 
-    tasks: Mapping[str, Mapping[str, Sequence[str]]]
+    tasks: Mapping[str, Mapping[str, Sequence[str]] | None]
     words: Sequence[str]
     seeds: int
     tuning_seeds: int
@@ -72,16 +72,17 @@ class Suite:
             )
         for rate in rates:
             under_key("suite", lambda rate=rate: checks.real("learning_rates", rate, above=0))
-        suite = cls(**config)
-        _check_names("suite.tasks", suite.tasks)
-        for level, named in suite.tasks.items():
+        tasks, bits = config["tasks"], config.get("bits") or {}
+        _check_names("suite.tasks", tasks)
+        for level, named in tasks.items():
             # null leaves out a level that a suite has taken over from another
             if named is not None:
                 _check_names(f"suite.tasks.{level}", named)
-        if suite.bits:
-            _check_names("suite.bits", suite.bits)
-        own = {"words": suite.words, **suite.entries()}
-        for key, listed in [*own.items(), *suite.bits.items()]:
+        if bits:
+            _check_names("suite.bits", bits)
+        entries = _entries(tasks)
+        own = {"words": config["words"], **entries}
+        for key, listed in [*own.items(), *bits.items()]:
             if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
                 raise RequestError(f"suite {key}={listed}: must be a list of words: [task=echo]")
         for key, listed in own.items():
@@ -89,9 +90,9 @@ class Suite:
                 if key_of(word) in ("seed", "optimizer.lr"):
                     way = _OWN[key_of(word)]
                     raise RequestError(f"suite {key}: {word}: leave it out; change {way}")
-        if not suite.entries():
+        if not entries:
             raise RequestError("suite.tasks: names no task")
-        return suite
+        return cls(**{**config, "bits": bits})
 
     def entries(self) -> dict[str, Sequence[str]]:
         """Return level/name -> words of each task.
@@ -99,11 +100,7 @@ class Suite:
         >>> Suite({"easy": {"echo": ["task=echo"]}}, [], 5, 2, [0.01]).entries()
         {'easy/echo': ['task=echo']}
         """
-        return {
-            f"{level}/{name}": words
-            for level, named in self.tasks.items()
-            for name, words in (named or {}).items()
-        }
+        return _entries(self.tasks)
 
     def tuning_jobs(self, entry: str) -> list[tuple[float, list[str]]]:
         """Return (learning rate, words) of each run by which that of a task is chosen."""
@@ -115,6 +112,14 @@ class Suite:
     def reported_jobs(self, rate: float) -> Iterator[list[str]]:
         """Yield the words of each run that is reported of a task."""
         return (_run(rate, seed) for seed in range(self.seeds))
+
+
+def _entries(tasks: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{level}/{name}": words
+        for level, named in tasks.items()
+        for name, words in (named or {}).items()
+    }
 
 
 def _check_names(key: str, named: Any) -> None:
