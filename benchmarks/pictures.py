@@ -35,6 +35,8 @@ def speeds(contests: Mapping[str, Any], path: Path) -> None:
 
 
 def _bars(axes: "Axes", contest: Mapping[str, Any]) -> None:
+    from matplotlib.ticker import NullFormatter
+
     entries = sorted(measured(contest).values(), key=lambda entry: per_second(entry, "cpu"))
     values = [per_second(entry, "cpu") for entry in entries]
     colours = [_OURS if "**" in entry["label"] else _PEERS for entry in entries]
@@ -51,7 +53,7 @@ def _bars(axes: "Axes", contest: Mapping[str, Any]) -> None:
         axes.axvline(1 / seconds, color=_INK, lw=1, ls=(0, (4, 3)))
         axes.text(1 / seconds, len(values) - 0.35, "floor", ha="center", size=8, color=_INK)
     axes.set_xscale("log")
-    axes.xaxis.set_minor_formatter(lambda value, place: "")  # over one decade they would overlap
+    axes.xaxis.set_minor_formatter(NullFormatter())  # over one decade they would overlap
     axes.set_xlim(min(values) * 0.6, most * 2.2)
     axes.set_title(contest["title"], loc="left", size=10, weight="bold", color=_INK, pad=12)
     _plain(axes)

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from ast import literal_eval
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -270,9 +270,9 @@ def _whole(value: str) -> int | None:
 def _measured(run: RunSummary, packages: Collection[str]) -> dict[str, Any]:
     """Return length and horizon of a run; what was measured once is read."""
     kept = run.folder / _MEASURED
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # damaged: measured anew
         read = json.loads(kept.read_bytes())
-        return {**read, "lengths": [(n, share) for n, share in read.get("lengths", ())]}
+        return {**read, "lengths": _tuples(read.get("lengths", ()))}
     found: dict[str, Any] = {}
     if run.uses is not None:
         lags, variation, error = run.uses.T[:3]
@@ -302,8 +302,8 @@ def _measured(run: RunSummary, packages: Collection[str]) -> dict[str, Any]:
 # --- table ------------------------------------------------------------------------------------
 
 
-def _tuples(text: str) -> tuple[tuple[Any, ...], ...]:
-    return tuple(tuple(one) for one in json.loads(text))
+def _tuples(listed: Iterable[Iterable[Any]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(one) for one in listed)
 
 
 _KINDS = {
@@ -311,7 +311,7 @@ _KINDS = {
     "known": float, "learning_rate": float, "microseconds": float, "seconds": float,
     "tuning_seconds": float, "loss": float, "divergence": float,
     "solved": lambda text: {"True": True, "False": False}[text],
-    "rungs": _tuples, "theory": _tuples, "lengths": _tuples,
+    **dict.fromkeys(("rungs", "theory", "lengths"), lambda text: _tuples(json.loads(text))),
 }  # fmt: skip
 
 

@@ -352,7 +352,6 @@ class _Loop:
         # zero; but a last slab that is shorter finds there what another has left.
         shorter = rows < w["slab"].smaller(w["batch"])
         width = w.chosen(shorter, rows.up(w.register), rows.up(w.fewest))
-        whole = width.up(w.register)
         self._read(window, start, rows, width)
         # weights stay from window to window where all steps count and one slab holds all
         again = window.is_(0) | w["has_marks"].is_(1) | (w["slab"] < w["batch"])
@@ -370,8 +369,8 @@ class _Loop:
             w.call(self.functions[BEGIN], w["handed_at"], width)
         with w.range(w["block_count"]) as k:
             block = [self.blocks[k, column] for column in range(6)]
-            add_products(w, self.sums, self.rows, self.gates, block, whole)
-        add_vectors(w, self.sums, self.temp, self.vectors, whole)
+            add_products(w, self.sums, self.rows, self.gates, block, readout.whole)
+        add_vectors(w, self.sums, self.temp, self.vectors, readout.whole)
         last = (window + 1).is_(w["windows"])
         with w.when(w["carried"].is_(1) | last):
             self._leave(start, rows)
