@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from alike import differences
-from processes import Start
+from processes import Start, at_most
 
 RUN = (
     *("trainer.max_epochs=null", "model.hidden_size=4", "data.batch_size=20"),
@@ -54,7 +54,7 @@ def test_a_run_goes_on_when_there_is_room_again(start: Start, tmp_path, small_di
         program = start(*RUN, f"hydra.run.dir={cut}")
         sign = cut / ("config.yaml" if number % 2 else "checkpoints/last.ckpt")
         program.wait_until(sign.exists)
-        time.sleep(chance.random() / 3)
+        time.sleep(chance.random() * at_most(1 / 3, whole))
         rubbish = fill(small_disk)
         code, said = program.end(), program.out.read_text()
         rubbish.unlink()

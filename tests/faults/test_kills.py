@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from alike import differences
-from processes import Start
+from processes import Start, at_most
 
 HERE = Path(__file__).parent
 SMALL = (
@@ -63,7 +63,7 @@ def test_a_run_that_is_killed_ends_where_it_would_have(start: Start, tmp_path, n
             # every second one before there is anything to go on with
             sign = cut / ("run.log" if killed % 2 else "checkpoints/last.ckpt")
             program.wait_until(sign.exists)
-            time.sleep(chance.random() / 4)
+            time.sleep(chance.random() * at_most(1 / 4, whole))
             if not program.lives():
                 assert program.end() == 0, program.out.read_text()
                 break
@@ -121,7 +121,7 @@ def test_a_sweep_that_is_killed_ends_where_it_would_have(
             # every second one before there is anything to go on with
             sign = "*/run.log" if killed % 2 else ".groups/*/last.ckpt"
             program.wait_until(lambda sign=sign: any(cut.glob(sign)))
-            time.sleep(chance.random() / 4)
+            time.sleep(chance.random() * at_most(1 / 4, whole))
             if killed == kills or not program.lives():
                 break
             victims = program.workers()

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from alike import differences
-from processes import Start
+from processes import Start, at_most
 
 from lossladder import signals
 
@@ -54,7 +54,7 @@ def test_a_run_that_is_told_to_stop_keeps_what_it_has_learnt(
         cut = tmp_path / f"cut-{number}"
         program = start(*RUN, f"hydra.run.dir={cut}")
         program.wait_until(lambda cut=cut: any(cut.glob("events*")))
-        time.sleep(chance.random() / 2)
+        time.sleep(chance.random() * at_most(1 / 2, whole))
         program.send(getattr(signal, name))
         code, said = program.end(seconds=10), program.out.read_text()
         result = json.loads((cut / "result.json").read_text())
