@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from math import log2
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -186,6 +186,13 @@ class Data(LightningDataModule, ABC):
         # Lightning asks again before each of its epochs, which are our intervals
         number = self.trainer.current_epoch if self.trainer is not None else 0
         return IntervalLoader(self.schedule.chunks(number, self.chunk_size), self.chunk)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, number: int) -> Any:
+        """Return a chunk or validation sequences where the network is."""
+        # Lightning takes it apart and puts it together again, which costs as much as ten updates
+        if device.type == "cpu":
+            return batch
+        return super().transfer_batch_to_device(batch, device, number)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation sequences as one batch."""

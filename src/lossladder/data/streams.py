@@ -135,13 +135,19 @@ class Streams(Data):
             return 0.0
         sums, later = self._first_steps
 
-        def until(update: int) -> NDArray[np.float64]:
+        start, stop = (
+            u % self.updates_per_epoch * self.bptt_steps for u in (updates.start, updates.stop)
+        )
+        last = len(sums) - 1
+        if last <= start < stop:
+            return later
+
+        def until(steps: int) -> NDArray[np.float64]:
             # Over a whole epoch rungs cost their losses; in one, all steps but the first the same.
-            steps = update % self.updates_per_epoch * self.bptt_steps
-            first = min(steps, len(sums) - 1)
+            first = min(steps, last)
             return sums[first] + (steps - first) * later
 
-        return (until(updates.stop) - until(updates.start)) / (len(updates) * self.bptt_steps)
+        return (until(stop) - until(start)) / (len(updates) * self.bptt_steps)
 
     @cached_property
     def _first_steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

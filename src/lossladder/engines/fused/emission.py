@@ -23,7 +23,7 @@ from llvmlite import ir
 from lossladder.engines.fused import store
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
 from lossladder.engines.fused.lanes import I64, Lanes
-from lossladder.engines.fused.layout import Layout, up
+from lossladder.engines.fused.layout import LINE, Layout, up
 from lossladder.engines.fused.loops import MOST_UNITS, Loop, Place, Segment, SumBatch
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
@@ -110,6 +110,7 @@ class Emitter:
         self.layout, self.processor = layout, processor
         self.graph = layout.graph.builder
         self.number = ir.DoubleType() if double else ir.FloatType()
+        self.bytes = 8 if double else 4
         self.register, self.fewest = processor.register, processor.fewest
         self.module = ir.Module("cell")
         self.module.triple = processor.triple
@@ -138,6 +139,11 @@ class Emitter:
         inner.linkage = "internal"
         for argument in inner.args[:STEPS]:
             argument.add_attribute("noalias")
+        # They are there to be read whatever else is: so they are read once, before the first step.
+        weights = inner.args[ARRAYS.index("weights")].attributes
+        weights.align, weights.dereferenceable = LINE, self.layout.packed * self.bytes
+        # what is said of arguments is forgotten where a function is inlined
+        inner.attributes.add("noinline")
         kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64])
         outer = ir.Function(self.module, kind, name)
         b = ir.IRBuilder(outer.append_basic_block())

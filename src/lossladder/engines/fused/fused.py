@@ -26,7 +26,7 @@ from lossladder.engines.fused.operations import Untraceable
 from lossladder.engines.fused.readout import CROSS_ENTROPY, HALF_SQUARED, SQUARED
 from lossladder.engines.fused.torch_interop import RULES, Member, read_windows
 from lossladder.engines.fused.tracing import StepGraph, trace
-from lossladder.engines.fused.updates import KNOBS, SGD, knobs_of, rates_of
+from lossladder.engines.fused.updates import COUNTING, KNOBS, SGD, knobs_of, rates_of
 from lossladder.engines.optimizers import knobs, unsupported_optimizer
 from lossladder.engines.population import Population, SingleMember, stack_states, unstack_state
 from lossladder.engines.schedules import LearningRateSchedule
@@ -78,6 +78,7 @@ class FusedPopulation(Population):
         self._sizes: tuple[Sizes, bool] | None = None
         self._calls: list[Call] = []
         self._kept: dict[int, MemberState] = {}
+        self._last_rates: dict[tuple[object, ...], tuple[NDArray, NDArray]] = {}
         # in the kernel's place, should it turn out to be wrong
         self._instead: list[Autograd] = []
 
@@ -149,17 +150,21 @@ class FusedPopulation(Population):
             made: updates before.
         """
         largest = math.inf if self.gradient_clip is None else float(self.gradient_clip)
-        found: dict[tuple[object, ...], tuple[NDArray, NDArray]] = {}
-        keys = []
+        found, keys = {}, []
         for optimizer, own, steps in zip(self.optimizers, factors, made, strict=True):
             values = knobs(optimizer)
-            keys.append((values, steps, own.tobytes()))
-            if keys[-1] not in found:
+            # most chunks have the rates of the one before
+            key = values, steps if self.rule in COUNTING else 0, own.tobytes()
+            keys.append(key)
+            if key in self._last_rates:
+                found[key] = self._last_rates[key]
+            elif key not in found:
                 row = np.array(values)
                 constants, rates = knobs_of(row, largest), rates_of(self.rule, row, own, steps)
                 # a rate beyond float32 is infinite there, and the run diverges
                 with np.errstate(over="ignore"):
-                    found[keys[-1]] = constants.astype(self.dtype), rates.astype(self.dtype)
+                    found[key] = constants.astype(self.dtype), rates.astype(self.dtype)
+        self._last_rates = found
         return [found[key] for key in keys]
 
     def _learner(

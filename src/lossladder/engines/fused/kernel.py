@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 from lossladder.engines.fused import loop, machine_code
 from lossladder.engines.fused.codes import Codes
 from lossladder.engines.fused.emission import ARRAYS, FUNCTIONS, emit
-from lossladder.engines.fused.layout import WHOLE, lay_out, reads_features, up
+from lossladder.engines.fused.layout import LINE, WHOLE, lay_out, reads_features, up
 from lossladder.engines.fused.processor import this_processor
-from lossladder.engines.fused.readout import CROSS_ENTROPY
+from lossladder.engines.fused.readout import CROSS_ENTROPY, factors_to_a_logarithm
 from lossladder.engines.fused.tracing import StepGraph
 from lossladder.engines.fused.weights import map_weights
 
@@ -99,6 +99,7 @@ class Kernel:
             hidden=layout.hidden,
             outputs=layout.outputs,
             loss=self.loss,
+            together=factors_to_a_logarithm(layout.outputs),
             steps=steps,
             batch=batch,
             slab=slab,
@@ -137,7 +138,7 @@ class Kernel:
             targets=aligned((steps, lanes), dtype),
             values=aligned((steps, sizes.outputs if real else 0, lanes), dtype),
             weights=aligned((steps, lanes), dtype),
-            surprise=aligned((3, lanes), dtype),
+            surprise=aligned((2, lanes), dtype),
             out=out,
             sums=sums,
             out_sums=out_sums,
@@ -161,6 +162,6 @@ def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """Return zeros that start on a cache line, with room behind them."""
     # a vector that straddles two lines costs two loads; the last of an array may reach beyond it
     size = math.prod(shape) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64 + 8 * WHOLE, np.uint8)
-    start = -raw.ctypes.data % 64
+    raw = np.zeros(size + LINE + 8 * WHOLE, np.uint8)
+    start = -raw.ctypes.data % LINE
     return raw[start : start + size].view(dtype).reshape(shape)

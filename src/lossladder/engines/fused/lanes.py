@@ -7,7 +7,7 @@ absolute up to 8192. A NaN in a lane stays one: a network that diverges must say
 """
 
 # ruff: noqa: D102  methods have the names of the graph's functions, and are these
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -149,8 +149,9 @@ class Lanes:
         s = self.mul(x, x)
         above = (height * slope ** (7 - 2 * k) * c for k, c in enumerate(p))
         below = (slope ** (8 - 2 * k) * c for k, c in enumerate(q))
-        inverse = self.fast_reciprocal(self._polynomial(s, *below))
-        return self.mul(self.mul(x, self._polynomial(s, *above)), inverse)
+        return self.fast_ratio(
+            self.mul(x, self._polynomial(s, *above)), self._polynomial(s, *below)
+        )
 
     def _within(self, x: Any, low: float, high: float) -> Any:
         """Return x clamped; a NaN stays."""
@@ -158,28 +159,48 @@ class Lanes:
         x = b.select(b.fcmp_ordered("<", x, low_), low_, x)
         return b.select(b.fcmp_ordered(">", x, high_), high_, x)
 
-    def fast_reciprocal(self, x: Any) -> Any:
-        """Return 1 / x for x neither 0 nor infinite: a division takes as long as half a tanh."""
+    def fast_ratio(self, a: Any, x: Any) -> Any:
+        """Return a / x for x neither 0 nor infinite: a division takes as long as half a tanh."""
+        guess = self._guessed_reciprocal(x)
+        if guess is None:
+            return self.div(a, x)
+        # a Newton step on the guess, beside which the product with `a` is computed
+        return self.mul(self.mul(a, guess), self.sub(self.const(2.0), self.mul(x, guess)))
+
+    def _guessed_reciprocal(self, x: Any) -> Any:
+        """Return the processor's rough guess of 1 / x; None: it makes none."""
         register = min(self.width, self.processor.register)
-        table = self.processor.reciprocal_table(register)
-        if table is None or self.double:
-            return self.reciprocal(x)
+        name = self.processor.reciprocal_table(register)
+        if name is None or self.double:
+            return None
         piece = ir.VectorType(self.number, register)
-        masked = "avx512" in table
         every = ir.Constant(ir.IntType(register), -1)
-        extra = [ir.Constant(piece, None), every] if masked else []
-        call = self._function(table, piece, [piece, *(e.type for e in extra)])
-        undefined = ir.Constant(self.type, ir.Undefined)
+        extra = [ir.Constant(piece, None), every] if "avx512" in name else []
+        guess = self._function(name, piece, [piece, *(each.type for each in extra)])
+        return self._by_registers(x, register, lambda part: self.b.call(guess, [part, *extra]))
+
+    def _look_up(self, table: Sequence[float], which: Any) -> Any:
+        """Return numbers of a table, one for each lane of `which`, of which the last bits count."""
+        assert self.processor.look_up is not None
+        name, entries = self.processor.look_up
+        register = entries // 2
+        piece, lanes = ir.VectorType(self.number, register), ir.VectorType(I32, register)
+        low, high = (ir.Constant(piece, [*half]) for half in (table[:register], table[register:]))
+        find = self._function(name, piece, [piece, lanes, piece])
+        return self._by_registers(
+            which, register, lambda part: self.b.call(find, [low, part, high])
+        )
+
+    def _by_registers(self, x: Any, size: int, compute: Callable[[Any], Any]) -> Any:
+        """Return what an instruction makes of lanes, so many at once."""
         parts = []
-        for start in range(0, self.width, register):
-            places = ir.Constant(ir.VectorType(I32, register), [*range(start, start + register)])
-            parts.append(self.b.call(call, [self.b.shuffle_vector(x, undefined, places), *extra]))
-        r = parts[0]
-        if len(parts) == 2:
-            every = ir.Constant(ir.VectorType(I32, self.width), [*range(self.width)])
-            r = self.b.shuffle_vector(parts[0], parts[1], every)
-        # a Newton step on the processor's rough guess
-        return self.mul(r, self.sub(self.const(2.0), self.mul(x, r)))
+        for start in range(0, self.width, size):
+            # of a register that is not full, the lanes behind are not looked at
+            lanes = [min(lane, self.width - 1) for lane in range(start, start + size)]
+            parts.append(compute(self.b.shuffle_vector(x, x, places(lanes))))
+        if size == self.width:
+            return parts[0]
+        return self.b.shuffle_vector(parts[0], parts[-1], places(range(self.width)))
 
     def sigmoid(self, x: Any) -> Any:
         if self.double:
@@ -192,22 +213,29 @@ class Lanes:
             return self._llvm("exp", x)
         # from 128 log 2 on the power is infinite, and with it the value
         x = self._within(x, -87.0, 89.0)
-        # beside so large a number whole ones are the last digits: those of n + 127, an exponent
-        large = self.const(1.5 * 2**23 + 127)
-        biased = self.add(self.mul(x, self.const(1.44269504)), large)
+        # exp x = 2^(n / parts) exp r; a processor that looks the roots of 2 up has a shorter r
+        _, parts = self.processor.look_up or ("", 1)
+        # beside so large a number whole ones are the last digits: those of n + 127 parts
+        large = self.const(1.5 * 2**23 + 127 * parts)
+        biased = self.add(self.mul(x, self.const(1.44269504 * parts)), large)
         n = self.sub(biased, large)
         # log 2 in two parts, of which the first has few digits: n times it is exact
-        r = self.sub(x, self.mul(n, self.const(0.693359375)))
-        r = self.add(r, self.mul(n, self.const(2.12194440e-4)))
+        r = self.sub(x, self.mul(n, self.const(0.693359375 / parts)))
+        r = self.add(r, self.mul(n, self.const(2.12194440e-4 / parts)))
+        digits = self.b.bitcast(biased, ir.VectorType(I32, self.width))
+        whole = self.b.lshr(digits, self._integers(parts.bit_length() - 1))
+        power = self.b.bitcast(self.b.shl(whole, self._integers(23)), self.type)
+        if parts > 1:
+            root = self._look_up([2 ** (k / parts) for k in range(parts)], digits)
+            # exp r - 1, the best of its degree on |r| < log 2 / 64
+            less_one = self.mul(self._polynomial(r, 0.5, 1.0000146622), r)
+            return self.mul(self.add(self.mul(root, less_one), root), power)
         p = self._polynomial(
             r,
             *(1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3),
             *(4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1),
         )
-        p = self.add(self.add(self.mul(self.mul(p, r), r), r), self.const(1.0))
-        digits = self.b.bitcast(biased, ir.VectorType(I32, self.width))
-        power = self.b.bitcast(self.b.shl(digits, self._integers(23)), self.type)
-        return self.mul(p, power)
+        return self.mul(self.add(self.add(self.mul(self.mul(p, r), r), r), self.const(1.0)), power)
 
     def _integers(self, value: int) -> ir.Constant:
         return ir.Constant(ir.VectorType(I32, self.width), [value] * self.width)
@@ -294,3 +322,9 @@ class Lanes:
             value = self.b.call(function, [self.b.extract_element(x, place)])
             result = self.b.insert_element(result, value, place)
         return result
+
+
+def places(lanes: Iterable[int]) -> ir.Constant:
+    """Return lanes as a shuffle wants them."""
+    listed = [*lanes]
+    return ir.Constant(ir.VectorType(I32, len(listed)), listed)

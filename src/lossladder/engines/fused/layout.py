@@ -30,6 +30,7 @@ from lossladder.engines.fused.tracing import StepGraph
 
 # the largest register: vectors of parameters are whole registers, so that no rest is left over
 WHOLE = 16
+LINE = 64  # bytes of the processor's cache: where arrays begin
 # of the readout's weights, by what is read: their differences to those of class 0, or themselves
 OUT = "readout"
 
@@ -49,6 +50,7 @@ class Layout:
         learned: numbers at the start of `flat` that are trained; others begin at `fixed_at`.
         flat: numbers before what is derived.
         rows, gates, temp: of the arrays, in rows.
+        packed: numbers that the sums of products read; set by `map_weights`.
         arriving: the derivative by each piece after a step, where anything arrives.
         columns: of each affine map in `gates`; `hulls`: the rows that it reads.
         vectors: (vector of parameters, row of temp): summed over the batch.
@@ -72,6 +74,7 @@ class Layout:
     rows: int = 0
     gates: int = 0
     temp: int = 0
+    packed: int = 0
     arriving: dict[Node, Node] = field(default_factory=dict)
     columns: dict[Node, int] = field(default_factory=dict)
     hulls: dict[Node, tuple[tuple[int, int], ...]] = field(default_factory=dict)

@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
         codes: numbers that tell one input from another; see `codes.py`.
         hidden: features that the readout reads.
         outputs: of the readout; of a cross entropy, one less than there are classes.
-        loss: which, as in `readout.py`.
+        loss: which, as in `readout.py`; `together`: factors to a logarithm there.
         steps, batch: of a window.
         slab: sequences computed side by side; `lanes`: their memory, whole registers.
         row_count, gate_count, temp_count: of the arrays of `layout.py`, as allocated.
@@ -44,6 +44,7 @@ class Sizes(NamedTuple):
     hidden: int
     outputs: int
     loss: int
+    together: int
     steps: int
     batch: int
     slab: int
@@ -100,7 +101,7 @@ class Work(NamedTuple):
         scored: steps at which any sequence is scored (steps).
         targets: classes (steps, lanes); `values`: real targets (steps, outputs, lanes).
         weights: of each step in the loss (steps, lanes): 0 where not scored.
-        surprise: summed over steps (3, lanes): the linear part, the logarithms, factors to come.
+        surprise: summed over steps (2, lanes): the linear part, and factors multiplied.
         out: the readout's part of `packed` (fours, lines, 4).
         sums: of products; `out_sums`: the readout's part of them (outputs, lines).
         handed: addresses that the cell's passes are handed.
@@ -357,7 +358,10 @@ class _Loop:
         again = window.is_(0) | w["has_marks"].is_(1) | (w["slab"] < w["batch"])
         with w.when(again):
             self._weigh(window, start, rows, scale)
-        self._enter(start, rows, width, begins)
+        # where one slab holds all, the state goes on in the working memory
+        alone = ~(w["slab"] < w["batch"])
+        carried = w["carried"].is_(1)
+        self._enter(start, rows, width, begins, alone & carried & ~window.is_(0))
         w.call(self.functions[FORWARD], w["handed_at"], width)
         readout = Readout(w, self.rows, width, scale)
         readout.losses(loss)
@@ -372,7 +376,7 @@ class _Loop:
             add_products(w, self.sums, self.rows, self.gates, block, readout.whole)
         add_vectors(w, self.sums, self.temp, self.vectors, readout.whole)
         last = (window + 1).is_(w["windows"])
-        with w.when(w["carried"].is_(1) | last):
+        with w.when(last | (carried & ~alone)):
             self._leave(start, rows)
 
     def _read(self, window: Whole, start: Whole, rows: Whole, width: Whole) -> None:
@@ -425,7 +429,9 @@ class _Loop:
             with w.when(w["has_marks"].is_(1)):
                 w.spans(rows, lambda i, n: weights.store(i, scale * marks.reals(i, n), n))
 
-    def _enter(self, start: Whole, rows: Whole, width: Whole, begins: Whole) -> None:
+    def _enter(
+        self, start: Whole, rows: Whole, width: Whole, begins: Whole, goes_on: Whole
+    ) -> None:
         """Write how the state before the first step comes in."""
         w = self.w
         with w.range(w["state_count"]) as f:
@@ -433,7 +439,10 @@ class _Loop:
             learned = begins & ~(place < 0)
             with w.when(learned), w.range(0, width, step=w.fewest) as i:
                 row.store(i, self.flat[place], w.fewest)
-            with w.when(~learned):
+            with w.when(~learned & goes_on):
+                last = self.rows.part(w["steps"], self.state_rows[f])
+                w.spans(width, self._copying(row, last), (w.register, w.fewest))
+            with w.when(~learned & ~goes_on):
                 w.spans(rows, self._copying(row, self.state.part(f, start)))
                 self._repeat_last(row, rows, width)
 

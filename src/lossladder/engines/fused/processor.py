@@ -47,6 +47,13 @@ class Processor:
         """Return whether it has the instructions that are x86's own."""
         return self.triple.startswith("x86_64")
 
+    @property
+    def look_up(self) -> tuple[str, int] | None:
+        """Return LLVM's name of the instruction that looks numbers up, and in how many; or None."""
+        # AVX2 has one for eight numbers, which are too few to win anything
+        wide = self.is_x86 and self.register == 16
+        return ("llvm.x86.avx512.vpermi2var.ps.512", 32) if wide else None
+
     def reciprocal_table(self, width: int) -> str | None:
         """Return LLVM's name of the instruction that guesses so many 1 / x; None: it has none."""
         if not self.is_x86 or width < 8:

@@ -23,20 +23,28 @@ def add_products(
         width: lanes.
     """
     first, end, first_column, last_column, at, stride = block
-    register = w.register
-    columns = w.range(first_column, last_column, step=COLUMNS)
-    with columns as j, w.range(first, end, step=ROWS) as k:
-        under_way = [[w.variable() for _ in range(COLUMNS)] for _ in range(ROWS)]
-        with w.range(w["steps"]) as t, w.range(0, width, step=register) as i:
-            row = [rows.load((t, k + r, i), register) for r in range(ROWS)]
-            for c in range(COLUMNS):
-                column = gates.load((t, j + c, i), register)
-                for r in range(ROWS):
-                    under_way[r][c].add(row[r] * column)
-        here = at + (k - first) * stride + (j - first_column)
-        for r in range(ROWS):
-            for c in range(COLUMNS):
-                sums.add(here + stride * r + c, under_way[r][c].get().total())
+    with w.range(first_column, last_column, step=COLUMNS) as j:
+
+        def add(k: Whole, ones: bool) -> None:
+            under_way = [[w.variable() for _ in range(COLUMNS)] for _ in range(ROWS)]
+            with w.range(w["steps"]) as t, w.range(0, width, step=w.register) as i:
+                row = [rows.load((t, k + r, i), w.register) for r in range(ROWS)]
+                for c in range(COLUMNS):
+                    column = gates.load((t, j + c, i), w.register)
+                    for r in range(ROWS):
+                        more = column if ones and r == 0 else row[r] * column
+                        under_way[r][c].add(more)
+            here = at + (k - first) * stride + (j - first_column)
+            for r in range(ROWS):
+                totals = w.totals([total.get() for total in under_way[r]])
+                sums.add(here + stride * r, totals, COLUMNS)
+
+        with_ones = first.is_(0)
+        # a multiplication by the row of ones is none: additions have units of their own
+        with w.when(with_ones):
+            add(first, ones=True)
+        with w.range(w.chosen(with_ones, ROWS, first), end, step=ROWS) as k:
+            add(k, ones=False)
 
 
 def add_vectors(w: Writer, sums: Array, temp: Array, vectors: Array, width: Whole) -> None:

@@ -7,17 +7,41 @@ the weight of a step in the loss:
 
 log sum_c exp(q_c) = m + log s with m = max_c q_c, so that s lies in [1, classes] and nothing
 overflows, however small a probability. The logarithms are the costly part: the s of several steps
-are multiplied and one logarithm is taken of the product, which stays far from the largest number.
+and sequences are multiplied and one logarithm is taken of the product, which stays far from the
+largest number.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from lossladder.engines.fused.writer import Array, Numbers, Variable, Whole, Writer
 
 CROSS_ENTROPY, HALF_SQUARED, SQUARED = 0, 1, 2  # losses
-LINEAR, LOGARITHMS, FACTORS = 0, 1, 2  # rows of `surprise`
-# steps to a logarithm: 8 factors of up to 32768 classes stay below 2^120
-TOGETHER = 8
+LINEAR, FACTORS = 0, 1  # rows of `surprise`
+
+
+def factors_to_a_logarithm(outputs: int) -> int:
+    """Return how many factors, each at most outputs + 1, stay below 2^120 when multiplied.
+
+    >>> factors_to_a_logarithm(1), factors_to_a_logarithm(20)
+    (120, 24)
+    """
+    return 120 // max(1, outputs.bit_length())
+
+
+class _Surprise(NamedTuple):
+    """What some sequences have paid so far: the linear part, and factors multiplied."""
+
+    linear: Variable
+    factors: Variable
+
+    def add(self, weight: Numbers, linear: Numbers, factor: Numbers) -> None:
+        """Write the addition of a step, where it is scored."""
+        self.linear.add(weight * linear)
+        # a factor of 1 where the weight is 0: its logarithm adds nothing
+        factor = (weight * 0.0).below(weight, factor, 1.0)
+        self.factors.set(self.factors.get() * factor)
 
 
 class Readout:
@@ -47,38 +71,38 @@ class Readout:
         w = self.w
         two = w["loss"].is_(CROSS_ENTROPY) & self.outputs.is_(1)
         with w.range(0, self.whole, step=w.register) as i:
-            for row, start in ((LINEAR, 0.0), (LOGARITHMS, 0.0), (FACTORS, 1.0)):
-                self.surprise.store((row, i), start, w.register)
-        with w.range(w["steps"]) as t, w.when(~self.scored[t].is_(0)):
-            with w.when(two):
-                w.spans(self.width, partial(self._two_classes, t), (2 * w.register, w.fewest))
-            with w.when(~two):
-                w.spans(self.width, partial(self._many, t), (w.register, w.fewest))
-            with w.when((t % TOGETHER).is_(TOGETHER - 1)):
-                self._take_logarithms()
-        self._take_logarithms()
+            self.surprise.store((LINEAR, i), 0.0, w.register)
+            self.surprise.store((FACTORS, i), 1.0, w.register)
+        for taken, step, wide in ((two, self._two_classes, 2), (~two, self._many, 1)):
+            with w.when(taken):
+                w.spans(self.width, partial(self._steps, step), (wide * w.register, w.fewest))
         linear, logarithms = w.variable(), w.variable()
         with w.range(0, self.whole, step=w.register) as i:
             linear.add(self.surprise.load((LINEAR, i), w.register))
-            logarithms.add(self.surprise.load((LOGARITHMS, i), w.register))
+        # the factors of sequences side by side are multiplied as well
+        several = w["together"] // w["steps"].smaller(w["together"]) * w.register
+        with w.range(0, self.whole, step=several) as start:
+            product = w.variable(start=1.0)
+            with w.range(start, (start + several).smaller(self.whole), step=w.register) as i:
+                product.set(product.get() * self.surprise.load((FACTORS, i), w.register))
+            logarithms.add(product.get().of("log"))
         total.add(linear.get().total() + self.scale * logarithms.get().total())
 
-    def _take_logarithms(self) -> None:
-        w = self.w
-        with w.range(0, self.whole, step=w.register) as i:
-            more = self.surprise.load((FACTORS, i), w.register).of("log")
-            self.surprise.add((LOGARITHMS, i), more, w.register)
-            self.surprise.store((FACTORS, i), 1.0, w.register)
+    def _steps(self, step: Callable[..., None], i: Whole, width: int) -> None:
+        """Write all steps of some sequences, whose surprise stays in registers meanwhile."""
+        w, together = self.w, self.w["together"]
+        surprise = _Surprise(w.variable(width), w.variable(width, start=1.0))
+        with w.range(0, w["steps"], step=together) as first:
+            end = first + together
+            with w.range(first, end.smaller(w["steps"])) as t, w.when(~self.scored[t].is_(0)):
+                step(t, i, width, surprise)
+            with w.when(end < w["steps"]):
+                surprise.linear.add(self.scale * surprise.factors.get().of("log"))
+                surprise.factors.set(1.0)
+        self.surprise.store((LINEAR, i), surprise.linear.get(), width)
+        self.surprise.store((FACTORS, i), surprise.factors.get(), width)
 
-    def _count(self, i: Whole, linear: Numbers, factor: Numbers, weight: Numbers) -> None:
-        """Write the addition of a step to the surprise, where it is scored."""
-        width = linear.width
-        self.surprise.add((LINEAR, i), weight * linear, width)
-        # a factor of 1 where the weight is 0: its logarithm adds nothing
-        factor = (weight * 0.0).below(weight, factor, 1.0)
-        self.surprise.store((FACTORS, i), self.surprise.load((FACTORS, i), width) * factor, width)
-
-    def _two_classes(self, t: Whole, i: Whole, width: int) -> None:
+    def _two_classes(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
         """Write a step of two classes: the softmax of (0, q) is the logistic function of q."""
         w = self.w
         # two sums under way
@@ -95,20 +119,19 @@ class Readout:
         target, weight = self.targets.load((t, i), width), self.weights.load((t, i), width)
         # of -|q|, which cannot overflow: the two signs of q share the rest
         e = q.of("abs").of("neg").of("exp")
-        inverse = (e + 1.0).of("fast_reciprocal")
-        p = q.below(0.0, e * inverse, inverse)
+        p = q.below(0.0, e, 1.0).fast_ratio(e + 1.0)
         self.logits.store((t, 0, i), weight * (p - target), width)
-        self._count(i, q.of("relu") - target * q, e + 1.0, weight)
+        surprise.add(weight, q.of("relu") - target * q, e + 1.0)
 
-    def _many(self, t: Whole, i: Whole, width: int) -> None:
+    def _many(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
         """Write a step of many classes, or of real targets."""
         w = self.w
         self._outputs(t, i, width)
         with w.when(w["loss"].is_(CROSS_ENTROPY)):
-            self._many_classes(t, i, width)
+            self._many_classes(t, i, width, surprise)
         for loss in (HALF_SQUARED, SQUARED):
             with w.when(w["loss"].is_(loss)):
-                self._squares(t, i, width, loss)
+                self._squares(t, i, width, surprise, loss)
 
     def _outputs(self, t: Whole, i: Whole, width: int) -> None:
         """Write the outputs of a step, four at a time."""
@@ -125,7 +148,7 @@ class Readout:
             for k, total in enumerate(sums):
                 self.logits.store((t, c + k, i), total.get(), width)
 
-    def _many_classes(self, t: Whole, i: Whole, width: int) -> None:
+    def _many_classes(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
         """Write a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
         w = self.w
         target, weight = self.targets.load((t, i), width), self.weights.load((t, i), width)
@@ -140,18 +163,18 @@ class Readout:
             e = (self.logits.load((t, c, i), width) - most.get()).of("exp")
             s.add(e)
             self.logits.store((t, c, i), e, width)
-        scale = weight * s.get().of("fast_reciprocal")
+        scale = weight.fast_ratio(s.get())
         with w.range(self.outputs) as c:
             slope = self.logits.load((t, c, i), width) * scale
             self.logits.store((t, c, i), slope - self._at_target(target, c, weight), width)
-        self._count(i, most.get() - picked.get(), s.get(), weight)
+        surprise.add(weight, most.get() - picked.get(), s.get())
 
     def _at_target(self, target: Numbers, c: Whole, value: Numbers) -> Numbers:
         # lanes know no "equal": within a half of the target's number is the target
         off = (target - self.w.real(c + 1)).of("abs")
         return off.below(0.5, value, 0.0)
 
-    def _squares(self, t: Whole, i: Whole, width: int, loss: int) -> None:
+    def _squares(self, t: Whole, i: Whole, width: int, surprise: "_Surprise", loss: int) -> None:
         """Write a step of real targets: half the squared distance, or all of it."""
         w = self.w
         weight, distance = self.weights.load((t, i), width), w.variable(width)
@@ -166,7 +189,7 @@ class Readout:
                 distance.add(off * off)
                 slope = off * 2.0
             self.logits.store((t, c, i), weight * slope, width)
-        self.surprise.add((LINEAR, i), weight * distance.get(), width)
+        surprise.linear.add(weight * distance.get())
 
     def add_products(self) -> None:
         """Write the readout's gradient: sums over steps and sequences of dloss/dq times 1 and h."""
@@ -186,5 +209,4 @@ class Readout:
             # every four sums it anew, and one of them is enough
             with w.when(unit.is_(0)):
                 self.out_sums.add((c, 0), bias.get().total())
-            for k, total in enumerate(sums):
-                self.out_sums.add((c, unit + (1 + k)), total.get().total())
+            self.out_sums.add((c, unit + 1), w.totals([total.get() for total in sums]), 4)

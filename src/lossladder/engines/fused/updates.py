@@ -11,6 +11,7 @@ from lossladder.engines.fused.layout import WHOLE
 from lossladder.engines.fused.writer import Array, Numbers, Whole, Writer
 
 SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
+COUNTING = ADAM, ADAMW  # whose rates depend on how many updates were made
 # what an update needs that changes from update to update, and what does not
 RATES = ("rate", "stride", "root", "kept")
 KNOBS = ("first", "second", "eps", "decay", "new_mean", "new_square", "largest")
@@ -43,7 +44,7 @@ def rates_of(
     rate, stride, root, kept = rates.T
     rate[:] = stride[:] = lr * factors
     root[:] = kept[:] = 1
-    if rule in (ADAM, ADAMW):
+    if rule in COUNTING:
         # both means start at zero: undo that bias
         step = steps + 1 + np.arange(factors.size)
         stride /= 1 - first**step

@@ -56,7 +56,7 @@ def map_weights(layout: Layout) -> Weights:
     for loop in (*layout.forward, *layout.backward, *layout.begin):
         for batch in loop.batches:
             at = mapper.pack(loop, batch, at, pack)
-    out_at = up(at, 16)
+    layout.packed = out_at = up(at, 16)
     fours, lines = up(layout.outputs, 4) // 4, 1 + up(layout.hidden, 4)
     mapper.pack_readout(out_at, lines, pack)
     blocks, sums = mapper.unpack_blocks(unpack)

@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from lossladder.engines.fused.lanes import I64, Lanes
+from lossladder.engines.fused.lanes import I64, Lanes, places
 from lossladder.engines.fused.processor import Processor
 
 _BYTES = {1: ir.IntType(8), 4: ir.IntType(32), 8: I64}
@@ -36,7 +36,10 @@ class Whole:
     def __mul__(self, other: "Whole | int") -> "Whole":
         return Whole(self.w, self.w.b.mul(self.value, self._other(other)))
 
-    def __mod__(self, other: int) -> "Whole":
+    def __floordiv__(self, other: "Whole | int") -> "Whole":
+        return Whole(self.w, self.w.b.sdiv(self.value, self._other(other)))
+
+    def __mod__(self, other: "Whole | int") -> "Whole":
         return Whole(self.w, self.w.b.srem(self.value, self._other(other)))
 
     def up(self, multiple: int) -> "Whole":
@@ -105,6 +108,10 @@ class Numbers:
         return self._computed("div", other)
 
     __radd__, __rmul__ = __add__, __mul__
+
+    def fast_ratio(self, other: "Numbers") -> "Numbers":
+        """Return a ratio; see `Lanes.fast_ratio`."""
+        return self._computed("fast_ratio", other)
 
     def __rsub__(self, other: float) -> "Numbers":
         return Numbers(self.w, self.w.numbers(other, self.width), self.width) - self
@@ -297,6 +304,26 @@ class Writer:
     def numbers(self, value: Numbers | float, width: int) -> Any:
         """Return LLVM's value of numbers in `width` lanes."""
         return value.spread(width) if isinstance(value, Numbers) else self.lanes(width).const(value)
+
+    def totals(self, four: Sequence[Numbers]) -> Numbers:
+        """Return the sums over the lanes of four, side by side."""
+        # halves are added for all at once, which takes a third of what they take one by one
+        one, two, three, last = (numbers.value for numbers in four)
+        part = four[0].width
+        pairs = self._folded(one, two, part), self._folded(three, last, part)
+        value = self._folded(*pairs, part // 2)
+        while (part := value.type.count // 4) > 1:
+            value = self._folded(value, None, part)
+        return Numbers(self, value, 4)
+
+    def _folded(self, a: Any, b: Any, part: int) -> Any:
+        """Return the sums of the two halves of each part of one or two, side by side."""
+        ends = a.type.count * (1 if b is None else 2)
+        halves = []
+        for start in (0, part // 2):
+            lanes = [k for k in range(ends) if start <= k % part < start + part // 2]
+            halves.append(self.b.shuffle_vector(a, a if b is None else b, places(lanes)))
+        return self.b.fadd(*halves)
 
     def real(self, whole: Whole) -> Numbers:
         """Return a whole number as a number."""
