@@ -248,6 +248,31 @@ def test_what_does_not_fit_is_refused_with_the_reason():
     cell = Network(RNNByHand(2, 4), 2)
     assert "RNNByHand" in Fused.unsupported_reason(cell, task, adam(cell.parameters()))
     assert Fused.unsupported_reason(network, task, adam(network.parameters())) is None
+    network.readout.weight.data = torch.rand(4, 2).T
+    assert "side by side" in Fused.unsupported_reason(network, task, adam(network.parameters()))
+    network.readout.double()
+    assert "these are both" in Fused.unsupported_reason(network, task, adam(network.parameters()))
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_tensors_that_others_have_replaced_are_found(rule):
+    g = torch.Generator().manual_seed(7)
+    ours = build(RNN, 2, 4, 2, torch.float32, g)
+    theirs = copy.deepcopy(ours)
+    a, b = OPTIMIZERS[rule](ours.parameters()), OPTIMIZERS[rule](theirs.parameters())
+    task, engine = Echo(), Fused(ours, Echo(), a)
+    # windows and sequences of other numbers, for which the engine makes its memory anew
+    for windows, batch in ((5, 9), (5, 9), (3, 9), (3, 20), (5, 9), (5, 9)):
+        _, chunk = draw_chunk(g, windows, batch, 4, 2, 2, 2, False, False, False, torch.float32)
+        engine.train(chunk, None)
+        Fused(theirs, task, b).train(chunk, None)
+        for x, y in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(x, y)
+            assert a.state_dict()["param_groups"] == b.state_dict()["param_groups"]
+        if batch == 9 and windows == 5:
+            ours.readout.weight.data = ours.readout.weight.detach().clone()
+        if batch == 20:  # torch copies what it loads
+            a.load_state_dict(a.state_dict())
 
 
 @pytest.mark.slow  # two processes that load torch: what they share is tried in test_emission.py

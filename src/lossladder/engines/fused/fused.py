@@ -134,8 +134,8 @@ class FusedPopulation(Population):
         before = _rows(state)
         learners = [self._learner(m, sizes, before, *own) for m, own in enumerate(rates)]
         self._run(kernel, sizes, windows, learners)
-        for m, learner in enumerate(learners):
-            self._members[m].write(learner.parameters, learner.memory, made[m] + count)
+        for member, steps in zip(self._members, made, strict=True):
+            member.write(steps + count)
         losses = np.array([learner.losses for learner in learners])
         after = _parts([learner.state for learner in learners], state)
         return torch.from_numpy(losses.astype(self.dtype, copy=False)), after
@@ -342,11 +342,16 @@ class Fused(SingleMember):
             if tensor.device.type != "cpu" or tensor.dtype not in (torch.float32, torch.float64):
                 where = f"{tensor.dtype} on {tensor.device}"
                 return f"it runs on the CPU in float32 or float64, and {name} is {where}"
+        trained = network.trained()
+        if len({parameter.dtype for parameter in trained}) > 1:
+            return "its parameters are all float32 or all float64, and these are both"
+        if not all(parameter.is_contiguous() for parameter in trained):
+            return "it copies whole tensors, and the numbers of one do not lie side by side"
         if network.output_size < 2 and type(task.loss) is CrossEntropy:
             return "it classifies, and there is one class"
         if isinstance(network.recurrent, Layers) and network.recurrent.dropout > 0:
             return "it draws no random numbers, and this network has dropout between its layers"
-        reason = unsupported_optimizer(network.trained(), optimizer)
+        reason = unsupported_optimizer(trained, optimizer)
         graph = _graph(network) if reason is None else None
         return _said(network, graph) if isinstance(graph, Untraceable) else reason
 

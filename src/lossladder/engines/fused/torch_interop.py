@@ -1,7 +1,6 @@
 """Between torch and the loop: whose parameters and optimizer state, in which order, and chunks."""
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,6 +10,7 @@ from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer
 from lossladder.engines.engine import Chunk
 from lossladder.engines.fused import updates
 from lossladder.engines.fused.codes import Codes
+from lossladder.engines.fused.copying import Copying
 from lossladder.engines.fused.loop import Windows
 from lossladder.engines.optimizers import remembered, start_state
 from lossladder.models import Network
@@ -38,20 +38,17 @@ class Member:
         named = {**dict(network.named_parameters()), **dict(network.named_buffers()), **constants}
         tensors = [named[name] for name in names]
         self.trained = [t for t in tensors if t.requires_grad]
-        self.count = sum(t.numel() for t in self.trained)
         self.others = [t for t in tensors if not t.requires_grad]
         self.optimizer = optimizer
         self.names = remembered(optimizer)
         self._kept: list[list[Tensor]] = []
         self._addresses: list[int] = []
-        self._views: list[list[NDArray]] = []
         self._counts: list[NDArray] = []
-        ends = [0, *accumulate(t.numel() for t in self.trained)]
-        self._places = [slice(*pair) for pair in pairwise(ends)]
+        self._copied_to: NDArray | None = None
+        self._copying: Copying | None = None
 
     def look(self) -> int:
         """Find torch's tensors, which others may have taken the place of; return its updates."""
-        # views are kept: making them costs more than copying through them, for each chunk
         rows, counts = self._found()
         if any(tensor is None for row in rows for tensor in row):
             start_state(self.optimizer)
@@ -60,28 +57,41 @@ class Member:
         if addresses != self._addresses:
             # held, so that no address is used again
             self._kept, self._addresses = [*rows, counts], addresses
-            views = [[t.detach().view(-1).numpy() for t in row] for row in rows]
-            self._views = [list(each) for each in zip(*views, strict=True)]
             self._counts = [count.numpy() for count in counts]
+            self._copying = None
         return max((int(count) for count in self._counts), default=0)
 
     def read(self, parameters: NDArray, memory: NDArray, fixed: NDArray) -> None:
         """Copy what was found into the loop's vectors: parameters, optimizer state, the fixed."""
-        # not strict: an optimizer that remembers less leaves the last vectors zero
-        for views, vector in zip(self._views, (parameters, *memory), strict=False):
-            np.concatenate(views, out=vector[: self.count])
+        if self._copying is None or parameters is not self._copied_to:
+            self._copied_to = parameters
+            self._copying = self._copying_to([parameters, *memory])
+        self._copying.there()
         at = 0
         for tensor in self.others:
             fixed[at : at + tensor.numel()] = tensor.detach().numpy().ravel()
             at += tensor.numel()
 
-    def write(self, parameters: NDArray, memory: NDArray, steps: int) -> None:
-        """Copy them back, with the number of updates made."""
-        for views, vector in zip(self._views, (parameters, *memory), strict=False):
-            for view, place in zip(views, self._places, strict=True):
-                view[:] = vector[place]
+    def write(self, steps: int) -> None:
+        """Copy parameters and optimizer state back, with the number of updates made."""
+        assert self._copying is not None
+        self._copying.back()
         for count in self._counts:
             count[...] = steps
+
+    def _copying_to(self, vectors: Sequence[NDArray]) -> Copying:
+        """Return what copies all tensors to their places in the vectors."""
+        *rows, _ = self._kept
+        pieces, size = [], vectors[0].itemsize
+        # not strict: an optimizer that remembers less leaves the last vectors as they are
+        for row, vector in zip(zip(*rows, strict=True), vectors, strict=False):
+            at = vector.ctypes.data
+            for tensor in row:
+                assert tensor.is_contiguous()
+                assert tensor.element_size() == size
+                pieces.append((tensor.data_ptr(), at, tensor.numel() * size // 4))
+                at += tensor.numel() * size
+        return Copying(np.array(pieces, np.int64))
 
     def _found(self) -> tuple[list[list[Tensor]], list[Tensor]]:
         """Return each parameter with what the optimizer keeps for it, and its counts of updates."""

@@ -297,6 +297,10 @@ class Writer:
         address = self.entry.inttoptr(self._given[name], kind.as_pointer())
         return Array(self, address, sizes, bytes_)
 
+    def pointer(self, address: Whole) -> Any:
+        """Return an address as that of numbers."""
+        return self.b.inttoptr(address.value, self.number.as_pointer())
+
     def whole(self, value: Whole | int) -> Whole:
         """Return a whole number."""
         return value if isinstance(value, Whole) else Whole(self, ir.Constant(I64, value))
