@@ -102,7 +102,7 @@ class Readout:
         self.surprise.store((LINEAR, i), surprise.linear.get(), width)
         self.surprise.store((FACTORS, i), surprise.factors.get(), width)
 
-    def _two_classes(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
+    def _two_classes(self, t: Whole, i: Whole, width: int, surprise: _Surprise) -> None:
         """Write a step of two classes: the softmax of (0, q) is the logistic function of q."""
         w = self.w
         # two sums under way
@@ -123,7 +123,7 @@ class Readout:
         self.logits.store((t, 0, i), weight * (p - target), width)
         surprise.add(weight, q.of("relu") - target * q, e + 1.0)
 
-    def _many(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
+    def _many(self, t: Whole, i: Whole, width: int, surprise: _Surprise) -> None:
         """Write a step of many classes, or of real targets."""
         w = self.w
         self._outputs(t, i, width)
@@ -148,7 +148,7 @@ class Readout:
             for k, total in enumerate(sums):
                 self.logits.store((t, c + k, i), total.get(), width)
 
-    def _many_classes(self, t: Whole, i: Whole, width: int, surprise: "_Surprise") -> None:
+    def _many_classes(self, t: Whole, i: Whole, width: int, surprise: _Surprise) -> None:
         """Write a step of many classes, by the softmax of (0, q_1, q_2, ...)."""
         w = self.w
         target, weight = self.targets.load((t, i), width), self.weights.load((t, i), width)
@@ -174,7 +174,7 @@ class Readout:
         off = (target - self.w.real(c + 1)).of("abs")
         return off.below(0.5, value, 0.0)
 
-    def _squares(self, t: Whole, i: Whole, width: int, surprise: "_Surprise", loss: int) -> None:
+    def _squares(self, t: Whole, i: Whole, width: int, surprise: _Surprise, loss: int) -> None:
         """Write a step of real targets: half the squared distance, or all of it."""
         w = self.w
         weight, distance = self.weights.load((t, i), width), w.variable(width)
