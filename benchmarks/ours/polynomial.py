@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from llvmlite import ir
 
-from lossladder.engines.fused.machine_code import load
+from lossladder.engines.fused.machine_code import load_function
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.writer import Writer
 
@@ -26,7 +26,6 @@ def tanh(x: torch.Tensor, out: torch.Tensor) -> Callable[[], None]:
             lambda i, width: result.store(i, given.load(i, width).of("tanh"), width),
         )
     w.close()
-    code = load(str(module), processor, ["tanh"])
-    call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0])
+    call, _ = load_function(str(module), processor, "tanh")
     arguments = (ctypes.c_int64 * 3)(x.data_ptr(), out.data_ptr(), len(x))
     return lambda: call(ctypes.addressof(arguments))

@@ -268,7 +268,9 @@ def test_tensors_that_others_have_replaced_are_found(rule):
         Fused(theirs, task, b).train(chunk, None)
         for x, y in zip(ours.parameters(), theirs.parameters(), strict=True):
             assert torch.equal(x, y)
-            assert a.state_dict()["param_groups"] == b.state_dict()["param_groups"]
+            for name, kept in b.state[y].items():
+                assert kept is None or torch.equal(a.state[x][name], kept)
+        assert a.state_dict()["param_groups"] == b.state_dict()["param_groups"]
         if batch == 9 and windows == 5:
             ours.readout.weight.data = ours.readout.weight.detach().clone()
         if batch == 20:  # torch copies what it loads

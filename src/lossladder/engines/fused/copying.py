@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from lossladder.engines.fused.machine_code import MachineCode, load
+from lossladder.engines.fused.machine_code import MachineCode, load_function
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.writer import Array, Writer
 
@@ -59,5 +59,4 @@ def _compiled() -> tuple[Callable[[Any], None], MachineCode]:
         )
         w.spans(pieces[k, 2], lambda i, n: target.store(i, source.load(i, n), n))
     w.close()
-    code = load(str(module), processor, ("copy",))
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0]), code
+    return load_function(str(module), processor, "copy")

@@ -5,7 +5,6 @@ readout and the loss between, sum products to the gradient, clip it, and make th
 A batch is taken in slabs so narrow that the states of a window stay near the processor.
 """
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -14,7 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
-from lossladder.engines.fused.machine_code import MachineCode, load
+from lossladder.engines.fused.machine_code import MachineCode, load_function
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.products import add_products, add_vectors
 from lossladder.engines.fused.readout import Readout
@@ -224,8 +223,7 @@ def _number(given: NDArray | int) -> int:
 @cache
 def compiled(double: bool, class_bytes: int) -> tuple[Callable[[int], None], MachineCode]:
     """Return the loop as Python can call it, and what holds its code in memory."""
-    code = load(write(double, class_bytes), this_processor(), ("train",))
-    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0]), code
+    return load_function(write(double, class_bytes), this_processor(), "train")
 
 
 def write(double: bool, class_bytes: int) -> str:

@@ -1,6 +1,7 @@
 """From LLVM's language to machine code in memory, and to bytes that can be kept and loaded."""
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llvmlite
@@ -65,6 +66,14 @@ def load(text: str, processor: Processor, functions: Sequence[str]) -> MachineCo
         if kept is None:
             store.keep(key, content)
     return _LOADED[key]
+
+
+def load_function(
+    text: str, processor: Processor, name: str
+) -> tuple[Callable[[Any], None], MachineCode]:
+    """Return `void name(i64 *arguments)` as Python can call it, and what holds its code."""
+    code = load(text, processor, (name,))
+    return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.addresses[0]), code
 
 
 def store_key(text: str, processor: Processor) -> str:
