@@ -77,6 +77,7 @@ class Streams(Data):
         # most streams that restart are a window long
         self._block_steps = max(bptt_steps if restarts else _BLOCK, self._reach)
         self._blocks: dict[tuple[int, int], Draw] = {}  # the last one drawn, by (epoch, block)
+        self._excess: dict[tuple[int, int, int], NDArray[np.float64]] = {}  # by steps of an epoch
 
     def chunk(self, updates: range) -> Chunk:
         """See `Data.chunk`."""
@@ -134,7 +135,6 @@ class Streams(Data):
         if self._first_steps is None:
             return 0.0
         sums, later = self._first_steps
-
         start, stop = (
             u % self.updates_per_epoch * self.bptt_steps for u in (updates.start, updates.stop)
         )
@@ -147,7 +147,11 @@ class Streams(Data):
             first = min(steps, last)
             return sums[first] + (steps - first) * later
 
-        return (until(stop) - until(start)) / (len(updates) * self.bptt_steps)
+        # a run asks of the start of each epoch, and its points begin at few places in them
+        key = start, stop, len(updates)
+        if key not in self._excess:
+            self._excess[key] = (until(stop) - until(start)) / (len(updates) * self.bptt_steps)
+        return self._excess[key]
 
     @cached_property
     def _first_steps(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -160,13 +160,19 @@ class Learner(LightningModule):
         Returns:
             Whether the network was measured, to tell which rungs it has passed.
         """
+        # a number, a part or a mean of a tensor takes as long as an update of a small network
+        values = losses.double().tolist()
         if self.updates == 0:
-            self.first = float(losses[0])
+            self.first = values[0]
         self.seconds += seconds
-        self.updates += len(losses)
-        self.latest = float(losses[-_NEWEST:].double().mean())
-        points = self.training_curve.extend(losses.double().tolist())
-        self._log_points(points)
+        self.updates += len(values)
+        newest = values[-_NEWEST:]
+        self.latest = sum(newest) / len(newest)
+        points = self.training_curve.extend(values)
+        shown = {point.update: self._shown(point) for point in points}
+        shown.setdefault(self.updates, {})["updates_per_second"] = len(values) / seconds
+        for update, numbers in shown.items():
+            self._log(numbers, update)
         if self.data.training_tells:
             for point in points:
                 updates = range(point.update - point.updates, point.update)
@@ -174,21 +180,21 @@ class Learner(LightningModule):
         # "not all below", because a loss that is no number compares false with everything
         recent = [self.latest, *(point.loss for point in points)]
         self.diverged = not all(loss < _HOPELESS for loss in recent)
-        self._log({"updates_per_second": len(losses) / seconds})
         if measured := self.data.measured_at(self.updates):
             self.passed.add(self.updates, self._measured().loss)
         return measured
 
     def record_rest(self) -> None:
         """End the curve here, in the middle of a point if need be."""
-        self._log_points(self.training_curve.end())
+        for point in self.training_curve.end():
+            self._log(self._shown(point), point.update)
 
-    def _log_points(self, points: list[Point]) -> None:
+    def _shown(self, point: Point) -> dict[str, float]:
+        """Return the numbers of a point of the training curve that loggers are given."""
         # a line that is level says less than the number in the config
         level = isinstance(self.schedule, ConstantRate)
-        for point in points:
-            rate = {} if level else {"learning_rate": self._rate(point.update)}
-            self._log({"loss": point.loss, **rate}, point.update)
+        rate = {} if level else {"learning_rate": self._rate(point.update)}
+        return {"loss": point.loss, **rate}
 
     def _rate(self, update: int) -> float:
         """Return the learning rate of an update, counted from 1."""
