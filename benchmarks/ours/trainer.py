@@ -5,12 +5,12 @@ Only its data and its start are the benchmark's, so that its losses can be compa
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
+from lightning.pytorch import Callback, Trainer
 from omegaconf import OmegaConf
 from torch import Tensor
 
@@ -44,7 +44,6 @@ class Given(Streams):
             task, self.problem.batch_size, steps, stream_steps, windows_per_chunk, seed
         )
         self.whole = chunk_of(self.problem)
-        self.clock = Clock()
         self.losses: list[Tensor] = []
         Given.last = self
 
@@ -55,7 +54,7 @@ class Given(Streams):
         return self.whole._replace(inputs=self.whole.inputs[part], targets=self.whole.targets[part])
 
     def train_dataloader(self) -> IntervalLoader[Chunk]:
-        """Return the only interval of the run, timed; network and engine are at hand by now."""
+        """Return the only interval of the run; network and engine are at hand by now."""
         learner: Any = self.trainer.lightning_module if self.trainer is not None else None
         set_start(learner.network, self.problem.start)
         train_chunk = learner.engine.train
@@ -66,22 +65,25 @@ class Given(Streams):
             return losses, state
 
         learner.engine.train = listening
-        number = self.trainer.current_epoch if self.trainer is not None else 0
-        return TimedLoader(self.schedule.chunks(number, self.chunk_size), self.chunk, self.clock)
+        return super().train_dataloader()
 
 
-class TimedLoader(IntervalLoader[Chunk]):
-    """A loader that takes the time from the first chunk asked for to the end of the last one."""
+class UntilValidation(Callback):
+    """Takes the time of a run, from where its first chunk is drawn to the end of its last one."""
 
-    def __init__(
-        self, chunks: Iterable[range], draw: Callable[[range], Chunk], clock: Clock
+    def __init__(self) -> None:
+        self.clock = Clock()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Start the clock."""
+        self.clock.__enter__()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        super().__init__(chunks, draw)
-        self.clock = clock
-
-    def __iter__(self) -> Iterator[Chunk]:
-        with self.clock:
-            yield from super().__iter__()
+        """Stop the clock after the last chunk; what the end of a run costs is no training."""
+        if pl_module.updates == pl_module.data.schedule.updates:
+            self.clock.__exit__(None, None, None)
 
 
 class InTrainer(Trainee):
@@ -123,13 +125,13 @@ class InTrainer(Trainee):
     def round(self, size: int | None) -> Round:
         """Make a run; time its training, drawing and logging, and no start-up or validation."""
         updates = size or self.problem.windows * self.epochs
-        result = self._run(updates)
-        clock = Given.last.clock
+        result, clock = self._run(updates)
         losses = torch.cat(Given.last.losses)[None, : self.problem.windows].float().numpy()
         notes = {"steps_per_second": result.steps_per_second or 0.0}
         return Round(clock.wall, clock.cpu, float(updates), losses, notes)
 
-    def _run(self, updates: int) -> Result:
+    def _run(self, updates: int) -> tuple[Result, Clock]:
+        """Make a run; return its result and how long it trained."""
         Given.problem = self.problem
         words = [
             f"engine={self.engine}",
@@ -151,7 +153,8 @@ class InTrainer(Trainee):
         }
         config["names"] = {"task": "echo", "model": "rnn", "engine": self.engine}
         with tempfile.TemporaryDirectory() as folder:
-            result = train(config, Path(folder) / "run", Path(folder))
+            timed = UntilValidation()
+            result = train(config, Path(folder) / "run", Path(folder), [timed])
         if result.status != "done":
             raise RuntimeError(f"the run {result.status}")
-        return result
+        return result, timed.clock
