@@ -1,6 +1,6 @@
 """From a layout to LLVM's language, written directly: no compiler of C is needed.
 
-Functions of one signature, `void f(i64 *addresses, i64 width)`:
+Functions that are handed addresses and sizes, by the names below:
 
     forward, backward    over the steps of a window, a block of lanes at a time
     begin                from the first step back into an initial state that is learned
@@ -12,34 +12,28 @@ Writing takes a tenth of a second, so that what was written is kept, under all t
 import itertools
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from llvmlite import ir
 
 from lossladder.engines.fused import store
 from lossladder.engines.fused.graph import LARGEST, Node, is_gather, order
-from lossladder.engines.fused.lanes import I64, Lanes
 from lossladder.engines.fused.layout import LINE, Layout, up
-from lossladder.engines.fused.loops import MOST_UNITS, Loop, Place, Segment, SumBatch
+from lossladder.engines.fused.loops import MOST_UNITS, Loop, Place, SumBatch
 from lossladder.engines.fused.processor import Processor
 from lossladder.engines.fused.reverse import differentiate_derived
+from lossladder.engines.fused.writer import Array, Numbers, Variable, Whole, Writer
 
 FUNCTIONS = ("forward", "backward", "begin", "prologue", "epilogue")
 ARRAYS = ("rows", "gates", "logits", "temp", "weights", "flat", "gradient", "scored", "tables")
-STEPS = len(ARRAYS)  # in the addresses behind the arrays: steps, and how far rows lie apart
+# what the functions are handed; the stride is from row to row, the width is lanes to compute
+HANDED = (*ARRAYS, "steps", "stride", "width")
 # numbers that formulas have; others lie behind `flat`, so that a sweep over one shares the code
 _COMMON = {0.0, 1.0, -1.0, 0.5, 2.0}
-
-
-def i64(value: int) -> ir.Constant:
-    """Return a number as LLVM writes it: sizes stand in the code, which is then for them alone."""
-    # reading them from a table would serve all sizes of a cell, but takes as long again to compile
-    # and runs up to a tenth slower
-    return ir.Constant(I64, int(value))
 
 
 class Written(NamedTuple):
@@ -100,6 +94,9 @@ def _writers() -> str:
 class Emitter:
     """Writes a module.
 
+    Sizes stand in the code, which is then for them alone: reading them from a table would serve all
+    sizes of a cell, but takes as long again to compile and runs up to a tenth slower.
+
     Args:
         layout: what to compute; its batches of sums know where their weights are.
         double: float64.
@@ -107,11 +104,8 @@ class Emitter:
     """
 
     def __init__(self, layout: Layout, double: bool, processor: Processor) -> None:
-        self.layout, self.processor = layout, processor
+        self.layout, self.double, self.processor = layout, double, processor
         self.graph = layout.graph.builder
-        self.number = ir.DoubleType() if double else ir.FloatType()
-        self.bytes = 8 if double else 4
-        self.register, self.fewest = processor.register, processor.fewest
         self.module = ir.Module("cell")
         self.module.triple = processor.triple
         self.tables: list[int] = []
@@ -129,86 +123,10 @@ class Emitter:
         self._of_parameters("epilogue", back=True)
         return Written(str(self.module), self.tables, self.behind, self.flat_size)
 
-    # --- a function -------------------------------------------------------------------------------
-
-    def _open(self, name: str) -> None:
-        """Begin a function whose arrays are known not to overlap, and the one that calls it."""
-        pointer = self.number.as_pointer()
-        kinds = [pointer] * 7 + [ir.IntType(8).as_pointer(), I64.as_pointer(), I64, I64, I64]
-        inner = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), f"{name}_")
-        inner.linkage = "internal"
-        for argument in inner.args[:STEPS]:
-            argument.add_attribute("noalias")
-        # They are there to be read whatever else is: so they are read once, before the first step.
-        weights = inner.args[ARRAYS.index("weights")].attributes
-        weights.align, weights.dereferenceable = LINE, self.layout.packed * self.bytes
-        # what is said of arguments is forgotten where a function is inlined
-        inner.attributes.add("noinline")
-        kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64])
-        outer = ir.Function(self.module, kind, name)
-        b = ir.IRBuilder(outer.append_basic_block())
-        given = []
-        for k, ty in enumerate(kinds[:-1]):
-            value = b.load(b.gep(outer.args[0], [i64(k)]))
-            given.append(b.inttoptr(value, ty) if k < STEPS else value)
-        b.call(inner, [*given, outer.args[1]])
-        b.ret_void()
-        self.arrays: dict[str, Any] = dict(zip(ARRAYS, inner.args, strict=False))
-        self.steps, self.stride, self.width = inner.args[STEPS:]
-        entry = inner.append_basic_block("variables")
-        self.b = ir.IRBuilder(inner.append_basic_block("body"))
-        self.entries = ir.IRBuilder(entry)
-        self._body = self.b.block
-
-    def _close(self) -> None:
-        self.b.ret_void()
-        self.entries.branch(self._body)
-
-    def table(self, values: Sequence[int]) -> Any:
-        """Return where a table of numbers begins."""
-        key = tuple(values)
-        if key not in self._begins:
-            self._begins[key] = len(self.tables)
-            self.tables += key
-        return i64(self._begins[key])
-
-    def look_up(self, table: Any, index: Any) -> Any:
-        """Return a number of a table."""
-        return self.b.load(self.at(self.arrays["tables"], self.b.add(table, index)))
-
-    def constant(self, value: float, lanes: Lanes) -> Any:
-        """Return a number of the cell's."""
-        if value in _COMMON:
-            return lanes.const(value)
-        if value not in self.behind:
-            self.behind.append(value)
-        place = i64(self.flat_size + self.behind.index(value))
-        return lanes.spread(self.b.load(self.at(self.arrays["flat"], place)))
-
-    def loop(
-        self, stop: Any, body: Callable[[Any], None], step: int = 1, down: bool = False
-    ) -> None:
-        """Write `for index in range(0, stop, step)`, or from stop - 1 down to 0."""
-        b, one = self.b, i64(1)
-        before = b.block
-        head, inside = b.append_basic_block(), b.append_basic_block()
-        after = b.append_basic_block()
-        b.branch(head)
-        b.position_at_end(head)
-        index = b.phi(I64)
-        index.add_incoming(i64(0), before)
-        b.cbranch(b.icmp_signed("<", index, stop), inside, after)
-        b.position_at_end(inside)
-        body(b.sub(b.sub(stop, index), one) if down else index)
-        index.add_incoming(b.add(index, i64(step)), b.block)
-        b.branch(head)
-        b.position_at_end(after)
-
-    def at(self, base: Any, index: Any) -> Any:
-        """Return the address of a place of an array."""
-        return self.b.gep(base, [index], inbounds=True)
-
-    # --- passes over a window ---------------------------------------------------------------------
+    def _writer(self, name: str) -> Writer:
+        w = Writer(self.module, name, self.double, self.processor, HANDED, apart=ARRAYS)
+        w.readable("weights", self.layout.packed * w.bytes, LINE)
+        return w
 
     def _pass(
         self,
@@ -218,70 +136,71 @@ class Emitter:
         down: bool,
         once: bool = False,
     ) -> None:
-        self._open(name)
-        b = self.b
-        wide = 2 * self.register
-        left = b.and_(self.width, i64(wide - 1))
-        sizes = {
-            "rows": i64(self.layout.rows + 3),
-            "gates": i64(self.layout.gates + 3),
-            "logits": i64(-(-self.layout.outputs // 4) * 4),
-        }
-
-        def step(t: Any) -> None:
-            pointers = {}
-            for array, size in sizes.items():
-                stride = b.mul(size, self.stride)
-                pointers[array, 0] = self.at(self.arrays[array], b.mul(t, stride))
-                pointers[array, 1] = self.at(pointers[array, 0], stride)
-            pointers["temp", 0] = self.arrays["temp"]
-            last = b.icmp_signed("==", b.add(t, i64(1)), self.steps)
-            mark = b.load(self.at(self.arrays["scored"], t))
-            quiet = b.icmp_signed("==", mark, ir.Constant(ir.IntType(8), 0))
-
-            def block(i: Any, width: int) -> None:
-                here = {key: self.at(pointer, i) for key, pointer in pointers.items()}
-                stopped = {"later": last, "scored": quiet}
-                _Step(self, here, width, stopped, places).run(loops)
-
-            done = b.sub(self.width, left)
-            self.loop(done, lambda i: block(i, wide), step=wide)
-            self.loop(left, lambda i: block(b.add(done, i), self.fewest), step=self.fewest)
-
+        """Write a pass over a window, step by step, and in a step some lanes at a time."""
+        w = self._writer(name)
+        own, stride = self.layout, w["stride"]
+        rows = {"rows": own.rows + 3, "gates": own.gates + 3, "logits": up(own.outputs, 4)}
+        scored = w.array("scored", bytes_=1)
+        steps = w.whole(1) if once else w["steps"]
         if loops:
-            self.loop(i64(1) if once else self.steps, step, down=down)
-        self._close()
+            with w.range(steps) as k:
+                t = steps - k - 1 if down else k
+                arrays = {
+                    (name, later): w.array(name, count, stride).part(t + later)
+                    for name, count in rows.items()
+                    for later in (0, 1)
+                }
+                arrays["temp", 0] = w.array("temp", stride)
+                stopped = {"later": (t + 1).is_(w["steps"]), "scored": scored[t].is_(0)}
 
-    # --- functions of parameters alone ------------------------------------------------------------
+                def block(i: Whole, width: int) -> None:
+                    here = {key: array.moved(i) for key, array in arrays.items()}
+                    _Step(self, w, here, width, stopped, places).run(loops)
+
+                w.spans(w["width"], block, (2 * w.register, w.fewest))
+        w.close()
 
     def _of_parameters(self, name: str, back: bool) -> None:
-        self._open(name)
+        """Write what is made of parameters alone."""
+        w = self._writer(name)
         derived = self.layout.graph.derived
         for node in reversed(derived) if back else derived:
-            _Derived(self, node, derived.index(node)).run(back)
-        self._close()
+            _Derived(self, w, node, derived.index(node)).run(back)
+        w.close()
 
-    def number_at(self, array: str, place: Any) -> Any:
-        """Return the address of one number, as that of lanes."""
-        pointer = self.at(self.arrays[array], place)
-        return self.b.bitcast(pointer, ir.VectorType(self.number, 1).as_pointer())
+    # --- what all functions read ------------------------------------------------------------------
 
-    def place(self, view: Node, unit: Any) -> Any:
+    def table(self, w: Writer, values: Sequence[int]) -> Array:
+        """Return a table of whole numbers."""
+        key = tuple(values)
+        if key not in self._begins:
+            self._begins[key] = len(self.tables)
+            self.tables += key
+        return w.array("tables", bytes_=8).moved(self._begins[key])
+
+    def constant(self, w: Writer, value: float) -> Numbers | float:
+        """Return a number of the cell's."""
+        if value in _COMMON:
+            return value
+        if value not in self.behind:
+            self.behind.append(value)
+        return w.array("flat")[self.flat_size + self.behind.index(value)]
+
+    def place(self, view: Node, unit: Whole) -> Whole:
         """Return where a number of a vector of parameters lies in `flat`."""
         base, picked = view.attr
-        first = self.layout.offsets[base] + picked[0]
+        offset = self.layout.offsets[base]
+        first = offset + picked[0]
         if view.size == 1:
-            return i64(first)
+            return unit.w.whole(first)
         stride = picked[1] - picked[0]
         # units that only fill a loop up read what is there, whatever it is
         filling = up(view.size, MOST_UNITS) - view.size
         there = stride == 1 or 0 <= first + stride * (view.size - 1 + filling) < self.flat_size
         if there and all(b - a == stride for a, b in itertools.pairwise(picked)):
-            along = unit if stride == 1 else self.b.mul(unit, i64(stride))
-            return self.b.add(i64(first), along)
-        offset = self.layout.offsets[base]
+            return unit * stride + first
         places = [offset + p for p in (*picked, *[picked[-1]] * filling)]
-        return self.look_up(self.table(places), unit)
+        return self.table(unit.w, places)[unit]
 
 
 class _Step:
@@ -289,7 +208,8 @@ class _Step:
 
     Args:
         emitter: writes the module.
-        here: addresses of the arrays' lanes, by array and how many steps later.
+        w: writes the function.
+        here: the arrays, from the block's first lane on, by name and how many steps later.
         width: lanes.
         stopped: whether segments are left out, by when they run.
         places: of nodes.
@@ -298,175 +218,128 @@ class _Step:
     def __init__(
         self,
         emitter: Emitter,
-        here: dict[tuple[str, int], Any],
+        w: Writer,
+        here: dict[tuple[str, int], Array],
         width: int,
-        stopped: dict[str, Any],
+        stopped: dict[str, Whole],
         places: dict[Node, Place],
     ) -> None:
-        self.e, self.b, self.here, self.places = emitter, emitter.b, here, places
-        self.lanes = Lanes(emitter.b, emitter.number, width, emitter.processor)
-        self.stopped = stopped
-        self.single: dict[Node, Any] = {}  # values of one feature: they stay in registers
-        self.totals: dict[Node, Any] = {}
+        self.e, self.w, self.here, self.places = emitter, w, here, places
+        self.width, self.stopped = width, stopped
+        self.weights, self.flat = w.array("weights"), w.array("flat")
+        self.single: dict[Node, Numbers] = {}  # values of one feature: they stay in registers
+        self.totals: dict[Node, Variable] = {}
 
     def run(self, loops: list[Loop]) -> None:
         """Write the loops."""
         for loop in loops:
-            for total in loop.totals:
-                self.totals[total] = self._variable(0.0)
+            self.totals |= {total: self.w.variable(self.width) for total in loop.totals}
             if loop.size == 1:
-                self._units(loop, i64(0))
+                self._units(loop, self.w.whole(0))
             else:
-                groups = i64(-(-loop.size // loop.unroll))
-                self.e.loop(groups, lambda group, loop=loop: self._units(loop, group))
+                with self.w.range(-(-loop.size // loop.unroll)) as group:
+                    self._units(loop, group)
 
-    def _variable(self, start: float) -> Any:
-        variable = self.e.entries.alloca(self.lanes.type)
-        self.b.store(self.lanes.const(start), variable)
-        return variable
-
-    def _address(self, place: Place, unit: Any) -> Any:
+    def _load(self, place: Place, unit: Whole | int) -> Numbers:
         array, later, row = place
-        index = i64(row) if unit is None else self.b.add(i64(row), unit)
-        pointer = self.e.at(self.here[array, later], self.b.mul(index, self.e.stride))
-        return self.b.bitcast(pointer, self.lanes.type.as_pointer())
+        return self.here[array, later].load((self.w.whole(unit) + row, 0), self.width)
 
-    def _units(self, loop: Loop, group: Any) -> None:
+    def _units(self, loop: Loop, group: Whole) -> None:
         """Write some units: their sums, then everything else, one after the other."""
-        sums: dict[tuple[Node, int], Any] = {}
+        sums: dict[tuple[Node, int], Numbers] = {}
         for batch in loop.batches:
-            self._sums(loop, batch, group, sums)
-        first = self.b.mul(group, i64(loop.unroll))
+            sums |= self._sums(loop.unroll, batch, group)
         for j in range(loop.unroll):
-            unit = self.b.add(first, i64(j))
+            unit = group * loop.unroll + j
             self._unit(loop, unit, {node: value for (node, k), value in sums.items() if k == j})
 
-    def _sums(
-        self, loop: Loop, batch: SumBatch, group: Any, sums: dict[tuple[Node, int], Any]
-    ) -> None:
-        b, e, lanes, unroll = self.b, self.e, self.lanes, loop.unroll
-        start = b.add(i64(batch.weights), b.mul(group, i64(batch.stride)))
-        weights = e.at(e.arrays["weights"], start)
-        places = {}
+    def _sums(self, unroll: int, batch: SumBatch, group: Whole) -> dict[tuple[Node, int], Numbers]:
+        """Write sums of products of some units; return each."""
+        w, units = self.w, range(unroll)
+        weights = self.weights.moved(group * batch.stride + batch.weights)
+        totals = [[w.variable(self.width) for _ in units] for _ in batch.sums]
         for s, affine in enumerate(batch.sums):
-            for j in range(unroll):
-                places[s, j] = self._variable(0.0)
-                if affine.attr[1] or any(i.op == "input" for i in affine.inputs):
-                    constant = b.load(e.at(weights, i64(s * unroll + j)))
-                    b.store(lanes.spread(constant), places[s, j])
-        weights = e.at(weights, i64(len(batch.sums) * unroll))
+            if affine.attr[1] or any(i.op == "input" for i in affine.inputs):
+                for j in units:
+                    totals[s][j].set(weights[s * unroll + j])
+        weights = weights.moved(len(batch.sums) * unroll)
         for segment in batch.segments:
-            each = i64(len(segment.sums) * unroll)
-            count = i64(segment.count)
-            runs = count
+            each = len(segment.sums) * unroll
+            runs: Whole | int = segment.count
             if segment.when != "always":
-                stopped = self.stopped[segment.when]
-                runs = b.select(stopped, i64(0), count)
-            base = b.bitcast(self._address(segment.place, None), e.number.as_pointer())
-
-            def row(
-                k: Any,
-                segment: Segment = segment,
-                base: Any = base,
-                weights: Any = weights,
-                each: Any = each,
-            ) -> None:
-                pointer = e.at(base, b.mul(k, e.stride))
-                value = lanes.load(b.bitcast(pointer, lanes.type.as_pointer()))
-                mine = e.at(weights, b.mul(k, each))
+                runs = w.chosen(self.stopped[segment.when], 0, runs)
+            with w.range(runs) as k:
+                value, mine = self._load(segment.place, k), weights.moved(k * each)
                 for p, s in enumerate(segment.sums):
-                    for j in range(unroll):
-                        weight = b.load(e.at(mine, i64(p * unroll + j)))
-                        product = lanes.mul(lanes.spread(weight), value)
-                        b.store(lanes.add(b.load(places[s, j]), product), places[s, j])
+                    for j in units:
+                        totals[s][j].add(mine[p * unroll + j] * value)
+            weights = weights.moved(segment.count * each)
+        return {
+            (affine, j): totals[s][j].get() for s, affine in enumerate(batch.sums) for j in units
+        }
 
-            e.loop(runs, row)
-            weights = e.at(weights, b.mul(count, each))
-        for s, affine in enumerate(batch.sums):
-            for j in range(unroll):
-                sums[affine, j] = b.load(places[s, j])
-
-    def _unit(self, loop: Loop, unit: Any, values: dict[Node, Any]) -> None:
-        lanes = self.lanes
+    def _unit(self, loop: Loop, unit: Whole, values: dict[Node, Numbers]) -> None:
         for node in loop.nodes:
             if node.op == "affine":
                 pass
             elif node.op == "sum":
                 known = self.totals.get(node)
-                values[node] = self._sum(node) if known is None else self.b.load(known)
+                values[node] = self._sum(node) if known is None else known.get()
             elif node.op == "collect":
                 values[node] = self._collected(node, unit)
             else:
                 inputs = [self._value(i, unit, values) for i in node.inputs]
-                values[node] = getattr(lanes, node.op)(*inputs)
+                values[node] = self.w.apply(node.op, *inputs)
             if node.size == 1 and loop.size == 1:
                 self.single[node] = values[node]
         for total in loop.totals:
-            more = self._value(total.inputs[0], unit, values)
-            self._add_to(self.totals[total], more)
-        for node, place in loop.stores:
-            lanes.store(self._value(node, unit, values), self._address(place, unit))
+            self.totals[total].add(self._value(total.inputs[0], unit, values))
+        for node, (array, later, row) in loop.stores:
+            value = self._value(node, unit, values)
+            self.here[array, later].store((unit + row, 0), value, self.width)
         for node, row in loop.adds:
-            pointer = self._address(("temp", 0, row), unit)
             more = self._value(node, unit, values)
-            lanes.store(lanes.add(lanes.load(pointer), more), pointer)
+            self.here["temp", 0].add((unit + row, 0), more, self.width)
 
-    def _value(self, node: Node, unit: Any, values: dict[Node, Any]) -> Any:
+    def _value(self, node: Node, unit: Whole, values: dict[Node, Numbers]) -> Numbers:
         """Return a node's value of a unit: computed, or from memory."""
         if node in values:
             return values[node]
         if node in self.single:
             return self.single[node]
         if node.op == "const":
-            return self.e.constant(node.attr, self.lanes)
+            return self.w.spread(self.e.constant(self.w, node.attr), self.width)
         if node.op == "view":
-            place = self.e.place(node, unit)
-            value = self.b.load(self.e.at(self.e.arrays["flat"], place))
-            values[node] = self.lanes.spread(value)
+            values[node] = self.w.spread(self.flat[self.e.place(node, unit)], self.width)
         else:
-            where = unit if node.size > 1 else None
-            values[node] = self.lanes.load(self._address(self.places[node], where))
+            values[node] = self._load(self.places[node], unit if node.size > 1 else 0)
         return values[node]
 
-    def _add_to(self, variable: Any, more: Any) -> None:
-        self.b.store(self.lanes.add(self.b.load(variable), more), variable)
-
-    def _sum(self, node: Node) -> Any:
+    def _sum(self, node: Node) -> Numbers:
         """Return the sum over the features of something that lies in memory."""
-        place, total = self.places[node.inputs[0]], self._variable(0.0)
-        count = i64(node.inputs[0].size)
-        self.e.loop(count, lambda u: self._add_to(total, self.lanes.load(self._address(place, u))))
-        return self.b.load(total)
+        (operand,), total = node.inputs, self.w.variable(self.width)
+        with self.w.range(operand.size) as unit:
+            total.add(self._load(self.places[operand], unit))
+        return total.get()
 
-    def _collected(self, node: Node, unit: Any) -> Any:
+    def _collected(self, node: Node, unit: Whole) -> Numbers:
         """Return one feature of another node, or the sum or the largest of some."""
-        kind, starts, lists = node.attr
+        w, (kind, starts, lists) = self.w, node.attr
         # units that only fill a loop up look at the first feature, or at none
         filling = up(node.size, MOST_UNITS) - node.size
         place = self.places[node.inputs[0]]
-        features = self.e.table((*lists, *[0] * max(filling, 1)))
-
-        def feature(k: Any) -> Any:
-            return self.lanes.load(self._address(place, self.e.look_up(features, k)))
-
+        features = self.e.table(w, (*lists, *[0] * max(filling, 1)))
         if is_gather(node):
-            return feature(unit)
-        begins = self.e.table((*starts, *[starts[-1]] * filling))
-        first = self.e.look_up(begins, unit)
-        end = self.e.look_up(begins, self.b.add(unit, i64(1)))
-        result = self._variable(0.0)
+            return self._load(place, features[unit])
+        begins = self.e.table(w, (*starts, *[starts[-1]] * filling))
+        first, end = begins[unit], begins[unit + 1]
+        result = w.variable(self.width)
         if kind == LARGEST:
-            self.b.store(feature(first), result)
-
-        def one(k: Any) -> None:
-            more = feature(self.b.add(first, k))
-            if kind == LARGEST:
-                self.b.store(self.lanes.maximum(self.b.load(result), more), result)
-            else:
-                self._add_to(result, more)
-
-        self.e.loop(self.b.sub(end, first), one)
-        return self.b.load(result)
+            result.set(self._load(place, features[first]))
+        with w.range(first, end) as k:
+            more = self._load(place, features[k])
+            result.set(result.get().larger(more) if kind == LARGEST else result.get() + more)
+        return result.get()
 
 
 class _Derived:
@@ -474,14 +347,16 @@ class _Derived:
 
     Args:
         emitter: writes the module.
+        w: writes the function.
         node: what is made.
         number: of it.
     """
 
-    def __init__(self, emitter: Emitter, node: Node, number: int) -> None:
-        self.e, self.b, self.node = emitter, emitter.b, node
-        self.lanes = Lanes(emitter.b, emitter.number, 1, emitter.processor)
-        self.start = i64(emitter.layout.offsets[node])
+    def __init__(self, emitter: Emitter, w: Writer, node: Node, number: int) -> None:
+        self.e, self.w, self.node = emitter, w, node
+        self.flat, self.gradient = w.array("flat"), w.array("gradient")
+        start = emitter.layout.offsets[node]
+        self.own, self.own_gradient = self.flat.moved(start), self.gradient.moved(start)
         self.cot = emitter.graph.given("cot", node.size, ("derived", number))
 
     def run(self, back: bool) -> None:
@@ -489,131 +364,69 @@ class _Derived:
         kinds = {"matmul": self._matmul, "collect": self._collect, "join": self._join}
         kinds.get(self.node.op, self._elementwise)(back)
 
-    def _load(self, array: str, place: Any) -> Any:
-        return self.lanes.load(self.e.number_at(array, place))
-
-    def _store(self, value: Any, array: str, place: Any) -> None:
-        self.lanes.store(value, self.e.number_at(array, place))
-
-    def _add(self, value: Any, place: Any) -> None:
-        self._store(self.lanes.add(self._load("gradient", place), value), "gradient", place)
-
-    def _own(self, unit: Any) -> Any:
-        return self.b.add(self.start, unit)
-
     def _elementwise(self, back: bool) -> None:
-        node, graph = self.node, self.e.graph
-        found = differentiate_derived(graph, node, self.cot) if back else {}
-
-        def unit(u: Any) -> None:
-            values: dict[Node, Any] = {}
+        node, e, w = self.node, self.e, self.w
+        found = differentiate_derived(e.graph, node, self.cot) if back else {}
+        with w.range(node.size) as u:
+            values: dict[Node, Numbers] = {}
             for made in order([node, *found.values()]):
                 if made is self.cot:
-                    values[made] = self._load("gradient", self._own(u))
+                    values[made] = self.own_gradient[u]
                 elif made.op == "const":
-                    values[made] = self.e.constant(made.attr, self.lanes)
+                    values[made] = w.spread(e.constant(w, made.attr))
                 elif made.op == "view":
-                    values[made] = self._load("flat", self.e.place(made, u))
+                    values[made] = self.flat[e.place(made, u)]
                 else:
-                    inputs = (values[i] for i in made.inputs)
-                    values[made] = getattr(self.lanes, made.op)(*inputs)
+                    values[made] = w.apply(made.op, *(values[i] for i in made.inputs))
             if not back:
-                self._store(values[node], "flat", self._own(u))
+                self.own[u] = values[node]
             for view, g in found.items():
-                self._add(values[g], self.e.place(view, u))
-
-        self.e.loop(i64(node.size), unit)
+                self.gradient.add(e.place(view, u), values[g])
 
     def _collect(self, back: bool) -> None:
-        (view,), (kind, starts, lists) = self.node.inputs, self.node.attr
-        if kind == LARGEST:
-            self._largest(back)
+        e, w, (view,), (kind, starts, lists) = self.e, self.w, self.node.inputs, self.node.attr
+        # the largest is only ever used where its derivative cancels: as the shift of a softmax
+        if back and kind == LARGEST:
             return
-        features, begins = self.e.table(lists), self.e.table(starts)
-
-        def unit(u: Any) -> None:
-            first = self.e.look_up(begins, u)
-            end = self.e.look_up(begins, self.b.add(u, i64(1)))
+        features, begins = e.table(w, lists), e.table(w, starts)
+        with w.range(self.node.size) as u:
+            first, end = begins[u], begins[u + 1]
             if not back:
-                self._store(self.lanes.const(0.0), "flat", self._own(u))
-
-            def one(k: Any) -> None:
-                feature = self.e.look_up(features, self.b.add(first, k))
+                largest = kind == LARGEST
+                self.own[u] = self.flat[e.place(view, features[first])] if largest else 0.0
+            with w.range(first, end) as k:
+                place = e.place(view, features[k])
                 if back:
-                    self._add(self._load("gradient", self._own(u)), self.e.place(view, feature))
+                    self.gradient.add(place, self.own_gradient[u])
+                elif kind == LARGEST:
+                    self.own[u] = self.own[u].larger(self.flat[place])
                 else:
-                    total = self._load("flat", self._own(u))
-                    more = self._load("flat", self.e.place(view, feature))
-                    self._store(self.lanes.add(total, more), "flat", self._own(u))
-
-            self.e.loop(self.b.sub(end, first), one)
-
-        self.e.loop(i64(self.node.size), unit)
-
-    def _largest(self, back: bool) -> None:
-        """Write the largest of some numbers."""
-        # it is only ever used where its derivative cancels: as the shift of a softmax
-        (view,), (_, starts, lists) = self.node.inputs, self.node.attr
-        if back:
-            return
-        features, begins = self.e.table(lists), self.e.table(starts)
-
-        def unit(u: Any) -> None:
-            first = self.e.look_up(begins, u)
-            end = self.e.look_up(begins, self.b.add(u, i64(1)))
-            start = self._load("flat", self.e.place(view, self.e.look_up(features, first)))
-            self._store(start, "flat", self._own(u))
-
-            def one(k: Any) -> None:
-                feature = self.e.look_up(features, self.b.add(first, k))
-                more = self._load("flat", self.e.place(view, feature))
-                most = self.lanes.maximum(self._load("flat", self._own(u)), more)
-                self._store(most, "flat", self._own(u))
-
-            self.e.loop(self.b.sub(end, first), one)
-
-        self.e.loop(i64(self.node.size), unit)
+                    self.own.add(u, self.flat[place])
 
     def _join(self, back: bool) -> None:
         at = 0
         for part in self.node.inputs:
-            begin = i64(at)
-
-            def unit(u: Any, part: Node = part, begin: Any = begin) -> None:
-                place = self._own(self.b.add(begin, u))
+            with self.w.range(part.size) as u:
                 if part.op != "view":
                     if not back:
-                        value = self.e.constant(part.inputs[0].attr, self.lanes)
-                        self._store(value, "flat", place)
+                        self.own[u + at] = self.e.constant(self.w, part.inputs[0].attr)
                 elif back:
-                    self._add(self._load("gradient", place), self.e.place(part, u))
+                    self.gradient.add(self.e.place(part, u), self.own_gradient[u + at])
                 else:
-                    self._store(self._load("flat", self.e.place(part, u)), "flat", place)
-
-            self.e.loop(i64(part.size), unit)
+                    self.own[u + at] = self.flat[self.e.place(part, u)]
             at += part.size
 
     def _matmul(self, back: bool) -> None:
-        left, right = self.node.inputs
-        n, k, m = (i64(size) for size in self.node.attr)
-
-        def cell(i: Any, j: Any) -> None:
-            own = self._own(self.b.add(self.b.mul(i, m), j))
+        (left, right), (n, k, m), w = self.node.inputs, self.node.attr, self.w
+        with w.range(n) as i, w.range(m) as j:
+            here = i * m + j
             if not back:
-                self._store(self.lanes.const(0.0), "flat", own)
-
-            def term(p: Any) -> None:
-                a = self.e.place(left, self.b.add(self.b.mul(i, k), p))
-                c = self.e.place(right, self.b.add(self.b.mul(p, m), j))
-                x, y = self._load("flat", a), self._load("flat", c)
+                self.own[here] = 0.0
+            with w.range(k) as p:
+                a, b = self.e.place(left, i * k + p), self.e.place(right, p * m + j)
                 if back:
-                    g = self._load("gradient", own)
-                    self._add(self.lanes.mul(g, y), a)
-                    self._add(self.lanes.mul(g, x), c)
+                    g = self.own_gradient[here]
+                    self.gradient.add(a, g * self.flat[b])
+                    self.gradient.add(b, g * self.flat[a])
                 else:
-                    total = self.lanes.add(self._load("flat", own), self.lanes.mul(x, y))
-                    self._store(total, "flat", own)
-
-            self.e.loop(k, term)
-
-        self.e.loop(n, lambda i: self.e.loop(m, lambda j: cell(i, j)))
+                    self.own.add(here, self.flat[a] * self.flat[b])

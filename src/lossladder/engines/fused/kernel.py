@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lossladder.engines.fused import loop, machine_code
 from lossladder.engines.fused.codes import Codes
-from lossladder.engines.fused.emission import ARRAYS, FUNCTIONS, emit
+from lossladder.engines.fused.emission import ARRAYS, FUNCTIONS, HANDED, emit
 from lossladder.engines.fused.layout import LINE, WHOLE, lay_out, reads_features, up
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.readout import CROSS_ENTROPY, factors_to_a_logarithm
@@ -142,11 +142,12 @@ class Kernel:
             out=out,
             sums=sums,
             out_sums=out_sums,
-            handed=np.zeros(len(ARRAYS) + 2, np.int64),
+            handed=np.zeros(len(HANDED), np.int64),
         )
         work.rows[:, 0] = 1
         named = {**work._asdict(), "weights": work.packed, "tables": self._tables}
-        work.handed[:] = [*(named[name].ctypes.data for name in ARRAYS), steps, lanes]
+        # the width is the loop's to say
+        work.handed[:-1] = [*(named[name].ctypes.data for name in ARRAYS), steps, lanes]
         return work
 
 

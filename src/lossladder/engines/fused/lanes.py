@@ -121,12 +121,7 @@ class Lanes:
     def _llvm(self, name: str, a: Any) -> Any:
         """Return one of LLVM's functions of one number."""
         full = f"llvm.{name}.v{self.width}f{64 if self.double else 32}"
-        return self.b.call(self._function(full, self.type, [self.type]), [a])
-
-    def _function(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
-        module = self.b.module
-        known = module.globals.get(name)
-        return known or ir.Function(module, ir.FunctionType(result, arguments), name)
+        return self.b.call(external(self.b.module, full, self.type, [self.type]), [a])
 
     def _polynomial(self, x: Any, *coefficients: float) -> Any:
         total = self.const(coefficients[0])
@@ -176,7 +171,7 @@ class Lanes:
         piece = ir.VectorType(self.number, register)
         every = ir.Constant(ir.IntType(register), -1)
         extra = [ir.Constant(piece, None), every] if "avx512" in name else []
-        guess = self._function(name, piece, [piece, *(each.type for each in extra)])
+        guess = external(self.b.module, name, piece, [piece, *(each.type for each in extra)])
         return self._by_registers(x, register, lambda part: self.b.call(guess, [part, *extra]))
 
     def _look_up(self, table: Sequence[float], which: Any) -> Any:
@@ -186,7 +181,7 @@ class Lanes:
         register = entries // 2
         piece, lanes = ir.VectorType(self.number, register), ir.VectorType(I32, register)
         low, high = (ir.Constant(piece, [*half]) for half in (table[:register], table[register:]))
-        find = self._function(name, piece, [piece, lanes, piece])
+        find = external(self.b.module, name, piece, [piece, lanes, piece])
         return self._by_registers(
             which, register, lambda part: self.b.call(find, [low, part, high])
         )
@@ -315,13 +310,21 @@ class Lanes:
 
     def _each(self, name: str, x: Any) -> Any:
         """Return a function of the C library's, lane by lane."""
-        function = self._function(name, self.number, [self.number])
+        function = external(self.b.module, name, self.number, [self.number])
         result = ir.Constant(self.type, ir.Undefined)
         for lane in range(self.width):
             place = ir.Constant(I32, lane)
             value = self.b.call(function, [self.b.extract_element(x, place)])
             result = self.b.insert_element(result, value, place)
         return result
+
+
+def external(
+    module: ir.Module, name: str, result: ir.Type, arguments: Sequence[ir.Type]
+) -> ir.Function:
+    """Return a function that LLVM, the processor or the C library has."""
+    known = module.globals.get(name)
+    return known or ir.Function(module, ir.FunctionType(result, arguments), name)
 
 
 def places(lanes: Iterable[int]) -> ir.Constant:

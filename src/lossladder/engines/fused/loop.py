@@ -13,6 +13,7 @@ import numpy as np
 from llvmlite import ir
 from numpy.typing import NDArray
 
+from lossladder.engines.fused.emission import FUNCTIONS, HANDED
 from lossladder.engines.fused.machine_code import MachineCode, load_function
 from lossladder.engines.fused.processor import this_processor
 from lossladder.engines.fused.products import add_products, add_vectors
@@ -103,7 +104,7 @@ class Work(NamedTuple):
         surprise: summed over steps (2, lanes): the linear part, and factors multiplied.
         out: the readout's part of `packed` (fours, lines, 4).
         sums: of products; `out_sums`: the readout's part of them (outputs, lines).
-        handed: addresses that the cell's passes are handed.
+        handed: what the cell's passes are handed; see `emission.HANDED`.
     """
 
     rows: NDArray
@@ -177,11 +178,11 @@ class MemberState(NamedTuple):
 
 # everything is handed over by name, in this order: what stays from chunk to chunk comes first
 _COUNTS = ("pack_count", "unpack_count", "block_count", "vector_count", "state_count")
-_COUNTS += ("packed_count", "sums_count", "flat_count", "handed_at")
+_COUNTS += ("packed_count", "sums_count", "flat_count")
 _KEPT = (*(name for kind in (Sizes, Plan, Work) for name in kind._fields), *_COUNTS)
 _SIZES = ("windows", "has_marks", "has_symbols", "has_classes", "symbols_count")
 ARGUMENTS = (*_KEPT, *Windows._fields, *MemberState._fields, *_SIZES)
-FORWARD, BACKWARD, BEGIN, PROLOGUE, EPILOGUE = range(5)
+FORWARD, BACKWARD, BEGIN, PROLOGUE, EPILOGUE = range(len(FUNCTIONS))
 
 
 class Call:
@@ -198,7 +199,6 @@ class Call:
         counts = (
             *(len(each) for each in (plan.pack_to, plan.unpack_to, plan.blocks, plan.vectors)),
             *(len(each) for each in (plan.state_rows, work.packed, work.sums, work.gradient)),
-            work.handed.ctypes.data,
         )
         kept = [*map(_number, (*sizes, *plan, *work)), *counts]
         self._arguments = np.array([*kept, *[0] * (len(ARGUMENTS) - len(kept))], np.int64)
@@ -265,7 +265,7 @@ class _Loop:
         self.state, self.losses = w.array("state", batch), w.array("losses")
         self.state_rows = w.array("state_rows", bytes_=8)
         self.starts = w.array("starts", bytes_=8)
-        self.functions = w.array("functions", bytes_=8)
+        self.functions, self.handed = w.array("functions", bytes_=8), w.array("handed", bytes_=8)
         self.blocks = w.array("blocks", 6, bytes_=8)
         self.vectors = w.array("vectors", 3, bytes_=8)
 
@@ -287,12 +287,12 @@ class _Loop:
         count = self._count_scored(window)
         # every scored step of the window weighs the same, in whichever slab it is computed
         scale = w.variable(1)
-        scale.set(Numbers(w, w.numbers(1.0, 1), 1) / w.real(count))
+        scale.set(w.spread(1.0) / w.real(count))
         fresh = ~w["carried"].is_(1) | (window.is_(0) & w["fresh"].is_(1))
         begins = w["begins"].is_(1) & fresh
         w.spans(w["learned"], self._copying(self.flat, self.parameters))
         with w.when(w["derived"].is_(1)):
-            w.call(self.functions[PROLOGUE], w["handed_at"], 0)
+            w.call(self.functions[PROLOGUE], w["handed"])
         self._clear(self.packed, w["packed_count"])
         self._apply("pack", self.packed, self.flat)
         self._clear(self.sums, w["sums_count"])
@@ -304,7 +304,7 @@ class _Loop:
         self._clear(self.gradient, w["flat_count"])
         self._apply("unpack", self.gradient, self.sums)
         with w.when(w["derived"].is_(1)):
-            w.call(self.functions[EPILOGUE], w["handed_at"], 0)
+            w.call(self.functions[EPILOGUE], w["handed"])
         with w.when(w["clips"].is_(1)):
             clip(w, self.gradient, w.array("knobs"))
         update(w, window)
@@ -360,15 +360,16 @@ class _Loop:
         alone = ~(w["slab"] < w["batch"])
         carried = w["carried"].is_(1)
         self._enter(start, rows, width, begins, alone & carried & ~window.is_(0))
-        w.call(self.functions[FORWARD], w["handed_at"], width)
+        self.handed[HANDED.index("width")] = width
+        w.call(self.functions[FORWARD], w["handed"])
         readout = Readout(w, self.rows, width, scale)
         readout.losses(loss)
         readout.add_products()
         with w.range(w["temp_count"]) as row, w.range(0, w["lanes"], step=w.register) as i:
             self.temp.store((row, i), 0.0, w.register)
-        w.call(self.functions[BACKWARD], w["handed_at"], width)
+        w.call(self.functions[BACKWARD], w["handed"])
         with w.when(begins):
-            w.call(self.functions[BEGIN], w["handed_at"], width)
+            w.call(self.functions[BEGIN], w["handed"])
         with w.range(w["block_count"]) as k:
             block = [self.blocks[k, column] for column in range(6)]
             add_products(w, self.sums, self.rows, self.gates, block, readout.whole)

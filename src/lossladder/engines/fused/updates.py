@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lossladder.engines.fused.layout import WHOLE
-from lossladder.engines.fused.writer import Array, Numbers, Whole, Writer
+from lossladder.engines.fused.writer import Array, Whole, Writer
 
 SGD, ADAGRAD, ADAM, ADAMW = 0, 1, 2, 3
 COUNTING = ADAM, ADAMW  # whose rates depend on how many updates were made
@@ -62,7 +62,7 @@ def clip(w: Writer, gradient: Array, knobs: Array) -> None:
         squares.add(gradient.load(i, register).of("square"))
     shorten = knobs[KNOBS.index("largest")] / (squares.get().total().of("sqrt") + 1e-6)
     # "not above 1" is true of NaN as well, which must reach the parameters
-    one = Numbers(w, w.numbers(1.0, 1), 1)
+    one = w.spread(1.0)
     factor = one.below(shorten, one, shorten)
     with w.range(0, w["learned"], step=register) as i:
         gradient.store(i, gradient.load(i, register) * factor, register)

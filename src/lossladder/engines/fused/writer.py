@@ -12,7 +12,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from lossladder.engines.fused.lanes import I64, Lanes, places
+from lossladder.engines.fused.lanes import I64, Lanes, external, places
 from lossladder.engines.fused.processor import Processor
 
 _BYTES = {1: ir.IntType(8), 4: ir.IntType(32), 8: I64}
@@ -75,68 +75,45 @@ class Numbers:
     def __init__(self, w: "Writer", value: Any, width: int) -> None:
         self.w, self.value, self.width = w, value, width
 
-    @property
-    def _lanes(self) -> Lanes:
-        return self.w.lanes(self.width)
-
-    def _pair(self, other: "Numbers | float") -> tuple[Lanes, Any, Any]:
-        width = max(self.width, other.width if isinstance(other, Numbers) else 1)
-        lanes = self.w.lanes(width)
-        return lanes, self.spread(width), self.w.numbers(other, width)
-
-    def spread(self, width: int) -> Any:
-        """Return LLVM's value in `width` lanes."""
-        if self.width == width:
-            return self.value
-        single = self.w.b.extract_element(self.value, ir.Constant(I64, 0))
-        return self.w.lanes(width).spread(single)
-
-    def _computed(self, op: str, other: "Numbers | float") -> "Numbers":
-        lanes, a, b = self._pair(other)
-        return Numbers(self.w, getattr(lanes, op)(a, b), lanes.width)
-
     def __add__(self, other: "Numbers | float") -> "Numbers":
-        return self._computed("add", other)
+        return self.w.apply("add", self, other)
 
     def __sub__(self, other: "Numbers | float") -> "Numbers":
-        return self._computed("sub", other)
+        return self.w.apply("sub", self, other)
 
     def __mul__(self, other: "Numbers | float") -> "Numbers":
-        return self._computed("mul", other)
+        return self.w.apply("mul", self, other)
 
     def __truediv__(self, other: "Numbers | float") -> "Numbers":
-        return self._computed("div", other)
+        return self.w.apply("div", self, other)
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def __rsub__(self, other: float) -> "Numbers":
+        return self.w.apply("sub", other, self)
+
     def fast_ratio(self, other: "Numbers") -> "Numbers":
         """Return a ratio; see `Lanes.fast_ratio`."""
-        return self._computed("fast_ratio", other)
-
-    def __rsub__(self, other: float) -> "Numbers":
-        return Numbers(self.w, self.w.numbers(other, self.width), self.width) - self
+        return self.w.apply("fast_ratio", self, other)
 
     def larger(self, other: "Numbers | float") -> "Numbers":
         """Return the larger of two; a NaN of either stays."""
-        return self._computed("maximum", other)
+        return self.w.apply("maximum", self, other)
 
     def below(self, limit: "Numbers | float", yes: "Numbers", no: "Numbers | float") -> "Numbers":
         """Return `yes` where this is below a limit, else `no`, also where it is NaN."""
-        lanes, a, b = self._pair(limit)
-        width = lanes.width
-        chosen = lanes.select(a, b, yes.spread(width), self.w.numbers(no, width))
-        return Numbers(self.w, chosen, width)
+        return self.w.apply("select", self, limit, yes, no)
 
     def of(self, function: str) -> "Numbers":
         """Return a function of the graph's, such as `exp`."""
-        return Numbers(self.w, getattr(self._lanes, function)(self.value), self.width)
+        return self.w.apply(function, self)
 
     def total(self) -> "Numbers":
         """Return the sum over lanes."""
         # in any order: one after another would take as many additions as there are lanes
-        w, kind = self.w, self._lanes.type
+        w, kind = self.w, self.value.type
         name = f"llvm.vector.reduce.fadd.v{self.width}f{w.bytes * 8}"
-        reduce = w.external(name, w.number, [w.number, kind])
+        reduce = external(w.module, name, w.number, [w.number, kind])
         zero = ir.Constant(w.number, 0.0)
         summed = w.b.call(reduce, [zero, self.value], fastmath=("reassoc",))
         return Numbers(w, w.lanes(1).spread(summed), 1)
@@ -242,6 +219,11 @@ class Array:
         """Add to numbers in place."""
         self.store(index, self.load(index, width) + more, width)
 
+    def moved(self, count: Whole | int) -> "Array":
+        """Return an array of the same axes that begins so many numbers later."""
+        place = self.w.b.gep(self._base, [self.w.whole(count).value], inbounds=True)
+        return Array(self.w, place, self._sizes, self.bytes)
+
     def part(self, *index: Any) -> "Array":
         """Return what lies behind the first indices."""
         whole = (*index, *[0] * (len(self._sizes) + 1 - len(index)))
@@ -257,6 +239,7 @@ class Writer:
         double: float64.
         processor: that it is written for.
         arguments: names of whole numbers and addresses, in order.
+        apart: of those the arrays of which none overlaps another, at their front.
     """
 
     def __init__(
@@ -266,6 +249,7 @@ class Writer:
         double: bool,
         processor: Processor,
         arguments: Sequence[str],
+        apart: Sequence[str] = (),
     ) -> None:
         self.module, self.processor = module, processor
         self.number = ir.DoubleType() if double else ir.FloatType()
@@ -273,14 +257,40 @@ class Writer:
         self.register, self.fewest = processor.register, processor.fewest
         kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer()])
         function = ir.Function(module, kind, name)
-        entry = function.append_basic_block("variables")
-        self.b: Any = ir.IRBuilder(function.append_basic_block("body"))
-        self.entry: Any = ir.IRBuilder(entry)
-        self._body = self.b.block
-        self._given = {
-            argument: self.entry.load(self.entry.gep(function.args[0], [ir.Constant(I64, k)]))
-            for k, argument in enumerate(arguments)
-        }
+        self.entry: Any = ir.IRBuilder(function.append_basic_block("variables"))
+        given = [
+            self.entry.load(self.entry.gep(function.args[0], [ir.Constant(I64, k)]))
+            for k in range(len(arguments))
+        ]
+        if apart:
+            given = self._hand_over(given, len(apart), f"{name}_")
+        self._given = dict(zip(arguments, given, strict=True))
+        self._body = self.entry.function.append_basic_block("body")
+        self.b: Any = ir.IRBuilder(self._body)
+
+    def _hand_over(self, given: list[Any], apart: int, name: str) -> Sequence[Any]:
+        """Begin an inner function and return its arguments, of which the first are arrays apart."""
+        # of arguments alone can LLVM be told so, and it forgets what it was told of inlined ones
+        kinds = [_BYTES[1].as_pointer()] * apart + [I64] * (len(given) - apart)
+        inner = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
+        inner.linkage = "internal"
+        inner.attributes.add("noinline")
+        for argument in inner.args[:apart]:
+            argument.add_attribute("noalias")
+        pointers = [
+            self.entry.inttoptr(value, kind) if k < apart else value
+            for k, (value, kind) in enumerate(zip(given, kinds, strict=True))
+        ]
+        self.entry.call(inner, pointers)
+        self.entry.ret_void()
+        self.entry = ir.IRBuilder(inner.append_basic_block("variables"))
+        return inner.args
+
+    def readable(self, name: str, size: int, line: int) -> None:
+        """Promise that an array apart, of so many bytes, begins a line and can always be read."""
+        # so that LLVM reads it before the first step, once, and not where it is used
+        attributes = self._given[name].attributes
+        attributes.align, attributes.dereferenceable = line, size
 
     def close(self) -> None:
         """End the function."""
@@ -294,8 +304,9 @@ class Writer:
     def array(self, name: str, *sizes: Whole | int, bytes_: int = 0) -> Array:
         """Return an array by the argument with its address; `sizes` are without the first axis."""
         kind = _BYTES[bytes_] if bytes_ else self.number
-        address = self.entry.inttoptr(self._given[name], kind.as_pointer())
-        return Array(self, address, sizes, bytes_)
+        given = self._given[name]
+        turn = self.entry.bitcast if given.type.is_pointer else self.entry.inttoptr
+        return Array(self, turn(given, kind.as_pointer()), sizes, bytes_)
 
     def pointer(self, address: Whole) -> Any:
         """Return an address as that of numbers."""
@@ -307,7 +318,15 @@ class Writer:
 
     def numbers(self, value: Numbers | float, width: int) -> Any:
         """Return LLVM's value of numbers in `width` lanes."""
-        return value.spread(width) if isinstance(value, Numbers) else self.lanes(width).const(value)
+        if not isinstance(value, Numbers):
+            return self.lanes(width).const(value)
+        if value.width == width:
+            return value.value
+        return self.lanes(width).spread(self.b.extract_element(value.value, ir.Constant(I64, 0)))
+
+    def spread(self, value: Numbers | float, width: int = 1) -> Numbers:
+        """Return numbers, or the same one, in `width` lanes."""
+        return Numbers(self, self.numbers(value, width), width)
 
     def totals(self, four: Sequence[Numbers]) -> Numbers:
         """Return the sums over the lanes of four, side by side."""
@@ -337,22 +356,23 @@ class Writer:
         """Return arithmetic on `width` lanes."""
         return Lanes(self.b, self.number, width, self.processor)
 
+    def apply(self, function: str, *values: Numbers | float) -> Numbers:
+        """Return a function of the graph's, of numbers side by side."""
+        width = max(value.width for value in values if isinstance(value, Numbers))
+        lanes = self.lanes(width)
+        wide = (self.numbers(value, width) for value in values)
+        return Numbers(self, getattr(lanes, function)(*wide), width)
+
     def variable(self, width: int | None = None, start: float = 0.0) -> Variable:
         """Return numbers that change, a register of them unless another width is named."""
         return Variable(self, width or self.register, start)
 
-    def external(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> Any:
-        """Return a function that LLVM or the processor has."""
-        known = self.module.globals.get(name)
-        return known or ir.Function(self.module, ir.FunctionType(result, arguments), name)
-
-    def call(self, address: Whole, arguments: Whole, width: Whole | int) -> None:
-        """Call a pass by its address."""
+    def call(self, address: Whole, arguments: Whole) -> None:
+        """Call another such function by its address."""
         pointer = I64.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I64])
+        kind = ir.FunctionType(ir.VoidType(), [pointer])
         target = self.b.inttoptr(address.value, kind.as_pointer())
-        given = self.b.inttoptr(arguments.value, pointer)
-        self.b.call(target, [given, self.whole(width).value])
+        self.b.call(target, [self.b.inttoptr(arguments.value, pointer)])
 
     def counter(self, start: Whole | int) -> "WholeVariable":
         """Return a whole number that changes."""
@@ -413,8 +433,8 @@ class Writer:
         i32, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
         place = self.entry.alloca(i32)
         where = self.b.bitcast(place, pointer)
-        read = self.external("llvm.x86.sse.stmxcsr", ir.VoidType(), [pointer])
-        write = self.external("llvm.x86.sse.ldmxcsr", ir.VoidType(), [pointer])
+        read = external(self.module, "llvm.x86.sse.stmxcsr", ir.VoidType(), [pointer])
+        write = external(self.module, "llvm.x86.sse.ldmxcsr", ir.VoidType(), [pointer])
         self.b.call(read, [where])
         found = self.b.load(place)
         # the processor's two switches: tiny results are zero, tiny operands are zero
