@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from benchmarks.peers.torch_loop import TorchLoop
 from benchmarks.problems import count, echo, parity
 from benchmarks.process import Worker
 from benchmarks.results import floor, measured, per_second, times_as_fast
+from lossladder.training.learner import Learner
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -65,6 +67,34 @@ def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
     expected = One(echo(**TINY)).round(None).losses
     assert expected is not None
     assert answer["loss"] == pytest.approx(float(expected.mean()), abs=2e-5)
+
+
+def test_the_clock_of_a_run_stops_before_its_validation(monkeypatch):
+    monkeypatch.setenv("LOSSLADDER_PACKAGES", "benchmarks,tests")  # as the import would set it
+    trainer = import_module("benchmarks.ours.trainer")
+    noted = []
+
+    def note(kind: type, name: str) -> None:
+        whole = getattr(kind, name)
+
+        def noting(*args):
+            noted.append(name)
+            return whole(*args)
+
+        monkeypatch.setattr(kind, name, noting)
+
+    contestant = trainer.InTrainer(echo(**TINY), engine="fused", epochs=2)
+    for kind, name in (
+        (trainer.Clock, "__enter__"),
+        (trainer.Given, "chunk"),
+        (Learner, "record"),
+        (trainer.Clock, "__exit__"),
+        (Learner, "validate"),
+    ):
+        note(kind, name)
+    assert contestant.round(None).work == 40
+    chunks = ["chunk", "record"] * 2
+    assert noted == ["__enter__", *chunks, "__exit__", "validate"]
 
 
 def test_every_contest_names_its_entries_once_and_compares_with_entries_there_are():
