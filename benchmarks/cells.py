@@ -9,6 +9,7 @@ from benchmarks.entries import (
     AUTOGRAD,
     TEMPLATE,
     Entry,
+    apart,
     fused,
     in_trainer,
     jax,
@@ -52,7 +53,7 @@ _LAYER_CONTESTS = [
         (64, 8, 4, 100),
     )
 ]
-_AGAINST = (stacked(64, 50), fused(64), fused(64, 2))
+_AGAINST = (stacked(64, 50), fused(64), fused(64, 2), apart(64))
 ALL: Sequence[Contest] = (
     *(_contest(c, 4, ("fused-64",), (jax(64), *_AGAINST), stream_steps=2500) for c in WRITTEN),
     *(_contest(c, 16, ("fused-64",), (jax(64), *_AGAINST), stream_steps=500) for c in WRITTEN),

@@ -75,6 +75,13 @@ def fused(
     return Entry(name, label, where, "", options, windows, cores)
 
 
+def apart(members: int) -> Entry:
+    """Return our compiled engine in two processes, with half of the members each."""
+    label = f"**fused**, {members} members in two processes"
+    where = "benchmarks.ours.engines:Apart"
+    return Entry(f"apart-{members}", label, where, "", {"members": members}, None, 2)
+
+
 def stacked(members: int, windows: int | None = None, whose: str = "") -> Entry:
     """Return members that share torch's operations."""
     label = f"**stacked**,{whose} {members} members"

@@ -256,11 +256,16 @@ _TWO = "fused-64-on-2", "fused-64"
 
 def _threads(taken: Mapping[str, Any]) -> str:
     rows = [
-        [contest["title"], *(_range(ratios(contest, *_TWO, clock)) for clock in ("wall", "cpu"))]
+        [
+            contest["title"],
+            *(_range(ratios(contest, *_TWO, clock)) for clock in ("wall", "cpu")),
+            _range(ratios(contest, "apart-64", "fused-64", "wall")),
+        ]
         for contest in taken.values()
         if ratios(contest, *_TWO)
     ]
     head = ["64 members, two threads beside one", "by wall time", "by CPU time of both"]
+    head.append("two processes, by wall time")
     return _table(head, rows) if rows else _MISSING
 
 

@@ -1,7 +1,12 @@
 """Our engines alone: no Trainer, no logging, a chunk in and its losses out."""
 
+import os
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.contestant import Losses, Trainee
@@ -110,6 +115,42 @@ class ManyFused(One):
         chunk = _for_each(first_windows(self.chunk, windows), self.members)
         losses, _ = self.population.train(chunk, self.state)
         return losses.float().numpy()
+
+
+class Apart(ManyFused):
+    """Half of the members here, half in a process that shares nothing: what two cores can do."""
+
+    def prepare(self) -> None:
+        """Start the other process, and keep each to a core of its own."""
+        first, second = sorted(os.sched_getaffinity(0))[:2]
+        self.members //= 2
+        spawned = get_context("spawn")
+        self.other, there = spawned.Pipe()
+        half = there, self.problem, self.members, second
+        spawned.Process(target=_other_half, args=half, daemon=True).start()
+        there.close()
+        os.sched_setaffinity(0, [first])
+        super().prepare()
+
+    def start(self) -> None:
+        """Make new networks, there as well."""
+        self.other.send(None)
+        super().start()
+        self.other.recv()
+
+    def train(self, windows: int) -> Losses:
+        """Train on a chunk for each member, in both processes at once."""
+        self.other.send(windows)
+        return np.concatenate([super().train(windows), self.other.recv()])
+
+
+def _other_half(asked: Connection, problem: Problem, members: int, core: int) -> None:
+    os.sched_setaffinity(0, [core])
+    half = ManyFused(problem, members)
+    with suppress(EOFError):  # nobody is there any more to ask
+        while True:
+            windows = asked.recv()
+            asked.send(half.start() if windows is None else half.train(windows))
 
 
 class ManyStacked(ManyFused):

@@ -69,6 +69,21 @@ def test_inside_the_trainer_the_losses_are_the_same(tmp_path):
     assert answer["loss"] == pytest.approx(float(expected.mean()), abs=2e-5)
 
 
+@pytest.mark.slow
+def test_members_in_two_processes_have_the_losses_of_one():
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    task = {"where": "benchmarks.ours.engines:Apart", "cores": cores, "members": 4}
+    worker = Worker(sys.executable, {**task, "problem": {"kind": "echo", **TINY}})
+    answer = worker.round(size=None, least=0)
+    worker.kill()
+    assert answer["work"] == 4 * 20
+    losses = ManyFused(echo(**TINY), members=2).round(None).losses
+    assert losses is not None
+    assert answer["loss_of_all"] == pytest.approx(float(losses.mean()), abs=1e-6)
+
+
 def test_the_clock_of_a_run_stops_before_its_validation(monkeypatch):
     monkeypatch.setenv("LOSSLADDER_PACKAGES", "benchmarks,tests")  # as the import would set it
     trainer = import_module("benchmarks.ours.trainer")
