@@ -73,17 +73,18 @@ def test_a_training_loss_that_knows_the_start_says_nothing_of_rungs():
 def test_a_run_goes_on_where_it_was_cut_and_engines_agree(train, tmp_path):
     words = ("experiment=words_endless", "model.hidden_size=6", "data.batch_size=8")
     words += ("trainer.progress=false", "data.stream_steps=4000", "data.restarts={0: 0.3}")
-    found = {}
-    for engine in ("autograd", "fused"):
-        outcome = train(*words, f"engine={engine}", "trainer.max_steps=60")
-        found[engine] = outcome.results[-1]["curve"]["loss"]
-    assert found["fused"] == pytest.approx(found["autograd"], rel=1e-4)
-    place = tmp_path / "cut"
-    train(*words, "engine=fused", "trainer.max_steps=31", f"hydra.run.dir={place}")
-    outcome = train(f"resume={place}", "trainer.max_steps=60")
-    assert outcome.code == 0, outcome.err
-    resumed = max(outcome.logs.rglob("result.json"), key=lambda path: path.stat().st_mtime)
-    assert json.loads(resumed.read_text())["curve"]["loss"] == found["fused"]
+
+    def losses(name: str, *more: str) -> list[float]:
+        # each in a folder of its own: names in `logs` tell runs of one second apart by their hashes
+        outcome = train(*more, f"hydra.run.dir={tmp_path / name}")
+        assert outcome.code == 0, outcome.err
+        return json.loads((tmp_path / name / "result.json").read_text())["curve"]["loss"]
+
+    expected = losses("autograd", *words, "engine=autograd", "trainer.max_steps=60")
+    whole = losses("whole", *words, "engine=fused", "trainer.max_steps=60")
+    assert whole == pytest.approx(expected, rel=1e-4)
+    losses("cut", *words, "engine=fused", "trainer.max_steps=31")
+    assert losses("rest", f"resume={tmp_path / 'cut'}", "trainer.max_steps=60") == whole
 
 
 @pytest.mark.parametrize(
