@@ -264,8 +264,10 @@ def _threads(taken: Mapping[str, Any]) -> str:
         for contest in taken.values()
         if ratios(contest, *_TWO)
     ]
-    head = ["64 members, two threads beside one", "by wall time", "by CPU time of both"]
-    head.append("two processes, by wall time")
+    head = [
+        "64 members, two threads beside one",
+        *("by wall time", "by CPU time of both", "two processes, by wall time"),
+    ]
     return _table(head, rows) if rows else _MISSING
 
 

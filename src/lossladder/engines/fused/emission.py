@@ -138,8 +138,7 @@ class Emitter:
     ) -> None:
         """Write a pass over a window, step by step, and in a step some lanes at a time."""
         w = self._writer(name)
-        own, stride = self.layout, w["stride"]
-        rows = {"rows": own.rows + 3, "gates": own.gates + 3, "logits": up(own.outputs, 4)}
+        stride = w["stride"]
         scored = w.array("scored", bytes_=1)
         steps = w.whole(1) if once else w["steps"]
         if loops:
@@ -147,7 +146,7 @@ class Emitter:
                 t = steps - k - 1 if down else k
                 arrays = {
                     (name, later): w.array(name, count, stride).part(t + later)
-                    for name, count in rows.items()
+                    for name, count in self.layout.allocated.items()
                     for later in (0, 1)
                 }
                 arrays["temp", 0] = w.array("temp", stride)

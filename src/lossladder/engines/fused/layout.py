@@ -83,6 +83,11 @@ class Layout:
     starts: list[int] = field(default_factory=list)
 
     @property
+    def allocated(self) -> dict[str, int]:
+        """Return the rows of a step in each array, with those that loops only fill up."""
+        return {"rows": self.rows + 3, "gates": self.gates + 3, "logits": up(self.outputs, 4)}
+
+    @property
     def first_read(self) -> int:
         """Return the row of the first feature that the readout reads."""
         return 1 + self.codes.count
